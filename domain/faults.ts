@@ -10,7 +10,12 @@ export const FAULTS = {
   unsupported_media_type: { status: 415, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is not JSON' },
   body_too_large: { status: 413, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is too large' },
   route_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such address' },
-  method_not_allowed: { status: 405, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'This address takes other methods' },
+  method_not_allowed: {
+    status: 405,
+    asbb: 'VALIDATION_ERROR',
+    retry: 'never',
+    title: 'This address takes other methods',
+  },
   cluster_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such cluster' },
   partition_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such partition' },
   account_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such account' },
@@ -20,17 +25,32 @@ export const FAULTS = {
   transaction_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such transaction' },
   job_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such job' },
   rate_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such rate' },
-  key_reused: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'This idempotency key was used with another body' },
+  key_reused: {
+    status: 409,
+    asbb: 'CONFLICT',
+    retry: 'never',
+    title: 'This idempotency key was used with another body',
+  },
   account_exists: { status: 409, asbb: 'DUPLICATE_ACCOUNT', retry: 'never', title: 'An account of this name exists' },
   cluster_exists: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A cluster of this name exists' },
   rate_overlaps: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A rate for this time exists' },
   holds_open: { status: 409, asbb: 'CONFLICT', retry: 'later', title: 'The account has open holds' },
   hold_closed: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The hold is already closed' },
   not_a_hold: { status: 400, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'Transaction is not a hold transaction' },
-  already_reconciled: { status: 409, asbb: 'ALREADY_RECONCILED', retry: 'never', title: 'The run was settled with another cost' },
+  already_reconciled: {
+    status: 409,
+    asbb: 'ALREADY_RECONCILED',
+    retry: 'never',
+    title: 'The run was settled with another cost',
+  },
   unit_mismatch: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The amounts have different units' },
   refund_exceeds_charge: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A refund cannot exceed its charge' },
-  limit_below_use: { status: 409, asbb: 'CONFLICT', retry: 'later', title: 'The limit would fall below what is settled and held' },
+  limit_below_use: {
+    status: 409,
+    asbb: 'CONFLICT',
+    retry: 'later',
+    title: 'The limit would fall below what is settled and held',
+  },
   invalid_parent: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The account cannot have this parent' },
   ceiling_exceeded: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The balance would exceed its ceiling' },
 
@@ -40,15 +60,40 @@ export const FAULTS = {
   account_not_started: { status: 402, asbb: 'ACCOUNT_INACTIVE', retry: 'later', title: 'The account has not started' },
   account_expired: { status: 402, asbb: 'ACCOUNT_EXPIRED', retry: 'never', title: 'The account has ended' },
   parent_inactive: { status: 402, asbb: 'ACCOUNT_INACTIVE', retry: 'later', title: 'A parent account is not active' },
-  time_limit_missing: { status: 402, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The job has no finite time limit' },
+  time_limit_missing: {
+    status: 402,
+    asbb: 'VALIDATION_ERROR',
+    retry: 'never',
+    title: 'The job has no finite time limit',
+  },
   unpriced: { status: 402, asbb: 'VALIDATION_ERROR', retry: 'later', title: 'A part of the job has no price' },
-  partition_limit_exceeded: { status: 402, asbb: 'PARTITION_LIMIT_EXCEEDED', retry: 'later', title: 'Partition limit exceeded' },
-  user_limit_exceeded: { status: 402, asbb: 'INSUFFICIENT_BUDGET', retry: 'later', title: 'User limit exceeded' },
-  parent_limit_exceeded: { status: 402, asbb: 'INSUFFICIENT_BUDGET', retry: 'later', title: 'Parent account limit exceeded' },
   insufficient_budget: { status: 402, asbb: 'INSUFFICIENT_BUDGET', retry: 'later', title: 'Insufficient budget' },
+  partition_limit_exceeded: {
+    status: 402,
+    asbb: 'PARTITION_LIMIT_EXCEEDED',
+    retry: 'later',
+    title: 'Partition limit exceeded',
+  },
+  user_limit_exceeded: { status: 402, asbb: 'INSUFFICIENT_BUDGET', retry: 'later', title: 'User limit exceeded' },
+  parent_limit_exceeded: {
+    status: 402,
+    asbb: 'INSUFFICIENT_BUDGET',
+    retry: 'later',
+    title: 'Parent account limit exceeded',
+  },
 
-  ledger_unavailable: { status: 503, asbb: 'SERVICE_UNAVAILABLE', retry: 'later', title: 'The ledger cannot be reached' },
-  temporal_unavailable: { status: 503, asbb: 'SERVICE_UNAVAILABLE', retry: 'later', title: 'Temporal cannot be reached' },
+  ledger_unavailable: {
+    status: 503,
+    asbb: 'SERVICE_UNAVAILABLE',
+    retry: 'later',
+    title: 'The ledger cannot be reached',
+  },
+  temporal_unavailable: {
+    status: 503,
+    asbb: 'SERVICE_UNAVAILABLE',
+    retry: 'later',
+    title: 'Temporal cannot be reached',
+  },
   internal_error: { status: 500, asbb: 'INTERNAL_ERROR', retry: 'later', title: 'Internal server error' },
 } as const satisfies Record<string, FaultSpec>;
 
@@ -76,7 +121,11 @@ export class Fault extends Error {
   readonly facts: Facts;
   readonly errors: readonly FieldError[];
 
-  constructor(code: FaultCode, detail: string, options: { facts?: Facts; errors?: readonly FieldError[]; cause?: unknown } = {}) {
+  constructor(
+    code: FaultCode,
+    detail: string,
+    options: { facts?: Facts; errors?: readonly FieldError[]; cause?: unknown } = {},
+  ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'Fault';
     this.code = code;

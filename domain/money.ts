@@ -39,7 +39,9 @@ function readNumeral(text: string): { scaled: bigint; divisor: bigint } | undefi
   const digits = BigInt(whole + fraction || '0') * (sign === '-' ? -1n : 1n);
   const power = Number(exponent) - fraction.length + 6;
   if (digits === 0n) return { scaled: 0n, divisor: 1n };
-  return power >= 0 ? { scaled: digits * 10n ** BigInt(power), divisor: 1n } : { scaled: digits, divisor: 10n ** BigInt(-power) };
+  return power >= 0
+    ? { scaled: digits * 10n ** BigInt(power), divisor: 1n }
+    : { scaled: digits, divisor: 10n ** BigInt(-power) };
 }
 
 /**
@@ -64,7 +66,9 @@ export function parseReportedCost(text: string): Micro {
 /** Refuses an amount at or beyond 2^33 units in either direction. */
 export function withinCeiling(value: bigint): Micro {
   if (value >= CEILING || value <= -CEILING) {
-    throw malformed('amounts must stay below 8589934592 (2^33), the largest that JSON carries exactly with six decimals');
+    throw malformed(
+      'amounts must stay below 8589934592 (2^33), the largest that JSON carries exactly with six decimals',
+    );
   }
   return value as Micro;
 }

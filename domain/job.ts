@@ -1,0 +1,65 @@
+/** What a job asks for and what it used, as the schedulers say it, once their grammars have been read. */
+
+/** Resources of a whole job (never per node or per task). Memory in MiB. `gpusByModel` is part of `gpus`. */
+export interface Resources {
+  nodes: number;
+  cpus: number;
+  gpus: number;
+  gpusByModel: Readonly<Record<string, number>>;
+  memoryMib: number;
+}
+
+/** One budget request after parsing: a job, or one component of a heterogeneous one. */
+export interface JobRequest {
+  partition: string;
+  resources: Resources;
+  /** True where `tres` was given: a CPU then counts once, also under the asbb-compat preset (rulings 22). */
+  fromTres: boolean;
+  /** Undefined: UNLIMITED or unset; the partition's max_time (or default_time) decides. */
+  wallSeconds: number | undefined;
+  unlimited: boolean;
+  arrayTasks: number;
+}
+
+export const JOB_EVENT_TYPES = [
+  'submitted',
+  'started',
+  'ended',
+  'requeued',
+  'cancelled',
+  'suspended',
+  'resumed',
+  'preempted',
+  'node_failed',
+  'resized',
+  'cost',
+] as const;
+export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
+
+/** How a run ended, in Slurm's words. */
+export const END_STATES = [
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'TIMEOUT',
+  'NODE_FAIL',
+  'OUT_OF_MEMORY',
+  'PREEMPTED',
+  'BOOT_FAIL',
+  'DEADLINE',
+] as const;
+export type EndState = (typeof END_STATES)[number];
+
+/** Where a job's story is; the word in `GET /jobs`, in the search attribute BudgetState and in the metrics. */
+export const JOB_STATES = [
+  'pending',
+  'running',
+  'suspended',
+  'awaiting_cost',
+  'overdue',
+  'quarantined',
+  'settled',
+  'released',
+  'unmatched',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
