@@ -573,7 +573,7 @@ export interface Jobs {
    * Does whatever is due for a hold by its recorded events and the clock: charges ended runs, tops up after a requeue,
    * settles, marks overdue, releases. Safe to call at any time, any number of times. `hold_not_found`.
    */
-  advance(holdId: string, now?: Instant): Promise<Chapter>;
+  advance(holdId: string, options?: AdvanceOptions): Promise<Chapter>;
   /** ASBB's reconcile: a reported cost for a hold or a job. `hold_not_found`, `not_a_hold`, `already_reconciled`. */
   reconcile(
     request: {
@@ -587,6 +587,13 @@ export interface Jobs {
     },
     caller: Caller,
   ): Promise<Reconciliation>;
+}
+
+export interface AdvanceOptions {
+  /** The clock; default: the database's. */
+  now?: Instant;
+  /** Rulings 16: nobody to ask, could not be reached (keep the hold), or asked and its answer is among the events. Default 'absent'. */
+  scheduler?: 'absent' | 'unreachable' | 'asked';
 }
 
 export interface Reconciliation {
