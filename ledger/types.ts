@@ -45,6 +45,15 @@ export interface CheckRequest {
   details?: Record<string, unknown>;
 }
 
+/**
+ * What `ledger.decisions.request` keeps of a check, as JSON: at least these fields of the `CheckRequest`, in these words.
+ * Job stories read the time limit, the resources and the number of array tasks from it; where `wallSeconds` is missing the
+ * partition's default or maximum stands in. Component n is the n-th hold of its group by hold_no.
+ */
+export type StoredRequest = Pick<CheckRequest, 'account' | 'components' | 'user' | 'jobId' | 'jobName'> & {
+  cluster: string;
+};
+
 /** The answer to a check, a yes or a no, exactly as it was first given (also when it is replayed). */
 export interface Decision {
   available: boolean;
