@@ -12,7 +12,13 @@ module.exports = {
         sourceMaps: 'inline',
       },
     ],
+    // Packages that ship ES modules only: Node requires them as they are, jest does not.
+    '/node_modules/temporal-(polyfill|utils)/.+\\.js$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022' }, module: { type: 'commonjs' } },
+    ],
   },
+  transformIgnorePatterns: ['/node_modules/(?!temporal-(polyfill|utils)/)'],
   globalSetup: '<rootDir>/test/helpers/global-setup.ts',
   globalTeardown: '<rootDir>/test/helpers/global-teardown.ts',
   testTimeout: 60_000,
