@@ -1,20 +1,38 @@
 /** What clients, workers and workflows of `jobLifecycle` share: names, ids, messages. Nothing here runs. */
-import { defineQuery, defineSignal } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { JobState } from '../../domain/job';
 
 export const LEDGER_QUEUE = 'ledger';
 export const SCHEDULER_QUEUE = 'scheduler';
 
 export { jobWorkflowId } from '../../domain/ids';
 
-/** Everything the story needs to begin; facts are read from the ledger. */
+/**
+ * Everything the story needs to begin: the ledger's chapter as the dispatcher saw it, so that the first wait costs no
+ * activity. A story that continues as new begins with the chapter it had reached. Old runs are replayed with the inputs
+ * they were given, so fields are only ever added here, and are optional when they are.
+ */
 export interface JobLifecycle {
   holdId: string;
   cluster: string;
   account: string;
-  /** The first chapter as the dispatcher saw it, so that the first wait costs no activity. */
+  jobId?: string;
+  state: JobState;
+  /** A sentence for the operator: what is waited for. */
   waitsFor: string;
-  deadlineMs: number;
+  /** When to look again although nobody rang. */
+  deadlineMs?: number;
+  /** Decimal strings. */
+  held: string;
+  charged: string;
+  unit: string;
+  /** The bell rang and nobody has looked yet. */
+  rung?: boolean;
+  /** What the scheduler could say when it was last asked. */
+  scheduler?: SchedulerAnswer;
+  /** When a run has become so old or so long it continues as new. Default: 14 days, 2000 events. */
+  limits?: { runMs: number; events: number };
 }
 
 export interface JobLifecycleResult {
@@ -24,8 +42,12 @@ export interface JobLifecycleResult {
   unit: string;
 }
 
+/** What a scheduler could say about a job (rulings 16): there is none to ask, it was away, or its answer is recorded. */
+export type SchedulerAnswer = 'absent' | 'unreachable' | 'asked';
+
 /** "Look at the ledger again." A bell carries no facts; lost, repeated and late bells do no harm. */
 export const doorbell = defineSignal('doorbell');
+/** Where the story stands, as the operator's page says it. */
 export const jobStory = defineQuery<string>('jobStory');
 
 export const BUDGET_KIND = defineSearchAttributeKey('BudgetKind', 'KEYWORD');
