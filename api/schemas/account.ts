@@ -1,0 +1,262 @@
+/** Accounts, their policy, funds, limits, balance and statement (contract 3.3; rulings 5, 6, 8, 27). */
+import { z } from 'zod';
+import {
+  AccountName,
+  Amount,
+  Count,
+  Description,
+  Instant,
+  Money,
+  PartitionName,
+  Time,
+  TimeZone,
+  Unit,
+  UserName,
+  asbbPageQuery,
+  factor,
+  flag,
+  text,
+} from './wire';
+
+const OnExhaustion = z
+  .enum(['deny', 'overdraft'])
+  .describe('When the money is out: refuse, or hold on as far as overdraft_limit.');
+const OnRequeueShortfall = z
+  .enum(['run_on', 'hold_job', 'cancel'])
+  .describe('When a requeued job cannot be held in full again.');
+const SettableStatus = z.enum(['active', 'inactive', 'suspended']);
+const HoldMultiplier = factor({ min: 'above_zero' }).describe(
+  "Multiplies estimates into holds; default: the cluster's.",
+);
+const Parent = z
+  .string()
+  .max(64)
+  .describe('The account above, which limits this one and all others below it. "" is none.');
+const SubtreeLimit = Amount.describe('Cap on settled + held of this account and everything below it.');
+
+const settings = {
+  name: text(255).describe('A title for people.'),
+  description: Description,
+  budget_limit: Amount.describe('Granted money. A change deposits or withdraws the difference in the base fund.'),
+  start_date: Instant,
+  end_date: Instant.describe('Exclusive.'),
+  status: SettableStatus,
+  time_zone: TimeZone,
+  parent: Parent,
+  subtree_limit: SubtreeLimit,
+  on_exhaustion: OnExhaustion,
+  overdraft_limit: Amount,
+  on_requeue_shortfall: OnRequeueShortfall,
+  hold_multiplier: HoldMultiplier,
+};
+
+const endAfterStart = (
+  body: { start_date?: string | undefined; end_date?: string | undefined },
+  context: z.core.$RefinementCtx,
+) => {
+  if (body.start_date !== undefined && body.end_date !== undefined && body.end_date <= body.start_date) {
+    context.addIssue({ code: 'custom', path: ['end_date'], message: 'must be after start_date' });
+  }
+};
+
+const NO_SCHEDULES = 'allocation schedules are not there yet; create the account without it and deposit what is due';
+
+export const CreateAccountRequest = z
+  .object({
+    slurm_account: AccountName,
+    ...z.object(settings).partial().shape,
+    name: settings.name,
+    start_date: settings.start_date,
+    end_date: settings.end_date,
+    unit: Unit.optional().describe('Default USD. Never changes.'),
+    has_incremental_budget: z
+      .boolean()
+      .refine((wanted) => !wanted, NO_SCHEDULES)
+      .optional(),
+    allocation_schedule: z.unknown().optional(),
+  })
+  .superRefine((body, context) => {
+    endAfterStart(body, context);
+    if (body.allocation_schedule !== undefined) {
+      context.addIssue({ code: 'custom', path: ['allocation_schedule'], message: NO_SCHEDULES });
+    }
+  })
+  .meta({ id: 'CreateAccountRequest' });
+
+export const UpdateAccountRequest = z
+  .object(settings)
+  .partial()
+  .superRefine(endAfterStart)
+  .meta({ id: 'UpdateAccountRequest', description: 'What is absent or null stays as it is.' });
+
+export const AccountAnswer = z
+  .object({
+    id: Count,
+    slurm_account: z.string(),
+    name: z.string(),
+    description: z.string(),
+    unit: z.string(),
+    time_zone: z.string(),
+    budget_limit: Money.describe('Granted: deposits and transfers in, less withdrawals, transfers out and expiry.'),
+    budget_used: Money.describe('Settled.'),
+    budget_held: Money,
+    budget_available: Money.describe('granted - settled - held'),
+    has_incremental_budget: z.boolean(),
+    total_allocated: Money,
+    start_date: Time,
+    end_date: Time,
+    status: z.enum(['active', 'inactive', 'suspended', 'expired']),
+    parent: z.string().optional(),
+    subtree_limit: Money.optional(),
+    on_exhaustion: OnExhaustion,
+    overdraft_limit: Money,
+    on_requeue_shortfall: OnRequeueShortfall,
+    hold_multiplier: z.number().optional(),
+    overspent_at: Time.optional().describe('Set when a charge went beyond the funds and the overdraft.'),
+    created_at: Time,
+    updated_at: Time,
+    archived_at: Time.optional(),
+  })
+  .meta({ id: 'BudgetAccount' });
+
+export const AccountListQuery = z.object({
+  status: z.enum(['active', 'inactive', 'suspended', 'expired']).optional(),
+  parent: text(64).optional(),
+  archived: flag.optional().describe('true: archived ones only; false: open ones only. Default: open ones only.'),
+  ...asbbPageQuery,
+});
+
+export const PolicyRequest = z
+  .object({
+    on_exhaustion: OnExhaustion,
+    overdraft_limit: Amount,
+    on_requeue_shortfall: OnRequeueShortfall,
+    hold_multiplier: HoldMultiplier.nullable(),
+    parent: Parent.nullable(),
+    subtree_limit: SubtreeLimit.nullable(),
+  })
+  .partial()
+  .meta({ id: 'PolicyRequest', description: 'What is absent stays as it is; null takes it away.' });
+
+export const PolicyAnswer = z
+  .object({
+    account: z.string(),
+    unit: z.string(),
+    on_exhaustion: OnExhaustion,
+    overdraft_limit: Money,
+    on_requeue_shortfall: OnRequeueShortfall,
+    hold_multiplier: z.number().nullable(),
+    parent: z.string().nullable(),
+    subtree_limit: Money.nullable(),
+  })
+  .meta({ id: 'Policy' });
+
+export const FundAnswer = z
+  .object({
+    fund_id: z.string(),
+    account: z.string(),
+    unit: z.string(),
+    source: z.string(),
+    label: z.string(),
+    opens_at: Time,
+    closes_at: Time.nullable(),
+    status: z.enum(['upcoming', 'open', 'closed']),
+    granted: Money,
+    settled: Money,
+    held: Money,
+    available: Money,
+  })
+  .meta({ id: 'Fund' });
+
+export const LimitAnswer = z
+  .object({
+    account: z.string(),
+    unit: z.string(),
+    partition: z.string().optional(),
+    user: z.string().optional(),
+    limit: Money,
+    used: Money.describe('Settled.'),
+    held: Money,
+    remaining: Money,
+    opens_at: Time.optional(),
+    closes_at: Time.optional(),
+  })
+  .meta({ id: 'Limit' });
+
+export const LimitRequest = z
+  .object({
+    limit: Amount.describe("Cap on settled + held over the account's window, or over the window given here."),
+    opens_at: Instant.optional(),
+    closes_at: Instant.optional().describe('Exclusive.'),
+  })
+  .superRefine((body, context) => {
+    if (body.opens_at !== undefined && body.closes_at !== undefined && body.closes_at <= body.opens_at) {
+      context.addIssue({ code: 'custom', path: ['closes_at'], message: 'must be after opens_at' });
+    }
+  })
+  .meta({ id: 'LimitRequest' });
+
+export const UserLimitQuery = z.object({ partition: PartitionName.optional() });
+export const PartitionLimitPath = z.object({ account: AccountName, partition: PartitionName });
+export const UserLimitPath = z.object({ account: AccountName, user: UserName });
+export const AccountPath = z.object({ account: AccountName });
+
+export const BalanceQuery = z.object({ at: Instant.optional().describe('As of then. Default: now.') });
+
+export const BalanceAnswer = z
+  .object({
+    account: z.string(),
+    unit: z.string(),
+    time_zone: z.string(),
+    at: Time,
+    budget_limit: Money,
+    budget_used: Money,
+    budget_held: Money,
+    budget_available: Money,
+    granted: Money,
+    settled: Money,
+    held: Money,
+    in_flight: Money.describe('Accrued by running jobs, as far as their holds cover it.'),
+    committed: Money.describe('held - in_flight'),
+    available: Money,
+    over_hold: Money.describe('What running jobs have accrued beyond their holds; counts once it is settled.'),
+    overdraft_used: Money,
+    overdraft_limit: Money,
+    upcoming: Money.describe('In funds that open later; not part of granted.'),
+    difference: Money.describe('granted - settled - in_flight - committed - available: zero.'),
+    next_money_at: Time.optional(),
+    funds: z.array(FundAnswer),
+    subtree: z.object({ settled: Money, held: Money, limit: Money.optional() }).optional(),
+    limits: z.array(LimitAnswer),
+  })
+  .meta({ id: 'Balance' });
+
+export const StatementQuery = z
+  .object({ from: Instant, to: Instant.describe('Exclusive.') })
+  .superRefine((query, context) => {
+    if (query.to <= query.from) context.addIssue({ code: 'custom', path: ['to'], message: 'must be after from' });
+  });
+
+const StatementBalance = z.object({ granted: Money, settled: Money, held: Money, available: Money });
+
+export const StatementAnswer = z
+  .object({
+    account: z.string(),
+    unit: z.string(),
+    time_zone: z.string(),
+    from: Time,
+    to: Time,
+    opening: StatementBalance,
+    lines: z.array(
+      StatementBalance.extend({
+        at: Time,
+        transaction_id: z.string(),
+        kind: z.string(),
+        description: z.string(),
+        job_id: z.string().optional(),
+        user_id: z.string().optional(),
+      }),
+    ),
+    closing: StatementBalance,
+  })
+  .meta({ id: 'Statement', description: 'Each line shows the balances after it.' });

@@ -1,0 +1,173 @@
+/** ASBB's budget check and reconcile, with what we add (contract 3.1, 3.2; rulings 14, 15). */
+import { z } from 'zod';
+import {
+  AccountName,
+  ClusterName,
+  Cost,
+  IdempotencyKey,
+  Instant,
+  JsonObject,
+  Money,
+  PartitionName,
+  Time,
+  UserName,
+  idLike,
+  integer,
+  pluginCount,
+  text,
+} from './wire';
+
+const WallTime = text(64).meta({
+  description:
+    'Slurm time: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED. Hours above 99 are fine. Without a finite limit the partition decides.',
+});
+const Memory = text(64).meta({
+  description:
+    "Memory of the whole job, like 64GB or 4096MB (bare numbers are MB). SLURM's per-CPU flag is understood.",
+});
+const Tres = text(1000).meta({
+  description:
+    "What is really asked for, in Slurm's words: cpu=16,mem=64G,node=2,gres/gpu:a100=4. Wins over the single fields.",
+});
+const Gres = text(1000).meta({ description: 'gpu:4, gpu:a100:4 or gres/gpu:a100=4, per job.' });
+
+/** What a job, or one component of a heterogeneous one, asks for. */
+const shape = {
+  partition: PartitionName,
+  nodes: pluginCount(1, 10_000_000).optional().describe('Nodes. Required unless tres says it.'),
+  cpus: pluginCount(1, 1_000_000_000)
+    .optional()
+    .describe("CPUs of the whole job, as Slurm's submit plugin sends it. Required unless tres says it."),
+  gpus: pluginCount(0, 100_000_000).optional().describe('GPUs of the whole job.'),
+  memory: Memory.optional(),
+  gres: Gres.optional(),
+  tres: Tres.optional(),
+  wall_time: WallTime,
+};
+
+const countsOrTres = (
+  job: { nodes?: number | undefined; cpus?: number | undefined; tres?: string | undefined },
+  complain: (path: string) => void,
+) => {
+  if (job.tres !== undefined) return;
+  if (job.nodes === undefined) complain('nodes');
+  if (job.cpus === undefined) complain('cpus');
+};
+
+export const BudgetComponent = z
+  .object(shape)
+  .superRefine((job, context) =>
+    countsOrTres(job, (field) => context.addIssue({ code: 'custom', path: [field], message: 'is required' })),
+  )
+  .meta({ id: 'BudgetComponent', description: 'One component of a heterogeneous job.' });
+
+export const BudgetCheckRequest = z
+  .object({
+    account: AccountName,
+    ...shape,
+    partition: shape.partition.optional().describe('The partition. Required unless components say it.'),
+    wall_time: shape.wall_time
+      .optional()
+      .describe(`${WallTime.meta()?.description} Required unless components say it.`),
+    job_script: z.string().max(500_000).optional().describe("The job's script; nothing reads it yet."),
+    user_id: UserName.optional(),
+    job_details: JsonObject.optional().describe('Anything worth keeping: job_name, work_dir. Kept with the decision.'),
+    cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
+    job_id: idLike(128).optional().describe("The scheduler's id, where it is known already."),
+    job_name: text(1000).optional(),
+    array_tasks: integer(1, 10_000_000).optional().describe('Tasks of a job array: the whole array is held at once.'),
+    components: z
+      .array(BudgetComponent)
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('A heterogeneous job, all or nothing; replaces partition, nodes, cpus and the like above.'),
+    at: Instant.optional().describe('Decide as if asked then: for logs that are replayed and spools that come late.'),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .superRefine((job, context) => {
+    if (job.components !== undefined) return;
+    const complain = (field: string) => context.addIssue({ code: 'custom', path: [field], message: 'is required' });
+    if (job.partition === undefined) complain('partition');
+    countsOrTres(job, complain);
+    if (job.wall_time === undefined) complain('wall_time');
+  })
+  .meta({ id: 'BudgetCheckRequest' });
+
+export const BudgetDecision = z
+  .object({
+    available: z.boolean().describe('Whether the job may start. A no is HTTP 200 too.'),
+    code: z.string().describe("'placed', or why not: the code of the refusal."),
+    message: z.string().describe('The whole sentence for the user.'),
+    account: z.string(),
+    unit: z.string(),
+    cluster: z.string(),
+    time_zone: z.string().describe("The cluster's zone."),
+    estimated_cost: Money,
+    hold_amount: Money.describe('What is held, or would have been.'),
+    transaction_id: z.string().optional().describe("The hold's id."),
+    component_transaction_ids: z.array(z.string()).optional().describe('Heterogeneous jobs: one hold a component.'),
+    budget_remaining: Money.describe('After this hold (yes), or now (no).'),
+    recommendation: z.string().optional(),
+    confidence: z.number().min(0).max(1),
+    details: z.object({
+      account_balance: Money.describe('Before this hold.'),
+      current_hold: Money.describe('Held in the account, this hold included.'),
+      partition_used: Money.optional(),
+      partition_limit: Money.optional(),
+      hold_percentage: z.number().describe('The multiplier of the estimate; 1.2 holds 120 %.'),
+      advisor_confidence: z.number().min(0).max(1),
+    }),
+    estimate: z
+      .object({
+        method: z.enum(['rates', 'asbb-compat', 'unpriced']),
+        confidence: z.number(),
+        lines: z.array(z.string()),
+        unbilled: z.array(z.string()).describe('Resource kinds without any rate on this cluster.'),
+      })
+      .describe('How the estimate was made.'),
+    explanation: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe(
+        'Of a no: which limit, by how much, what would fit, when the next money arrives. Amounts are decimal strings.',
+      ),
+    at: Time,
+    replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
+  })
+  .meta({ id: 'BudgetDecision' });
+
+export const ReconcileRequest = z
+  .object({
+    job_id: idLike(128).optional().describe("The scheduler's job id; a number or a string."),
+    actual_cost: Cost,
+    transaction_id: text(128).optional().describe("The hold's id. Without it the hold is found by job_id."),
+    cluster: ClusterName.optional().describe('Where job_id was given. Default: the configured default cluster.'),
+    job_metadata: z.unknown().optional().describe('JSON text or an object; kept.'),
+    correction: z
+      .boolean()
+      .optional()
+      .describe('A run that was reconciled before with another cost is adjusted instead of refused.'),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .superRefine((body, context) => {
+    if (body.job_id !== undefined || body.transaction_id !== undefined) return;
+    for (const field of ['job_id', 'transaction_id']) {
+      context.addIssue({ code: 'custom', path: [field], message: 'is required: send transaction_id, job_id or both' });
+    }
+  })
+  .meta({ id: 'ReconcileRequest' });
+
+export const ReconcileAnswer = z
+  .object({
+    success: z.literal(true),
+    original_hold: Money,
+    actual_charge: Money,
+    refund_amount: Money.describe('Held and given back.'),
+    additional_charge: Money.describe('Charged beyond the hold.'),
+    transaction_id: z.string().describe("The hold's id."),
+    unit: z.string(),
+    message: z.string(),
+    replayed: z.boolean(),
+  })
+  .meta({ id: 'ReconcileAnswer' });

@@ -1,0 +1,149 @@
+/** Clusters, partitions and rates: where jobs run and what that costs. */
+import { z } from 'zod';
+import {
+  Amount,
+  ClusterName,
+  Count,
+  IdempotencyKey,
+  Instant,
+  Money,
+  PartitionName,
+  Time,
+  TimeZone,
+  Unit,
+  factor,
+  integer,
+  pageQuery,
+  text,
+} from './wire';
+
+const FailurePolicy = z.enum(['open', 'closed']).describe('What hooks do when Bursar cannot be reached.');
+const CostSource = z
+  .enum(['usage', 'reported'])
+  .describe('usage: settled at the end from rates; reported: a cost is waited for.');
+const Seconds = integer(1, 2_000_000_000);
+
+const clusterSettings = {
+  time_zone: TimeZone.describe('IANA zone of times without one, and of days.'),
+  default_partition: PartitionName.nullable(),
+  failure_policy: FailurePolicy,
+  cost_source: CostSource,
+  unpriced: z.enum(['deny', 'allow']).describe('What happens at admission to what has no price.'),
+  price_preset: z.enum(['asbb-compat', 'none']).describe('What prices while no rate has been entered.'),
+  hold_multiplier: factor({ min: 'above_zero' }).describe('1.2 holds 120 % of the estimate.'),
+  hold_cap: Amount.nullable().describe('No hold above this.'),
+  minimum_charge: Amount,
+  end_grace_seconds: integer(0, 2_000_000_000),
+  reconciliation_timeout_seconds: Seconds,
+};
+
+export const CreateClusterRequest = z
+  .object({
+    name: ClusterName,
+    ...z.object(clusterSettings).partial().shape,
+    time_zone: clusterSettings.time_zone,
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'CreateClusterRequest' });
+
+export const PutClusterRequest = z
+  .object(clusterSettings)
+  .partial()
+  .meta({ id: 'PutClusterRequest', description: 'What is absent stays as it is; null takes it away.' });
+
+export const PutPartitionRequest = z
+  .object({
+    max_time_seconds: integer(1, 10_000_000_000).optional().describe('What UNLIMITED means here.'),
+    default_time_seconds: integer(1, 10_000_000_000).optional().describe('For jobs that say nothing.'),
+    queue_weight: factor({ min: 'zero' }).optional().describe('Multiplies the cost; default 1.'),
+    cost_source: CostSource.optional(),
+    failure_policy: FailurePolicy.optional(),
+  })
+  .meta({ id: 'PutPartitionRequest', description: 'The whole partition as it shall be: what is absent is unset.' });
+
+export const PartitionAnswer = z
+  .object({
+    name: z.string(),
+    max_time_seconds: Count.optional(),
+    default_time_seconds: Count.optional(),
+    queue_weight: z.number(),
+    cost_source: CostSource.optional(),
+    failure_policy: FailurePolicy.optional(),
+  })
+  .meta({ id: 'Partition' });
+
+export const ClusterAnswer = z
+  .object({
+    name: z.string(),
+    time_zone: z.string(),
+    default_partition: z.string().optional(),
+    failure_policy: FailurePolicy,
+    cost_source: CostSource,
+    unpriced: z.enum(['deny', 'allow']),
+    price_preset: z.enum(['asbb-compat', 'none']),
+    hold_multiplier: z.number(),
+    hold_cap: Money.optional(),
+    minimum_charge: Money,
+    end_grace_seconds: Count,
+    reconciliation_timeout_seconds: Count,
+    partitions: z.array(PartitionAnswer),
+  })
+  .meta({ id: 'Cluster' });
+
+export const ClusterPath = z.object({ cluster: ClusterName });
+export const PartitionPath = z.object({ cluster: ClusterName, partition: PartitionName });
+
+const Resource = z
+  .string()
+  .max(128)
+  .regex(/^(node|cpu|mem|gpu|gpu:[a-z0-9_.-]+)$/, 'must be node, cpu, mem, gpu or gpu:<model> in lower case')
+  .meta({ description: 'node, cpu, mem (per GiB), gpu, or gpu:<model>.' });
+
+export const RateRequest = z
+  .object({
+    cluster: ClusterName,
+    partition: PartitionName.optional().describe('Default: every partition that has no rate of its own.'),
+    resource: Resource,
+    unit: Unit.describe('What it costs: a currency, or a service unit.'),
+    price: Amount.optional().describe('Money per resource-hour.'),
+    su_per_unit: Amount.optional().describe('Service units per resource-hour.'),
+    starts_at: Instant,
+    ends_at: Instant.optional().describe('Exclusive. Default: until a later rate.'),
+    source: text(500).describe('Where the figure comes from.'),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .superRefine((body, context) => {
+    const complain = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+    if ((body.price === undefined) === (body.su_per_unit === undefined)) {
+      complain('price', 'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)');
+    }
+    if (body.ends_at !== undefined && body.ends_at <= body.starts_at) complain('ends_at', 'must be after starts_at');
+  })
+  .meta({ id: 'RateRequest' });
+
+export const RateAnswer = z
+  .object({
+    rate_no: Count,
+    cluster: z.string(),
+    partition: z.string().optional(),
+    resource: z.string(),
+    unit: z.string(),
+    rate: Money.describe('In unit, per resource-hour.'),
+    price: Money.optional().describe('The same, where the unit is a currency.'),
+    su_per_unit: Money.optional().describe('The same, where the unit is a service unit.'),
+    starts_at: Time,
+    ends_at: Time.nullable(),
+    source: z.string(),
+  })
+  .meta({ id: 'Rate' });
+
+export const RateListQuery = z.object({
+  cluster: text(64).optional(),
+  partition: text(128).optional(),
+  resource: text(128).optional(),
+  at: Instant.optional().describe('In force then.'),
+  ...pageQuery,
+});
+
+export const RatePath = z.object({ rate_no: integer(1, Number.MAX_SAFE_INTEGER) });
+export const EndRateRequest = z.object({ ends_at: Instant.describe('Exclusive.') }).meta({ id: 'EndRateRequest' });

@@ -1,0 +1,55 @@
+/** Holds: money set aside for a job. */
+import { z } from 'zod';
+import { Amount, IdempotencyKey, Money, Time, flag, pageQuery, text } from './wire';
+
+export const HoldAnswer = z
+  .object({
+    transaction_id: z.string(),
+    key: z.string().optional().describe("The caller's idempotency key."),
+    account: z.string(),
+    unit: z.string(),
+    cluster: z.string(),
+    partition: z.string(),
+    user_id: z.string().optional(),
+    job_id: z.string().optional().describe("The scheduler's id, once an event has bound it."),
+    status: z.enum(['open', 'settled', 'released']),
+    placed: Money.describe('What was held at first.'),
+    held: Money.describe('What is held now.'),
+    charged: Money,
+    released: Money,
+    late: z.boolean().describe('Opened after the fact, for a job that had none.'),
+    overdue_at: Time.optional().describe('Since when nobody can say what became of the job.'),
+    group: z.string().optional().describe('Heterogeneous jobs: the hold of the first component.'),
+    effective_at: Time,
+    placed_at: Time,
+    closed_at: Time.optional(),
+    parts: z.array(z.object({ fund_id: z.string(), source: z.string(), held: Money })),
+  })
+  .meta({ id: 'Hold' });
+
+export const HoldListQuery = z.object({
+  key: text(255).optional().describe('The one hold that was placed with this idempotency key.'),
+  account: text(64).optional(),
+  cluster: text(64).optional(),
+  user_id: text(128).optional(),
+  status: z.enum(['open', 'settled', 'released']).optional(),
+  overdue: flag.optional(),
+  late: flag.optional(),
+  ...pageQuery,
+});
+
+export const HoldPath = z.object({ transaction_id: text(128) });
+
+const Reason = text(2000).describe('Why; it is written into the transaction.');
+
+export const ResizeRequest = z
+  .object({
+    amount: Amount.describe('What is to be held from now on. More passes every limit or is refused; less gives back.'),
+    reason: Reason.optional(),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'ResizeRequest' });
+
+export const ReleaseRequest = z
+  .object({ reason: Reason.optional(), idempotency_key: IdempotencyKey.optional() })
+  .meta({ id: 'ReleaseRequest' });

@@ -1,0 +1,193 @@
+/** Job events, jobs and their stories. */
+import { z } from 'zod';
+import { END_STATES, JOB_EVENT_TYPES, JOB_STATES } from '../../domain/job';
+import { HoldAnswer } from './hold';
+import { TransactionAnswer } from './movement';
+import {
+  AnyJson,
+  ClusterName,
+  Cost,
+  Count,
+  IdempotencyKey,
+  Instant,
+  Money,
+  PartitionName,
+  Time,
+  UserName,
+  flag,
+  idLike,
+  integer,
+  pageQuery,
+  pluginCount,
+  text,
+} from './wire';
+
+/** `CANCELLED by 1000`, `completed` and a bare exit code are all said by somebody. */
+const EndState = z
+  .custom<number | string>(
+    (value) => typeof value === 'string' || typeof value === 'number' || typeof value === 'object',
+    {
+      error: 'must be one of ' + END_STATES.join(', '),
+    },
+  )
+  .transform((value, context) => {
+    const word = String(value).trim().toUpperCase().split(/\s|\+/)[0] ?? '';
+    if (/^\d{1,5}$/.test(word)) return word === '0' ? ('COMPLETED' as const) : ('FAILED' as const);
+    const state = END_STATES.find((known) => known === word);
+    if (state !== undefined) return state;
+    context.addIssue({ code: 'custom', message: `must be one of ${END_STATES.join(', ')}` });
+    return z.NEVER;
+  })
+  .meta({
+    type: ['string', 'integer'],
+    description: `How the run ended: ${END_STATES.join(', ')}; a bare exit code is read as COMPLETED (0) or FAILED.`,
+  });
+
+export const JobEventRequest = z
+  .object({
+    type: z.enum(JOB_EVENT_TYPES),
+    cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
+    job_id: idLike(128).describe("The scheduler's id of the job; of an array, the base id."),
+    at: Instant.describe('When it happened.'),
+    submitted_at: Instant.optional().describe('Ids recycle: with it, a job is one job.'),
+    started_at: Instant.optional().describe('Of the run that this is about.'),
+    task: idLike(32).optional().describe("Array task ('4') or heterogeneous component ('+1')."),
+    transaction_id: text(128).optional().describe('The hold, where the job carries its id.'),
+    hold_key: text(255).optional().describe('The idempotency key of the check, where the job carries that.'),
+    account: text(64).optional(),
+    user_id: UserName.optional(),
+    partition: PartitionName.optional(),
+    job_name: text(1000, { empty: true }).optional(),
+    end_state: EndState.optional(),
+    exit_code: integer(-2_147_483_648, 4_294_967_295).optional(),
+    tres: text(1000).optional().describe('What was allocated: cpu=16,mem=64G,node=2,gres/gpu:a100=4.'),
+    nodes: pluginCount(1, 10_000_000).optional(),
+    cpus: pluginCount(1, 1_000_000_000).optional(),
+    gpus: pluginCount(0, 100_000_000).optional(),
+    memory: text(64).optional(),
+    time_limit: text(64).optional().describe('Slurm time; of resized, the new limit.'),
+    suspended_seconds: integer(0, 2_000_000_000).optional(),
+    cost: Cost.optional().describe('Required of cost, welcome with ended.'),
+    correction: z.boolean().optional(),
+    raw: AnyJson.optional().describe('The record as the scheduler wrote it.'),
+  })
+  .superRefine((event, context) => {
+    if (event.type === 'cost' && event.cost === undefined) {
+      context.addIssue({ code: 'custom', path: ['cost'], message: 'is required of an event of type cost' });
+    }
+  })
+  .meta({ id: 'JobEvent' });
+
+export const JobEventsRequest = z
+  .object({
+    events: z.array(JobEventRequest).min(1).max(1000),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'JobEventsRequest', description: 'In any order; the same event twice is one event.' });
+
+export const JobEventsAnswer = z
+  .object({
+    recorded: Count,
+    duplicates: Count,
+    unmatched: Count,
+    receipts: z
+      .array(
+        z.object({
+          status: z.enum(['recorded', 'duplicate', 'unmatched']),
+          cluster: z.string(),
+          job_id: z.string(),
+          transaction_id: z.string().optional(),
+          detail: z.string().optional(),
+        }),
+      )
+      .describe('One an event, in the order of the request.'),
+  })
+  .meta({ id: 'JobEventReceipts' });
+
+const jobFields = {
+  cluster: z.string(),
+  time_zone: z.string().describe("The cluster's."),
+  job_id: z.string(),
+  job_name: z.string().optional(),
+  account: z.string().optional(),
+  unit: z.string().optional(),
+  user_id: z.string().optional(),
+  partition: z.string().optional(),
+  submitted_at: Time.optional(),
+  state: z.enum(JOB_STATES),
+  quarantined: z.boolean().describe('A part of it has no price.'),
+  transaction_id: z.string().optional().describe('The hold.'),
+  held: Money,
+  charged: Money,
+  accrued: Money,
+  workflow_id: z.string().optional(),
+  workflow_url: z.string().optional().describe('The story in the Temporal UI.'),
+  updated_at: Time,
+};
+
+export const JobAnswer = z.object(jobFields).meta({ id: 'Job' });
+
+export const JobStoryAnswer = z
+  .object({
+    ...jobFields,
+    waits_for: z.string().optional(),
+    deadline: Time.optional(),
+    decision: z.unknown().optional(),
+    hold: HoldAnswer.optional(),
+    runs: z.array(
+      z.object({
+        run_key: z.string(),
+        task: z.string(),
+        started_at: Time.optional(),
+        ended_at: Time.optional(),
+        end_state: z.enum(END_STATES).optional(),
+        run_seconds: z.number(),
+        charge: z
+          .object({
+            transaction_id: z.string(),
+            amount: Money,
+            refunded: Money,
+            source: z.enum(['usage', 'reported', 'provisional']),
+          })
+          .optional(),
+      }),
+    ),
+    events: z.array(
+      z.object({
+        type: z.enum(JOB_EVENT_TYPES),
+        at: Time,
+        recorded_at: Time,
+        task: z.string().optional(),
+        started_at: Time.optional(),
+        end_state: z.enum(END_STATES).optional(),
+        exit_code: Count.optional(),
+        resources: z
+          .object({
+            nodes: z.number(),
+            cpus: z.number(),
+            gpus: z.number(),
+            gpus_by_model: z.record(z.string(), z.number()),
+            memory_mib: z.number(),
+          })
+          .optional(),
+        time_limit_seconds: z.number().optional(),
+        suspended_seconds: z.number().optional(),
+        cost: z.string().optional().describe('The numeral as received.'),
+        correction: z.boolean().optional(),
+      }),
+    ),
+    transactions: z.array(TransactionAnswer),
+  })
+  .meta({ id: 'JobStory' });
+
+export const JobListQuery = z.object({
+  cluster: text(64).optional(),
+  account: text(64).optional(),
+  user_id: text(128).optional(),
+  state: z.enum(JOB_STATES).optional(),
+  quarantined: flag.optional(),
+  job_id: text(128).optional(),
+  ...pageQuery,
+});
+
+export const JobPath = z.object({ cluster: ClusterName, job_id: text(128) });

@@ -1,0 +1,161 @@
+/** Deposits, withdrawals, transfers, refunds, adjustments, and the transactions they leave (contract 3.4; rulings 26). */
+import { z } from 'zod';
+import {
+  AccountName,
+  Count,
+  Description,
+  IdempotencyKey,
+  Instant,
+  Money,
+  PositiveAmount,
+  SignedAmount,
+  Time,
+  Unit,
+  asbbPageQuery,
+  text,
+} from './wire';
+
+const FundId = text(64).meta({ description: 'fund_ and a ULID.' });
+const TransactionIdText = text(128).meta({ description: 'txn_ and a ULID.' });
+const SameUnit = Unit.describe("Must be the account's unit where it is given.");
+
+const window = (
+  body: { opens_at?: string | undefined; closes_at?: string | undefined },
+  context: z.core.$RefinementCtx,
+) => {
+  if (body.opens_at !== undefined && body.closes_at !== undefined && body.closes_at <= body.opens_at) {
+    context.addIssue({ code: 'custom', path: ['closes_at'], message: 'must be after opens_at' });
+  }
+};
+
+export const DepositRequest = z
+  .object({
+    amount: PositiveAmount,
+    unit: SameUnit.optional(),
+    opens_at: Instant.optional().describe(
+      'A window of its own makes a fund of its own; without one the base fund gets it.',
+    ),
+    closes_at: Instant.optional().describe('Exclusive.'),
+    fund_id: FundId.optional().describe('Add to this fund.'),
+    source: z.enum(['manual', 'allocation', 'grant_period', 'carry_forward']).optional(),
+    label: text(255, { empty: true }).optional(),
+    description: Description.optional(),
+    effective_at: Instant.optional(),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .superRefine(window)
+  .meta({ id: 'DepositRequest' });
+
+export const WithdrawalRequest = z
+  .object({
+    amount: PositiveAmount,
+    unit: SameUnit.optional(),
+    fund_id: FundId.optional().describe('From this fund. Default: soonest-to-expire last.'),
+    description: Description.optional(),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'WithdrawalRequest' });
+
+export const TransferRequest = z
+  .object({
+    from: AccountName,
+    to: AccountName,
+    amount: PositiveAmount,
+    unit: SameUnit.optional(),
+    opens_at: Instant.optional().describe('A window at the receiver. Default: the money keeps the one it has.'),
+    closes_at: Instant.optional().describe('Exclusive.'),
+    description: Description.optional(),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .superRefine((body, context) => {
+    window(body, context);
+    if (body.from === body.to) {
+      context.addIssue({ code: 'custom', path: ['to'], message: 'must be another account than from' });
+    }
+  })
+  .meta({ id: 'TransferRequest' });
+
+export const RefundRequest = z
+  .object({
+    transaction_id: TransactionIdText.describe('The charge.'),
+    amount: PositiveAmount.describe('Never more, over all refunds, than the charge.'),
+    description: Description.optional(),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'RefundRequest' });
+
+export const AdjustmentRequest = z
+  .object({
+    transaction_id: TransactionIdText.describe('The charge.'),
+    amount: SignedAmount.describe('Added to the charge; negative takes away from it.'),
+    description: text(2000).describe('Why; required, because people will ask.'),
+    idempotency_key: IdempotencyKey.optional(),
+  })
+  .meta({ id: 'AdjustmentRequest' });
+
+export const ASBB_TYPES = ['hold', 'charge', 'refund', 'adjustment', 'allocation'] as const;
+export const KINDS = [
+  'deposit',
+  'withdrawal',
+  'transfer',
+  'hold',
+  'resize',
+  'charge',
+  'release',
+  'refund',
+  'adjustment',
+  'expiry',
+] as const;
+
+export const TransactionAnswer = z
+  .object({
+    id: Count,
+    transaction_id: z.string(),
+    account_id: Count,
+    account: z.string(),
+    unit: z.string(),
+    type: z.enum(ASBB_TYPES).describe("ASBB's word for it."),
+    kind: z.enum(KINDS).describe('Our word for it.'),
+    direction: z.enum(['in', 'out']).describe('As seen from what is available.'),
+    amount: Money,
+    description: z.string(),
+    metadata: z.string().optional().describe('JSON text.'),
+    status: z.enum(['pending', 'completed', 'cancelled']),
+    actor: z.string(),
+    job_id: z.string().optional(),
+    cluster: z.string().optional(),
+    partition: z.string().optional(),
+    user_id: z.string().optional(),
+    parent_transaction_id: z.string().optional(),
+    effective_at: Time.describe('When it happened.'),
+    created_at: Time.describe('When it was written.'),
+    completed_at: Time.optional(),
+    entries: z
+      .array(
+        z.object({
+          account: z.string(),
+          fund_id: z.string(),
+          book: z.enum(['available', 'held', 'settled', 'expired', 'outside']),
+          amount: Money,
+        }),
+      )
+      .optional()
+      .describe('The lines of the books; they sum to zero.'),
+  })
+  .meta({ id: 'BudgetTransaction' });
+
+export const TransactionListQuery = z.object({
+  account: text(64).optional(),
+  job_id: text(128).optional(),
+  cluster: text(64).optional(),
+  type: z.enum(ASBB_TYPES).optional(),
+  kind: z.enum(KINDS).optional(),
+  status: z.enum(['pending', 'completed', 'failed', 'cancelled']).optional(),
+  user_id: text(128).optional(),
+  hold: text(128).optional().describe('All transactions of this hold.'),
+  start_date: Instant.optional().describe('Recorded at or after.'),
+  end_date: Instant.optional().describe('Recorded at or before.'),
+  ...asbbPageQuery,
+});
+
+export const TransactionPath = z.object({ transaction_id: TransactionIdText });

@@ -1,0 +1,95 @@
+/** Health, version, audit, recovery, and the shape of every error. */
+import { z } from 'zod';
+import { Count, Time, integer } from './wire';
+
+export const ProblemAnswer = z
+  .object({
+    type: z.string().describe('A page about this fault.'),
+    title: z.string(),
+    status: Count,
+    detail: z.string().describe('What is wrong, and what to do.'),
+    instance: z.string().describe('The request.'),
+    code: z.string().describe('Our code: a fact in snake_case.'),
+    errors: z
+      .array(z.object({ pointer: z.string(), detail: z.string() }))
+      .optional()
+      .describe('Every wrong field, as a JSON pointer, and what to do about it.'),
+    error: z
+      .object({
+        code: z.string(),
+        message: z.string(),
+        field: z.string().optional(),
+        details: z.unknown().optional(),
+      })
+      .describe("ASBB's error."),
+    facts: z.record(z.string(), z.unknown()).optional().describe('Amounts are decimal strings.'),
+    request_id: z.string(),
+    timestamp: Time,
+  })
+  .meta({ id: 'Problem', description: "RFC 9457, with ASBB's error in the same body." });
+
+export const HealthAnswer = z
+  .object({
+    status: z.enum(['healthy', 'unhealthy']),
+    version: z.string(),
+    timestamp: Time,
+    services: z.record(z.string(), z.string()),
+    uptime: z.string(),
+    operational_mode: z.string(),
+  })
+  .meta({ id: 'Health' });
+
+export const ProbeAnswer = z
+  .object({ status: z.enum(['ok', 'unavailable']), detail: z.string().optional() })
+  .meta({ id: 'Probe' });
+
+export const VersionAnswer = z
+  .object({
+    version: z.string(),
+    git_commit: z.string(),
+    build_time: z.string(),
+    go_version: z.string().describe("ASBB's name for the runtime."),
+    os: z.string(),
+    arch: z.string(),
+  })
+  .meta({ id: 'Version' });
+
+export const RecoverRequest = z
+  .object({ limit: integer(1, 10_000).optional().describe('How many stories at most; default 1000.') })
+  .meta({ id: 'RecoverRequest' });
+
+export const RecoverAnswer = z
+  .object({
+    restarted: Count.describe('Stories put back into the outbox.'),
+    transaction_ids: z.array(z.string()),
+  })
+  .meta({ id: 'RecoverAnswer' });
+
+export const AuditAnswer = z
+  .object({
+    ok: z.boolean(),
+    difference: z.string().describe('Sum of all differences between balances and entries; "0".'),
+    findings: z.array(z.object({ check: z.string(), subject: z.string(), detail: z.string() })),
+    accounts: Count,
+    transactions: Count,
+    open_holds: Count,
+  })
+  .meta({ id: 'AuditReport' });
+
+export const SealQuery = z.object({
+  against: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, 'must be a head hash: 64 hexadecimal digits')
+    .optional()
+    .describe('A head that was kept elsewhere; it must be in the chain.'),
+});
+
+export const SealAnswer = z
+  .object({
+    ok: z.boolean(),
+    head: z.string().describe('Keep it elsewhere.'),
+    sealed: Count,
+    unsealed: Count,
+    first_tampered: z.object({ txn_no: Count, transaction_id: z.string().optional(), detail: z.string() }).optional(),
+  })
+  .meta({ id: 'SealReport' });
