@@ -1,0 +1,209 @@
+/**
+ * Time as Bursar says it: instants in UTC with microseconds, days without a zone, and the IANA zones between the two.
+ *
+ * The only module that knows a date library (rulings 17). What a log writes without a zone becomes an instant here, and
+ * here alone a day of a zone gets its beginning and its end; it has 23 hours once a year, and 25 once.
+ */
+import { Temporal } from 'temporal-polyfill';
+import { Fault } from './faults';
+
+/** RFC 3339 in UTC, at most six decimals: `2026-03-02T14:31:51.5Z`. Compare them as `epochMicros`, never as text. */
+export type Instant = string;
+
+/** `YYYY-MM-DD`, a day of the calendar; it begins at another instant in every zone. */
+export type CivilDate = string;
+
+export const MICROS_PER_SECOND = 1_000_000n;
+export const MICROS_PER_HOUR = 3_600n * MICROS_PER_SECOND;
+
+/** Before 1900 there is nothing to account for; Go's zero time (year 1) and year 0 are mistakes of a caller. */
+const FIRST_YEAR = 1900;
+const LAST_SECOND = 253_402_300_799; // 9999-12-31T23:59:59Z; RFC 3339 has four digits for the year.
+
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const CIVIL_DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
+const LOCAL = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?$/;
+
+// Instants --------------------------------------------------------------------------------------------------------------
+
+/**
+ * Reads an RFC 3339 time with any offset and writes it in UTC. Digits below the microsecond are cut off: clients in Go
+ * send nanoseconds, PostgreSQL keeps none.
+ */
+export function readInstant(text: string): Instant {
+  const match = RFC_3339.exec(text);
+  if (!match) throw malformed(`"${shorten(text)}" is not a time; write it like 2026-03-02T14:31:51Z`);
+  const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHour = '0', offsetMinute = '0'] = match;
+  const date = requireDate(text, Number(year), Number(month), Number(day));
+  requireClock(text, Number(hour), Number(minute), Number(second));
+  if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) {
+    throw malformed(`"${shorten(text)}" has an offset that no clock has; write the time in UTC with a Z`);
+  }
+  const offsetSeconds = (Number(offsetHour) * 3600 + Number(offsetMinute) * 60) * (sign === '-' ? -1 : 1);
+  const seconds = date + Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offsetSeconds;
+  if (seconds > LAST_SECOND) throw malformed(`"${shorten(text)}" lies after the year 9999`);
+  return instantOfMicros(BigInt(seconds) * MICROS_PER_SECOND + BigInt(fraction.padEnd(6, '0').slice(0, 6)));
+}
+
+/** Microseconds since 1970 of an instant that is already known to be one. */
+export function epochMicros(instant: Instant): bigint {
+  const dot = instant.indexOf('.');
+  if (dot < 0) return BigInt(Date.parse(instant)) * 1000n;
+  const fraction = instant.slice(dot + 1, -1).padEnd(6, '0');
+  return BigInt(Date.parse(`${instant.slice(0, dot)}Z`)) * 1000n + BigInt(fraction.slice(0, 6));
+}
+
+/** Milliseconds since 1970, rounded down. */
+export const epochMs = (instant: Instant): number => Number(floorDivide(epochMicros(instant), 1000n));
+
+/** Seconds since 1970, rounded down. */
+export const epochSeconds = (instant: Instant): number => Number(floorDivide(epochMicros(instant), MICROS_PER_SECOND));
+
+export function instantOfMicros(micros: bigint): Instant {
+  const seconds = floorDivide(micros, MICROS_PER_SECOND);
+  const rest = micros - seconds * MICROS_PER_SECOND;
+  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  return rest === 0n ? `${whole}Z` : `${whole}.${rest.toString().padStart(6, '0').replace(/0+$/, '')}Z`;
+}
+
+export const instantOfMs = (ms: number): Instant => instantOfMicros(BigInt(ms) * 1000n);
+
+export const instantOfSeconds = (seconds: number): Instant => instantOfMicros(BigInt(seconds) * MICROS_PER_SECOND);
+
+/** The instant `seconds` (whole, either sign) away. */
+export const addSeconds = (instant: Instant, seconds: number): Instant =>
+  instantOfMicros(epochMicros(instant) + BigInt(seconds) * MICROS_PER_SECOND);
+
+export const compareInstants = (a: Instant, b: Instant): -1 | 0 | 1 => {
+  const difference = epochMicros(a) - epochMicros(b);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+};
+
+// Zones -----------------------------------------------------------------------------------------------------------------
+
+/** The IANA name of a zone in its usual spelling, or a fault that names an example. */
+export function readTimeZone(name: string): string {
+  // `+02:00` is an offset: it knows no summer, so it cannot say where a cluster's days begin.
+  if (/^[A-Za-z]/.test(name)) {
+    try {
+      return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name).timeZoneId;
+    } catch {
+      // Falls through to the one fault.
+    }
+  }
+  throw malformed(`"${shorten(name)}" is not an IANA time zone; write it like Europe/Berlin or UTC`);
+}
+
+/** A time that was written without a zone, and whether the clock showed it twice, or never (rulings 17). */
+export interface LocalReading {
+  at: Instant;
+  /** `ambiguous`: the first of two readings was taken. `skipped`: the clocks jumped over it; taken as if they had not. */
+  flag?: 'ambiguous' | 'skipped';
+}
+
+/** `2016-12-31T23:59:59` on the wall clocks of a zone, as an instant. */
+export function readLocalTime(text: string, timeZone: string): LocalReading {
+  const match = LOCAL.exec(text);
+  if (!match) throw malformed(`"${shorten(text)}" is not a local time; write it like 2026-03-02T14:31:51`);
+  const [, year, month, day, hour, minute, second = '0', fraction = ''] = match;
+  requireDate(text, Number(year), Number(month), Number(day));
+  requireClock(text, Number(hour), Number(minute), Number(second));
+  const plain = Temporal.PlainDateTime.from({
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
+    millisecond: Number(fraction.padEnd(6, '0').slice(0, 3)),
+    microsecond: Number(fraction.padEnd(6, '0').slice(3, 6)),
+  });
+  const first = plain.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
+  const second_ = plain.toZonedDateTime(timeZone, { disambiguation: 'later' });
+  if (first.epochNanoseconds === second_.epochNanoseconds) return { at: instantOf(first) };
+  return first.toPlainDateTime().equals(plain)
+    ? { at: instantOf(first), flag: 'ambiguous' }
+    : { at: instantOf(second_), flag: 'skipped' };
+}
+
+// Days ------------------------------------------------------------------------------------------------------------------
+
+export function readCivilDate(text: string): CivilDate {
+  const match = CIVIL_DATE.exec(text);
+  if (!match) throw malformed(`"${shorten(text)}" is not a date; write it like 2026-03-02`);
+  requireDate(text, Number(match[1]), Number(match[2]), Number(match[3]));
+  return text;
+}
+
+/** The first instant of a day in a zone; one o'clock where the clocks jump at midnight. */
+export const startOfDay = (date: CivilDate, timeZone: string): Instant =>
+  instantOf(Temporal.PlainDate.from(date).toZonedDateTime(timeZone));
+
+export const civilDateOf = (instant: Instant, timeZone: string): CivilDate =>
+  zoned(epochMicros(instant), timeZone).toPlainDate().toString();
+
+export const addDays = (date: CivilDate, days: number): CivilDate =>
+  Temporal.PlainDate.from(date).add({ days }).toString();
+
+/** The midnights of a zone strictly between two instants (epoch microseconds), in order. */
+export function midnightsBetween(from: bigint, to: bigint, timeZone: string): bigint[] {
+  const cuts: bigint[] = [];
+  for (let day = dayAround(from, timeZone); day.endsAt < to; day = dayAround(day.endsAt, timeZone)) {
+    cuts.push(day.endsAt);
+  }
+  return cuts;
+}
+
+interface Day {
+  startsAt: bigint;
+  endsAt: bigint;
+}
+
+/** The day asked for last, zone by zone: runs are settled in about the order of time, and a zone's rules are slow to ask. */
+const lastDays = new Map<string, Day>();
+
+function dayAround(micros: bigint, timeZone: string): Day {
+  const known = lastDays.get(timeZone);
+  if (known && known.startsAt <= micros && micros < known.endsAt) return known;
+  const start = zoned(micros, timeZone).startOfDay();
+  const day = { startsAt: microsOf(start), endsAt: microsOf(start.add({ days: 1 }).startOfDay()) };
+  lastDays.set(timeZone, day);
+  return day;
+}
+
+// Inner -----------------------------------------------------------------------------------------------------------------
+
+const zoned = (micros: bigint, timeZone: string): Temporal.ZonedDateTime =>
+  Temporal.Instant.fromEpochNanoseconds(micros * 1000n).toZonedDateTimeISO(timeZone);
+
+const microsOf = (time: Temporal.ZonedDateTime): bigint => floorDivide(time.epochNanoseconds, 1000n);
+
+const instantOf = (time: Temporal.ZonedDateTime): Instant => instantOfMicros(microsOf(time));
+
+const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** Seconds since 1970 of the day's beginning in UTC, or a fault where the calendar has no such day. */
+function requireDate(text: string, year: number, month: number, day: number): number {
+  if (year < FIRST_YEAR) {
+    throw malformed(`"${shorten(text)}" lies before ${FIRST_YEAR}; leave the field out where there is no date`);
+  }
+  const leapDay = month === 2 && (year % 400 === 0 || (year % 4 === 0 && year % 100 !== 0)) ? 1 : 0;
+  const days = (DAYS_IN_MONTH[month - 1] ?? 0) + leapDay;
+  if (day < 1 || day > days) throw malformed(`"${shorten(text)}" is not a day of the calendar`);
+  return Date.UTC(year, month - 1, day) / 1000;
+}
+
+function requireClock(text: string, hour: number, minute: number, second: number): void {
+  if (hour > 23 || minute > 59 || second > 59) {
+    throw malformed(`"${shorten(text)}" is not a time of day; hours run from 00 to 23, minutes and seconds to 59`);
+  }
+}
+
+function floorDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value % divisor < 0n ? quotient - 1n : quotient;
+}
+
+const malformed = (detail: string) => new Fault('malformed_request', detail);
+
+const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
