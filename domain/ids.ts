@@ -10,5 +10,9 @@ export const FUND_ID = new RegExp(`^fund_${ULID}$`);
 
 export const isTransactionId = (text: string): text is TransactionId => TRANSACTION_ID.test(text);
 
-/** The workflow that follows a hold. It exists before the scheduler has given the job an id (rulings 19). */
-export const jobWorkflowId = (cluster: string, holdId: string): string => `job/${cluster}/${holdId}`;
+/**
+ * The workflow that follows a hold. It exists before the scheduler has given the job an id (rulings 19). A story that was
+ * terminated or lost is told again as generation n, because a workflow id is used up once its run has closed.
+ */
+export const jobWorkflowId = (cluster: string, holdId: string, generation = 0): string =>
+  `job/${cluster}/${holdId}${generation === 0 ? '' : `/g${generation}`}`;
