@@ -1,0 +1,25 @@
+-- limit_use counts what a cap covers from the holds and charges themselves: what a new cap starts with, and what the audit
+-- compares the counters to. A hold and its charges count by the moment the hold is about; a charge without one by its start.
+create function ledger.limit_use(
+  p_account_no bigint, p_partition text, p_user text, p_opens_at timestamptz, p_closes_at timestamptz
+) returns table (settled_micro bigint, held_micro bigint)
+language sql stable
+as $$
+  select
+    (select coalesce(sum(c.amount_micro + c.adjusted_micro - c.refunded_micro), 0)::bigint
+     from ledger.charges c
+     join ledger.transactions t on t.txn_no = c.charge_no
+     left join ledger.holds h on h.hold_no = c.hold_no
+     where c.account_no = p_account_no
+       and (p_partition is null or c.partition = p_partition)
+       and (p_user is null or c.user_name = p_user)
+       and coalesce(h.effective_at, c.started_at, t.effective_at) >= coalesce(p_opens_at, '-infinity')
+       and coalesce(h.effective_at, c.started_at, t.effective_at) < coalesce(p_closes_at, 'infinity')),
+    (select coalesce(sum(h.held_micro), 0)::bigint
+     from ledger.holds h
+     where h.account_no = p_account_no and h.status = 'open'
+       and (p_partition is null or h.partition = p_partition)
+       and (p_user is null or h.user_name = p_user)
+       and h.effective_at >= coalesce(p_opens_at, '-infinity')
+       and h.effective_at < coalesce(p_closes_at, 'infinity'))
+$$;

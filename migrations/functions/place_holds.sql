@@ -1,0 +1,45 @@
+-- place_holds decides a batch of budget checks and holds the money of those that pass: one row an item, in any order.
+--
+-- An item: { n, principal, key, body_hash (hex), account, unit, catalog, at, user, cluster_no, pre_refusal, late, request,
+-- hold_ids[], partitions[], amounts[] } with one element an array but for heterogeneous jobs, whose components are held all
+-- or none. request is stored as it is.
+--
+-- outcome: 'decided' (yes or no is in the answer), 'replayed' (this key has its first answer, and request as it was then),
+-- 'key_reused' (this key has another body), 'account_not_found', 'stale' (the prices or the unit changed since the item was
+-- priced: price it again). Only the first burns a key. No item can disturb its neighbours; what raises is a programmer's
+-- error or a lost connection.
+create function ledger.place_holds(p_batch jsonb)
+returns table (n int, outcome text, request jsonb, answer jsonb, effective_at timestamptz)
+language plpgsql volatile
+as $$
+declare
+  v_now timestamptz;
+  v_version bigint;
+  v_item jsonb;
+  v_account record;
+begin
+  perform ledger.lock_tree(array(
+    select a.account_no
+    from jsonb_array_elements(p_batch) item
+    join ledger.accounts a on a.name = item ->> 'account'));
+  v_now := clock_timestamp();
+  select version into v_version from ledger.catalog_version;
+
+  for v_item in select item from jsonb_array_elements(p_batch) item loop
+    n := (v_item ->> 'n')::int;
+    request := null;
+    answer := null;
+    effective_at := null;
+    select account_no, unit into v_account from ledger.accounts where name = v_item ->> 'account';
+    if not found then
+      outcome := 'account_not_found';
+    elsif v_account.unit <> v_item ->> 'unit' or v_version <> (v_item ->> 'catalog')::bigint then
+      outcome := 'stale';
+    else
+      select p.* into outcome, request, answer, effective_at
+      from ledger.place_hold_exactly(v_item, v_account.account_no, v_now) p;
+    end if;
+    return next;
+  end loop;
+end;
+$$;
