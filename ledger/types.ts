@@ -442,20 +442,36 @@ export interface PriceBook {
   rates: readonly Rate[];
 }
 
+/** What can be set of a cluster; null takes a setting away. */
+export type ClusterSettings = Omit<Cluster, 'name' | 'partitions' | 'defaultPartition' | 'holdCap'> & {
+  defaultPartition: string | null;
+  holdCap: Micro | null;
+};
+
 export interface Catalog {
-  putCluster(name: string, settings: Partial<Omit<Cluster, 'name' | 'partitions'>>, caller: Caller): Promise<Cluster>;
+  /** `cluster_exists`. */
+  createCluster(
+    name: string,
+    settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'timeZone'>,
+    caller: Caller,
+  ): Promise<Cluster>;
+  /** Makes the cluster or changes what is given. A new one needs its zone (`malformed_request`). */
+  putCluster(name: string, settings: Partial<ClusterSettings>, caller: Caller): Promise<Cluster>;
+  /** `cluster_not_found`. */
   readCluster(name: string): Promise<Cluster>;
   listClusters(): Promise<Cluster[]>;
+  /** The whole partition as it shall be. `cluster_not_found`. */
   putPartition(cluster: string, partition: Partition, caller: Caller): Promise<Partition>;
   removePartition(cluster: string, partition: string, caller: Caller): Promise<void>;
   /** Ends the rate in force at `startsAt`, if any, and starts this one. `rate_overlaps` where a later one exists and `endsAt` is missing. */
   setRate(rate: Omit<Rate, 'rateNo'>, caller: Caller): Promise<Rate>;
-  /** Ends a rate. `rate_not_found`. */
+  /** Ends a rate; one that has not begun yet goes away whole. `rate_not_found`, `rate_overlaps` where it ended before. */
   endRate(rateNo: number, endsAt: Instant, caller: Caller): Promise<Rate>;
   listRates(
     filter: { cluster?: string; partition?: string; resource?: string; at?: Instant },
     page: Page,
   ): Promise<Paged<Rate>>;
+  /** Of now: costs one short query, and a reading where something changed. */
   priceBook(): Promise<PriceBook>;
 }
 
