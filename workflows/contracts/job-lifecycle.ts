@@ -1,5 +1,5 @@
-/** What clients, workers and workflows of `jobLifecycle` share: names, ids, messages. Nothing here runs. */
-import { defineSearchAttributeKey } from '@temporalio/common';
+/** What clients, workers and workflows of `jobLifecycle` share: names, ids, messages. Nothing here does anything. */
+import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { JobState } from '../../domain/job';
 
@@ -30,9 +30,9 @@ export interface JobLifecycle {
   /** The bell rang and nobody has looked yet. */
   rung?: boolean;
   /** What the scheduler could say when it was last asked. */
-  scheduler?: SchedulerAnswer;
+  scheduler?: SchedulerAnswer | undefined;
   /** When a run has become so old or so long it continues as new. Default: 14 days, 2000 events. */
-  limits?: { runMs: number; events: number };
+  limits?: { runMs: number; events: number } | undefined;
 }
 
 export interface JobLifecycleResult {
@@ -57,3 +57,14 @@ export const BUDGET_CLUSTER = defineSearchAttributeKey('BudgetCluster', 'KEYWORD
 export const BUDGET_JOB = defineSearchAttributeKey('BudgetJob', 'KEYWORD');
 export const BUDGET_DUE = defineSearchAttributeKey('BudgetDue', 'DATETIME');
 export const SEARCH_ATTRIBUTES = [BUDGET_KIND, BUDGET_STATE, BUDGET_ACCOUNT, BUDGET_CLUSTER, BUDGET_JOB, BUDGET_DUE];
+
+/** By what an operator finds a story: `BudgetAccount = 'astro' and BudgetState = 'awaiting_cost'`. No money: it is indexed. */
+export const searchAttributesOf = (story: JobLifecycle): SearchAttributeUpdatePair[] => [
+  { key: BUDGET_KIND, value: 'job' },
+  { key: BUDGET_STATE, value: story.state },
+  { key: BUDGET_ACCOUNT, value: story.account },
+  { key: BUDGET_CLUSTER, value: story.cluster },
+  // Keywords end at 255 characters.
+  { key: BUDGET_JOB, value: story.jobId === undefined ? null : `${story.cluster}/${story.jobId}`.slice(0, 255) },
+  { key: BUDGET_DUE, value: story.deadlineMs === undefined ? null : new Date(story.deadlineMs) },
+];

@@ -1,0 +1,42 @@
+/** The stories themselves, seen from outside: which of them are not being told any more? */
+import { heartbeat } from '@temporalio/activity';
+import { WorkflowNotFoundError, type WorkflowClient } from '@temporalio/client';
+import { jobWorkflowId } from '../domain/ids';
+import type { Recovery } from '../ledger/types';
+
+export interface StoryDeps {
+  recovery: Recovery;
+  workflows: Pick<WorkflowClient, 'getHandle'>;
+}
+
+const STRAYS_AT_ONCE = 500;
+
+/**
+ * Puts lost stories back into the outbox. The ledger knows whose deadline has passed without anybody looking; Temporal
+ * knows whether anybody still waits. Doing it twice starts the same workflow id twice, which is one story.
+ */
+export async function restartStrays({ recovery, workflows }: StoryDeps, stillAtIt = () => {}): Promise<number> {
+  const lost: { holdId: string; generation: number }[] = [];
+  for (const { holdId, cluster, generation } of await recovery.strays(STRAYS_AT_ONCE)) {
+    const status = await statusOf(workflows, jobWorkflowId(cluster, holdId, generation));
+    // One that runs is late, not lost. An id whose run has closed is used up; one that nobody knows is free.
+    if (status !== 'RUNNING') lost.push({ holdId, generation: status === 'missing' ? generation : generation + 1 });
+    stillAtIt();
+  }
+  if (lost.length > 0) await recovery.restart(lost);
+  return lost.length;
+}
+
+async function statusOf(workflows: StoryDeps['workflows'], workflowId: string): Promise<string> {
+  try {
+    return (await workflows.getHandle(workflowId).describe()).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'missing';
+    throw error;
+  }
+}
+
+export const storyActivities = (deps: StoryDeps) => ({
+  restartStrays: (): Promise<number> => restartStrays(deps, heartbeat),
+});
+export type StoryActivities = ReturnType<typeof storyActivities>;

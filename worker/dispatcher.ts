@@ -1,0 +1,243 @@
+/**
+ * Carries the outbox to Temporal: starts the stories of new holds and rings those whose jobs had news.
+ *
+ * Guarantee: what is in the outbox is delivered at least once, and delivering it twice does no harm, so any number of
+ * dispatchers may run and any of them may die at any point. An item is leased and that is committed *before* Temporal is
+ * called, and it is deleted after: no transaction is ever open across a remote call.
+ *
+ * At most `inFlight` calls run at once. A hundred thousand stories that waited for Temporal to come back are told one
+ * after another; they never take the processor, or PostgreSQL, from the checks that come in meanwhile.
+ */
+import { ServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from '@temporalio/client';
+import type { SearchAttributePair } from '@temporalio/common';
+import type { Outbox, OutboxItem } from '../ledger/types';
+import type { Log } from '../platform/log';
+import type { Temporal } from '../platform/temporal';
+import {
+  doorbell,
+  jobWorkflowId,
+  LEDGER_QUEUE,
+  searchAttributesOf,
+  type JobLifecycle,
+} from '../workflows/contracts/job-lifecycle';
+import type { jobLifecycle } from '../workflows/job-lifecycle';
+import { backOffMs, makePause, type BackOff } from './back-off';
+
+export interface DispatcherOptions {
+  outbox: Outbox;
+  temporal: Temporal;
+  log: Log;
+  /** Calls to Temporal at once. Default 8: the dev server starts as many a second with 8 as with 64 (2 cores, 220/s). */
+  inFlight?: number;
+  /** Items claimed at once. Default 64. */
+  batch?: number;
+  /** After that long another dispatcher may take over what this one claimed. Default 60 s. */
+  leaseMs?: number;
+  /** How often an empty outbox is looked at. Default 150 ms. */
+  pollMs?: number;
+  /** While Temporal or PostgreSQL is away. Default 250 ms to 10 s. */
+  backOff?: BackOff;
+  /** When stories continue as new; for tests. */
+  storyLimits?: JobLifecycle['limits'];
+}
+
+export interface Dispatcher {
+  /** Stops claiming, waits for the calls in flight, and gives back what was not carried yet. */
+  stop(): Promise<void>;
+  /** Looks at the outbox now. */
+  nudge(): void;
+  readonly stats: Readonly<DispatcherStats>;
+}
+
+export interface DispatcherStats {
+  delivered: { start: number; ring: number };
+  /** Items that Temporal would not take; each is tried again when its lease ends. */
+  refused: number;
+  temporalAway: boolean;
+  ledgerAway: boolean;
+}
+
+/** One call to Temporal: everything the outbox has to say to one story. */
+interface Delivery {
+  story: OutboxItem;
+  rings: boolean;
+  outboxNos: bigint[];
+}
+
+type Outcome = 'delivered' | 'refused' | 'away' | 'not_tried';
+
+export function startDispatcher(options: DispatcherOptions): Dispatcher {
+  const { outbox, temporal, log, inFlight = 8, batch = 64, leaseMs = 60_000, pollMs = 150 } = options;
+  const { backOff = [250, 10_000] } = options;
+  const { workflow } = temporal.client;
+  const stats: DispatcherStats = {
+    delivered: { start: 0, ring: 0 },
+    refused: 0,
+    temporalAway: false,
+    ledgerAway: false,
+  };
+  const pause = makePause();
+  let stopping = false;
+  let failures = 0;
+
+  async function run(): Promise<void> {
+    while (!stopping) {
+      const carried = await round();
+      if (stopping) break;
+      if (carried === 'away') await pause.atMost(backOffMs(backOff, failures++));
+      else failures = 0;
+      if (carried === 0) await pause.atMost(pollMs);
+    }
+  }
+
+  /** Claims, delivers, forgets. Returns how many items it claimed. */
+  async function round(): Promise<number | 'away'> {
+    let items: OutboxItem[];
+    try {
+      // One item is enough to find out whether Temporal is back.
+      items = await outbox.claim(stats.temporalAway ? 1 : batch, leaseMs);
+      heardFromLedger();
+    } catch (error) {
+      return noLedger(error);
+    }
+    const deliveries = gather(items);
+    const outcomes = await deliverAll(deliveries);
+    const withOutcome = (...wanted: Outcome[]) =>
+      deliveries
+        .filter((_, index) => wanted.includes(outcomes[index] ?? 'not_tried'))
+        .flatMap((each) => each.outboxNos);
+    try {
+      const done = withOutcome('delivered');
+      const back = withOutcome('away', 'not_tried');
+      if (done.length > 0) await outbox.done(done);
+      if (back.length > 0) await outbox.giveBack(back);
+    } catch (error) {
+      return noLedger(error); // The leases end, and it is all said once more.
+    }
+    return outcomes.includes('away') ? 'away' : items.length;
+  }
+
+  /** `inFlight` carriers share the list; when Temporal is away they all put down what they have. */
+  async function deliverAll(deliveries: Delivery[]): Promise<Outcome[]> {
+    const outcomes = deliveries.map((): Outcome => 'not_tried');
+    let next = 0;
+    let away = false;
+    const carry = async () => {
+      while (next < deliveries.length && !away && !stopping) {
+        const index = next++;
+        const outcome = await deliver(deliveries[index] as Delivery);
+        outcomes[index] = outcome;
+        away ||= outcome === 'away';
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(inFlight, deliveries.length) }, carry));
+    return outcomes;
+  }
+
+  async function deliver(delivery: Delivery): Promise<Outcome> {
+    const { story, rings } = delivery;
+    try {
+      await temporal.withDeadline(() => tell(delivery));
+    } catch (error) {
+      // Told before, by a dispatcher that died on its way back, or by another when a lease had ended.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return notDelivered(error, story);
+    }
+    heardFromTemporal();
+    stats.delivered[rings ? 'ring' : 'start'] += 1;
+    return 'delivered';
+  }
+
+  async function tell({ story, rings }: Delivery): Promise<void> {
+    const start = startOf(story, options.storyLimits);
+    if (rings) {
+      // A story that has ended, or was terminated, is told again: it looks at the ledger, which has news for it.
+      await workflow.signalWithStart('jobLifecycle', {
+        ...start,
+        signal: doorbell,
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      });
+    } else if (!story.chapter.closed) {
+      await workflow.start('jobLifecycle', { ...start, workflowIdReusePolicy: 'REJECT_DUPLICATE' });
+    }
+  }
+
+  function notDelivered(error: unknown, { holdId, kind }: OutboxItem): Outcome {
+    if (isAboutTheItem(error)) {
+      heardFromTemporal();
+      stats.refused += 1;
+      log.error({ err: error, holdId, kind }, 'story refused by Temporal');
+      return 'refused';
+    }
+    if (!stats.temporalAway) log.warn({ err: error }, 'temporal away, stories wait in the outbox');
+    stats.temporalAway = true;
+    return 'away';
+  }
+
+  function heardFromTemporal(): void {
+    if (stats.temporalAway) log.info('temporal back');
+    stats.temporalAway = false;
+  }
+
+  function noLedger(error: unknown): 'away' {
+    if (!stats.ledgerAway) log.warn({ err: error }, 'ledger away');
+    stats.ledgerAway = true;
+    return 'away';
+  }
+
+  function heardFromLedger(): void {
+    if (stats.ledgerAway) log.info('ledger back');
+    stats.ledgerAway = false;
+  }
+
+  const running = run();
+  return {
+    stats,
+    nudge: () => pause.end(),
+    stop: async () => {
+      stopping = true;
+      pause.end();
+      await running;
+    },
+  };
+}
+
+/** Start and ring of one story go in one call, so that neither overtakes the other. */
+function gather(items: OutboxItem[]): Delivery[] {
+  const deliveries = new Map<string, Delivery>();
+  for (const story of items) {
+    const workflowId = jobWorkflowId(story.cluster, story.holdId, story.generation);
+    const delivery = deliveries.get(workflowId) ?? { story, rings: false, outboxNos: [] };
+    delivery.rings ||= story.kind === 'ring';
+    delivery.outboxNos.push(story.outboxNo);
+    deliveries.set(workflowId, delivery);
+  }
+  return [...deliveries.values()];
+}
+
+function startOf(
+  { cluster, account, holdId, generation, chapter }: OutboxItem,
+  limits: JobLifecycle['limits'],
+): WorkflowStartOptions<typeof jobLifecycle> {
+  const beginning: JobLifecycle = { ...chapter, limits };
+  return {
+    workflowId: jobWorkflowId(cluster, holdId, generation),
+    taskQueue: LEDGER_QUEUE,
+    args: [beginning],
+    typedSearchAttributes: searchAttributesOf(beginning).filter(
+      (pair): pair is SearchAttributePair => pair.value !== null,
+    ),
+    staticSummary: `${account}: ${chapter.held} ${chapter.unit} held on ${cluster}`,
+    staticDetails: [
+      `- hold \`${holdId}\` (\`bursar hold show ${holdId}\`)`,
+      `- account \`${account}\`, cluster \`${cluster}\``,
+      ...(generation === 0 ? [] : [`- told again: generation ${generation}`]),
+    ].join('\n'),
+    priority: { fairnessKey: account.slice(0, 64) },
+  };
+}
+
+const INVALID_ARGUMENT = 3;
+
+/** Would the next item fare better? A request that Temporal read and did not like says nothing about the others. */
+const isAboutTheItem = (error: unknown): boolean =>
+  error instanceof ServiceError && Reflect.get(error.cause ?? {}, 'code') === INVALID_ARGUMENT;
