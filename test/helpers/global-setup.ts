@@ -1,22 +1,57 @@
 /**
- * One PostgreSQL for the whole run, with a migrated template database.
+ * One PostgreSQL for the whole run, with a migrated template database, and one Temporal, started when first asked for.
  *
- * BURSAR_TEST_SERVER names a server that is already there; without it the embedded one is started on a free port.
+ * BURSAR_TEST_SERVER names a PostgreSQL that is already there; without it the embedded one is started on a free port.
+ * BURSAR_TEST_TEMPORAL names a Temporal (host:port) that is already there (`temporal.ts` in this folder).
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { migrate } from '../../migrations/migrate';
+import { openEmbeddedPostgres } from '../../platform/embedded/postgres';
+import { freePort } from '../../platform/embedded/ports';
+import { startService } from '../../platform/embedded/service';
 import { connectPostgres } from '../../platform/postgres';
+import { noteServer, scratchFolder, sweepScratch } from './scratch';
+import { startTemporalBroker } from './temporal-broker';
+import { atTeardown } from './teardown';
 
 export default async function globalSetup(): Promise<void> {
-  const server = process.env.BURSAR_TEST_SERVER;
-  if (!server) throw new Error('no server yet');
+  await sweepScratch();
+  const folder = scratchFolder();
+  process.env.BURSAR_TEST_SCRATCH = folder;
+
+  const server = process.env.BURSAR_TEST_SERVER ?? (await startPostgres(folder));
+  process.env.BURSAR_TEST_SERVER = server;
+  await makeTemplate(server);
+  if (!process.env.BURSAR_TEST_TEMPORAL) await startTemporalBroker(folder);
+}
+
+async function startPostgres(folder: string): Promise<string> {
+  const postgres = await openEmbeddedPostgres({
+    home: folder,
+    port: await freePort(),
+    logFile: join(folder, 'postgres.log'),
+    onProgress: () => {},
+    fast: true,
+    maxConnections: 300,
+  });
+  const service = await startService(postgres.spec, (event) => {
+    if (event.type === 'spawned') noteServer(folder, event.identity);
+  });
+  atTeardown(() => service.stop());
+  return postgres.urlOf('postgres');
+}
+
+async function makeTemplate(server: string): Promise<void> {
   const template = `template_${randomBytes(6).toString('hex')}`;
   const at = (name: string) => Object.assign(new URL(server), { pathname: `/${name}` }).toString();
   const admin = connectPostgres({ url: at('postgres'), poolSize: 1 });
   await admin.unsafe(`create database ${template}`);
-  await admin.end();
   const sql = connectPostgres({ url: at(template), poolSize: 1 });
-  await migrate(sql);
-  await sql.end();
+  await migrate(sql).finally(() => sql.end({ timeout: 5 }));
   process.env.BURSAR_TEST_TEMPLATE = template;
+  atTeardown(async () => {
+    await admin.unsafe(`drop database if exists ${template} with (force)`);
+    await admin.end({ timeout: 5 });
+  });
 }

@@ -1,0 +1,37 @@
+/** Logs: one JSON line an event, with an event name and fields instead of sentences with values in them. */
+import pino, { type Logger } from 'pino';
+import { buildFacts } from './build-facts';
+
+export type Log = Logger;
+
+export interface LogOptions {
+  /** Which process speaks: 'api', 'worker', 'dispatcher'. */
+  service: string;
+  level: string;
+  /** Default: standard output. */
+  destination?: pino.DestinationStream;
+}
+
+/** Fields that never reach a log, wherever they turn up. */
+const SECRETS = ['password', 'secret', 'token', 'apiKey', 'authorization', 'cookie', 'databaseUrl'];
+
+export function openLog({ service, level, destination }: LogOptions): Log {
+  const options: pino.LoggerOptions = {
+    level,
+    base: { service, version: buildFacts().version, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
+    serializers: { err: pino.stdSerializers.errWithCause },
+  };
+  return destination ? pino(options, destination) : pino(options);
+}
+
+/**
+ * The line by which a child of the supervisor says that it does its work now ('listening' for the API, 'ready' for the
+ * worker). The supervisor waits for it, at any log level, so it is written past the level.
+ */
+export function announce(log: Log, event: 'listening' | 'ready', fields: Record<string, unknown> = {}): void {
+  if (log.isLevelEnabled('info')) log.info({ ...fields, event }, event);
+  else process.stdout.write(`${JSON.stringify({ level: 'info', ...log.bindings(), ...fields, event, msg: event })}\n`);
+}
