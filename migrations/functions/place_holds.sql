@@ -1,12 +1,12 @@
 -- place_holds decides a batch of budget checks and holds the money of those that pass: one row an item, in any order.
 --
--- An item: { n, principal, key, body_hash (hex), account, unit, catalog, at, user, cluster_no, pre_refusal, late, request,
--- hold_ids[], partitions[], amounts[] } with one element an array but for heterogeneous jobs, whose components are held all
--- or none. request is stored as it is.
+-- An item: { n, principal, key, body_hash (hex), account, unit, multiplier, catalog, at, user, cluster_no, pre_refusal, late,
+-- request, hold_ids[], partitions[], amounts[] } with one element an array but for heterogeneous jobs, whose components are
+-- held all or none. request is stored as it is.
 --
 -- outcome: 'decided' (yes or no is in the answer), 'replayed' (this key has its first answer, and request as it was then),
--- 'key_reused' (this key has another body), 'account_not_found', 'stale' (the prices or the unit changed since the item was
--- priced: price it again). Only the first burns a key. No item can disturb its neighbours; what raises is a programmer's
+-- 'key_reused' (this key has another body), 'account_not_found', 'stale' (what the item was priced with has
+-- changed: price it again). Only the first burns a key. No item can disturb its neighbours; what raises is a programmer's
 -- error or a lost connection.
 create function ledger.place_holds(p_batch jsonb)
 returns table (n int, outcome text, request jsonb, answer jsonb, effective_at timestamptz)
@@ -16,7 +16,7 @@ declare
   v_now timestamptz;
   v_version bigint;
   v_item jsonb;
-  v_account record;
+  v_account ledger.accounts;
 begin
   perform ledger.lock_tree(array(
     select a.account_no
@@ -30,10 +30,10 @@ begin
     request := null;
     answer := null;
     effective_at := null;
-    select account_no, unit into v_account from ledger.accounts where name = v_item ->> 'account';
+    select * into v_account from ledger.accounts where name = v_item ->> 'account';
     if not found then
       outcome := 'account_not_found';
-    elsif v_account.unit <> v_item ->> 'unit' or v_version <> (v_item ->> 'catalog')::bigint then
+    elsif ledger.is_stale(v_account, v_item, v_version) then
       outcome := 'stale';
     else
       select p.* into outcome, request, answer, effective_at
