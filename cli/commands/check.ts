@@ -1,0 +1,129 @@
+import { Option, type Command } from 'commander';
+import { readTime } from '../dates';
+import { EXIT, Stop } from '../exit';
+import { moneyIn } from '../format';
+import { KEY_OPTION, keyOf } from '../keys';
+import type { Act, Session } from '../session';
+import type { CheckBody, Cluster, Decision } from '../wire';
+
+interface CheckOptions {
+  account: string;
+  partition: string;
+  nodes?: string;
+  cpus?: string;
+  gpus?: string;
+  memory?: string;
+  gres?: string;
+  tres?: string;
+  time: string;
+  arrayTasks?: string;
+  cluster?: string;
+  user?: string;
+  jobId?: string;
+  jobName?: string;
+  at?: string;
+  hold?: boolean;
+  key?: string;
+}
+
+/** A whole number for the wire; what is none goes as it is, and the server says what is wrong with it. */
+const whole = (text: string | undefined): number | string | undefined =>
+  text !== undefined && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+
+async function zoneOfCluster(session: Session, cluster: string | undefined): Promise<string> {
+  if (cluster === undefined) return 'UTC';
+  return (await session.client.get<Cluster>(`/api/v1/clusters/${encodeURIComponent(cluster)}`)).time_zone;
+}
+
+function showYes(session: Session, decision: Decision, held: boolean): void {
+  const { unit } = decision;
+  session.line(session.paint('green', held ? `Held: ${decision.message}` : 'Yes, this job may start.'));
+  session.fields([
+    ['Account', decision.account],
+    ['Cluster', decision.cluster],
+    ['Estimated cost', moneyIn(decision.estimated_cost, unit)],
+    [held ? 'Held' : 'Would be held', `${moneyIn(decision.hold_amount, unit)} (${decision.details.hold_percentage} x)`],
+    ['Available now', moneyIn(decision.details.account_balance, unit)],
+    [held ? 'Remaining' : 'Would remain', moneyIn(decision.budget_remaining, unit)],
+    ['Transaction', decision.transaction_id],
+    ['Answer', decision.replayed ? 'given before to the same key' : undefined],
+  ]);
+}
+
+function showEstimate(session: Session, { estimate, recommendation }: Decision): void {
+  if (estimate.lines.length > 0) {
+    session.heading(`How the estimate was made (${estimate.method})`);
+    for (const line of estimate.lines) session.say(`  ${line}`);
+  }
+  if (estimate.unbilled.length > 0) session.say(`  Not billed on this cluster: ${estimate.unbilled.join(', ')}.`);
+  if (recommendation) session.say(`  ${recommendation}`);
+}
+
+export function defineCheck(parent: Command, act: Act): void {
+  parent
+    .command('check')
+    .summary('Would this job be allowed, and what would it cost?')
+    .description(
+      'Ask whether a job may start and what it would cost. Nothing is written unless --hold is given: then the money is held, as the scheduler does it when the job is submitted.',
+    )
+    .requiredOption('--account <account>', 'account to be charged')
+    .requiredOption('--partition <partition>', 'partition to run in')
+    .requiredOption('--time <limit>', 'wall time, as Slurm takes it: 90, 04:00:00, 1-12:00:00, UNLIMITED')
+    .option('--nodes <n>', 'nodes', '1')
+    .option('--cpus <n>', 'CPUs of the whole job', '1')
+    .option('--gpus <n>', 'GPUs of the whole job')
+    .option('--memory <size>', 'memory of the whole job, like 64GB')
+    .option('--gres <gres>', 'like gpu:a100:4')
+    .option('--tres <tres>', 'like cpu=16,mem=64G,node=2,gres/gpu:a100=4; wins over the others')
+    .option('--array-tasks <n>', 'tasks of a job array')
+    .option('--cluster <cluster>', "cluster (default: the server's)")
+    .option('--user <user>', 'user, for limits of users')
+    .option('--job-id <id>', "the scheduler's id of the job, if there is one")
+    .option('--job-name <name>', 'name of the job')
+    .option('--at <time>', 'decide as if asked then')
+    .option('--hold', 'hold the money')
+    .addOption(new Option(...KEY_OPTION))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ bursar check --account climate --partition gpu --nodes 2 --cpus 16 --gpus 4 --time 04:00:00
+  $ bursar check --account climate --partition gpu --tres cpu=16,node=2,gres/gpu:a100=4 --time 1-12:00:00 --hold
+  $ bursar check --account climate --partition cpu --time 90 || echo "not today"
+
+A no goes to stderr with its reason, and the command ends with 3.
+`,
+    )
+    .action(
+      act(async (session, options: CheckOptions) => {
+        const at = options.at && readTime('--at', options.at, await zoneOfCluster(session, options.cluster), 'first');
+        const body: Partial<Record<keyof CheckBody, unknown>> = {
+          account: options.account,
+          partition: options.partition,
+          nodes: whole(options.nodes),
+          cpus: whole(options.cpus),
+          gpus: whole(options.gpus),
+          memory: options.memory,
+          gres: options.gres,
+          tres: options.tres,
+          wall_time: options.time,
+          array_tasks: whole(options.arrayTasks),
+          cluster: options.cluster,
+          user_id: options.user,
+          job_id: options.jobId,
+          job_name: options.jobName,
+          at,
+        };
+        const holds = options.hold ?? false;
+        const decision = holds
+          ? await session.client.post<Decision>('/api/v1/budget/check', body, keyOf(options))
+          : await session.client.post<Decision>('/api/v1/budget/estimate', body);
+        session.answer(decision, () => {
+          if (!decision.available) return;
+          showYes(session, decision, holds);
+          showEstimate(session, decision);
+        });
+        if (!decision.available) throw new Stop(EXIT.denied, decision.message);
+      }),
+    );
+}

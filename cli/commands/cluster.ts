@@ -1,0 +1,270 @@
+import { Option, type Command } from 'commander';
+import { readTimeLimit } from '../../domain/slurm';
+import { path } from '../client';
+import { EXIT, Stop } from '../exit';
+import { money, wallTime } from '../format';
+import { KEY_OPTION, keyOf } from '../keys';
+import type { Act, Session } from '../session';
+import type { Cluster, Partition } from '../wire';
+
+interface Settings {
+  timeZone?: string;
+  defaultPartition?: string;
+  failurePolicy?: string;
+  costSource?: string;
+  unpriced?: string;
+  pricePreset?: string;
+  holdMultiplier?: string;
+  holdCap?: string;
+  minimumCharge?: string;
+  endGrace?: string;
+  reconciliationTimeout?: string;
+}
+
+const withSettings = (command: Command): Command =>
+  command
+    .option('--time-zone <zone>', 'IANA zone of its clocks, like America/Chicago')
+    .option('--default-partition <partition>', 'for jobs that name none; none: there is none')
+    .addOption(
+      new Option('--failure-policy <policy>', 'what hooks do when Bursar cannot be reached').choices([
+        'open',
+        'closed',
+      ]),
+    )
+    .addOption(
+      new Option('--cost-source <source>', 'settle by usage and rates, or wait for a reported cost').choices([
+        'usage',
+        'reported',
+      ]),
+    )
+    .addOption(new Option('--unpriced <policy>', 'jobs with a part that has no price').choices(['deny', 'allow']))
+    .addOption(
+      new Option('--price-preset <preset>', 'what prices while there are no rates').choices(['asbb-compat', 'none']),
+    )
+    .option('--hold-multiplier <factor>', '1.2 holds 120 % of an estimate')
+    .option('--hold-cap <amount>', 'no hold above this; none: no cap')
+    .option('--minimum-charge <amount>', 'least that a run costs')
+    .option('--end-grace <seconds>', 'how long after its time limit a job may go unheard of')
+    .option('--reconciliation-timeout <seconds>', 'how long a cost is waited for');
+
+/** A whole number for the wire; what is none goes as it is, and the server says what is wrong with it. */
+const whole = (text: string | undefined) => (text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text);
+const orNull = (text: string | undefined) => (text === 'none' ? null : text);
+
+const bodyOf = (options: Settings) => ({
+  time_zone: options.timeZone,
+  default_partition: orNull(options.defaultPartition),
+  failure_policy: options.failurePolicy,
+  cost_source: options.costSource,
+  unpriced: options.unpriced,
+  price_preset: options.pricePreset,
+  hold_multiplier: options.holdMultiplier,
+  hold_cap: orNull(options.holdCap),
+  minimum_charge: options.minimumCharge,
+  end_grace_seconds: whole(options.endGrace),
+  reconciliation_timeout_seconds: whole(options.reconciliationTimeout),
+});
+
+const FAILURE = { open: 'jobs start unchecked', closed: 'jobs wait' } as const;
+
+function showCluster(session: Session, cluster: Cluster): void {
+  session.fields([
+    ['Cluster', cluster.name],
+    ['Time zone', cluster.time_zone],
+    ['Default partition', cluster.default_partition],
+    ['Bursar away', FAILURE[cluster.failure_policy]],
+    ['Settles by', cluster.cost_source === 'usage' ? 'usage and rates' : 'reported cost'],
+    ['No price', cluster.unpriced === 'deny' ? 'job is denied' : 'job runs, its cost is quarantined'],
+    ['Without rates', cluster.price_preset === 'none' ? 'nothing is priced' : cluster.price_preset],
+    [
+      'Holds',
+      `${cluster.hold_multiplier} x the estimate${cluster.hold_cap === undefined ? '' : `, at most ${money(cluster.hold_cap)}`}`,
+    ],
+    ['Minimum charge', cluster.minimum_charge === 0 ? undefined : money(cluster.minimum_charge)],
+    ['End grace', wallTime(cluster.end_grace_seconds)],
+    ['Waits for cost', wallTime(cluster.reconciliation_timeout_seconds)],
+  ]);
+  session.heading('Partitions');
+  if (cluster.partitions.length === 0)
+    session.say('None are set: every partition name is accepted, with weight 1 and no time limit.');
+  else showPartitions(session, cluster.partitions);
+}
+
+const showPartitions = (session: Session, partitions: readonly Partition[]): void =>
+  session.table(partitions, [
+    { title: 'PARTITION', value: (partition) => partition.name },
+    { title: 'MAX TIME', value: (partition) => wallTime(partition.max_time_seconds), align: 'right' },
+    { title: 'DEFAULT TIME', value: (partition) => wallTime(partition.default_time_seconds), align: 'right' },
+    { title: 'WEIGHT', value: (partition) => String(partition.queue_weight), align: 'right' },
+    { title: 'SETTLES BY', value: (partition) => partition.cost_source },
+    { title: 'BURSAR AWAY', value: (partition) => partition.failure_policy && FAILURE[partition.failure_policy] },
+  ]);
+
+export function defineCluster(parent: Command, act: Act): void {
+  const cluster = parent
+    .command('cluster')
+    .summary('Clusters and their partitions')
+    .description('Clusters: where jobs run, in which time zone, and how they are priced and held.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar cluster list\n  $ bursar cluster set mycluster --time-zone America/Chicago\n  $ bursar cluster partition mycluster gpu --max-time 2-00:00:00 --weight 1.5\n',
+    );
+
+  cluster
+    .command('list')
+    .summary('List clusters')
+    .description('List clusters.')
+    .addHelpText('after', '\nExamples:\n  $ bursar cluster list\n')
+    .action(
+      act(async (session) => {
+        const clusters = await session.client.get<Cluster[]>('/api/v1/clusters');
+        session.answer(clusters, () => {
+          if (clusters.length === 0) {
+            session.say('No clusters yet. `bursar cluster create NAME --time-zone ZONE` makes one.');
+            return;
+          }
+          session.table(clusters, [
+            { title: 'CLUSTER', value: (row) => row.name },
+            { title: 'TIME ZONE', value: (row) => row.time_zone },
+            {
+              title: 'PARTITIONS',
+              value: (row) => row.partitions.map(({ name }) => name).join(', ') || undefined,
+              shrinksTo: 10,
+            },
+            { title: 'SETTLES BY', value: (row) => row.cost_source },
+            { title: 'HOLDS', value: (row) => `${row.hold_multiplier} x`, align: 'right' },
+            { title: 'BURSAR AWAY', value: (row) => FAILURE[row.failure_policy], optional: 1 },
+          ]);
+        });
+      }),
+    );
+
+  cluster
+    .command('show')
+    .summary('Show a cluster and its partitions')
+    .description('Show a cluster and its partitions.')
+    .argument('<cluster>', 'cluster name')
+    .addHelpText('after', '\nExamples:\n  $ bursar cluster show mycluster\n')
+    .action(
+      act(async (session, name: string) => {
+        const found = await session.client.get<Cluster>(path`/api/v1/clusters/${name}`);
+        session.answer(found, () => showCluster(session, found));
+      }),
+    );
+
+  withSettings(
+    cluster
+      .command('create')
+      .summary('Make a cluster known')
+      .description('Make a cluster known. Its time zone is the one its logs are written in.')
+      .argument('<cluster>', 'cluster name'),
+  )
+    .option(...KEY_OPTION)
+    .addHelpText('after', '\nExamples:\n  $ bursar cluster create mycluster --time-zone America/Chicago\n')
+    .action(
+      act(async (session, name: string, options: Settings & { key?: string }) => {
+        const created = await session.client.post<Cluster>(
+          '/api/v1/clusters',
+          {
+            name,
+            ...bodyOf({
+              ...options,
+              timeZone: options.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+            }),
+          },
+          keyOf(options),
+        );
+        session.answer(created, () => {
+          session.line(session.paint('green', 'Cluster created.'));
+          showCluster(session, created);
+        });
+      }),
+    );
+
+  withSettings(
+    cluster
+      .command('set')
+      .summary('Change a cluster')
+      .description('Change a cluster, or make it known. What is not named stays as it is.')
+      .argument('<cluster>', 'cluster name'),
+  )
+    .addHelpText('after', '\nExamples:\n  $ bursar cluster set mycluster --hold-multiplier 1.1 --failure-policy open\n')
+    .action(
+      act(async (session, name: string, options: Settings) => {
+        if (Object.keys(options).length === 0) {
+          throw new Stop(EXIT.usage, 'Nothing to change was named.', {
+            hints: ['`bursar cluster set --help` lists what can be.'],
+          });
+        }
+        const changed = await session.client.put<Cluster>(path`/api/v1/clusters/${name}`, bodyOf(options));
+        session.answer(changed, () => {
+          session.line(session.paint('green', 'Cluster set.'));
+          showCluster(session, changed);
+        });
+      }),
+    );
+
+  cluster
+    .command('partition')
+    .summary('Set or remove a partition')
+    .description('Set a partition as it shall be (what is not named is unset), or remove it.')
+    .argument('<cluster>', 'cluster name')
+    .argument('<partition>', 'partition name')
+    .option('--max-time <limit>', 'what UNLIMITED means here, as Slurm writes it: 2-00:00:00')
+    .option('--default-time <limit>', 'for jobs that say nothing')
+    .option('--weight <factor>', 'multiplies costs (default 1)')
+    .addOption(new Option('--cost-source <source>', "in place of the cluster's").choices(['usage', 'reported']))
+    .addOption(new Option('--failure-policy <policy>', "in place of the cluster's").choices(['open', 'closed']))
+    .option('--remove', 'remove it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar cluster partition mycluster gpu --max-time 2-00:00:00 --weight 1.5\n  $ bursar cluster partition mycluster old --remove\n',
+    )
+    .action(
+      act(
+        async (
+          session,
+          name: string,
+          partition: string,
+          options: {
+            maxTime?: string;
+            defaultTime?: string;
+            weight?: string;
+            costSource?: string;
+            failurePolicy?: string;
+            remove?: boolean;
+          },
+        ) => {
+          const address = path`/api/v1/clusters/${name}/partitions/${partition}`;
+          if (options.remove) {
+            await session.client.delete(address);
+            session.answer({ cluster: name, partition, removed: true }, () =>
+              session.line(session.paint('green', 'Partition removed.')),
+            );
+            return;
+          }
+          const set = await session.client.put<Partition>(address, {
+            max_time_seconds: seconds('--max-time', options.maxTime),
+            default_time_seconds: seconds('--default-time', options.defaultTime),
+            queue_weight: options.weight,
+            cost_source: options.costSource,
+            failure_policy: options.failurePolicy,
+          });
+          session.answer(set, () => {
+            session.line(session.paint('green', 'Partition set.'));
+            showPartitions(session, [set]);
+          });
+        },
+      ),
+    );
+}
+
+/** Slurm's own grammar, so that a limit can be copied from slurm.conf. */
+function seconds(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return readTimeLimit(text).wallSeconds;
+  } catch (error) {
+    throw new Stop(EXIT.usage, `${option}: ${error instanceof Error ? error.message : text}.`);
+  }
+}

@@ -1,0 +1,129 @@
+/** `bursar job show`: one job's story in the order in which it happened. */
+import { clock, clockIn, money, moneyIn, wallTime } from '../format';
+import type { Session } from '../session';
+import type { Color } from '../text';
+import type { JobStory, Transaction } from '../wire';
+
+const COLORS: Readonly<Record<string, Color>> = {
+  pending: 'cyan',
+  running: 'cyan',
+  suspended: 'cyan',
+  awaiting_cost: 'yellow',
+  overdue: 'red',
+  quarantined: 'red',
+  unmatched: 'yellow',
+};
+
+export const stateColor = (state: string): Color | undefined => COLORS[state];
+
+interface Moment {
+  at: string;
+  what: string;
+  amount?: string | undefined;
+  detail?: string | undefined;
+}
+
+/** What the hold's transactions say, in a person's words. */
+const MOVED: Readonly<Record<string, string>> = {
+  hold: 'held',
+  resize: 'resized',
+  charge: 'charged',
+  release: 'released',
+  refund: 'refunded',
+  adjustment: 'adjusted',
+};
+
+const moneyMoment = (transaction: Transaction): Moment => ({
+  at: transaction.effective_at,
+  what: MOVED[transaction.kind] ?? transaction.kind,
+  amount: money(transaction.amount),
+  detail: [transaction.transaction_id, transaction.description].filter(Boolean).join(' '),
+});
+
+function eventMoment(event: JobStory['events'][number]): Moment {
+  const { resources } = event;
+  const facts = [
+    event.task ? `task ${event.task}` : undefined,
+    event.end_state,
+    event.exit_code === undefined ? undefined : `exit ${event.exit_code}`,
+    resources &&
+      [
+        `${resources.nodes} nodes`,
+        `${resources.cpus} CPUs`,
+        ...(resources.gpus > 0 ? [`${resources.gpus} GPUs`] : []),
+        ...(resources.memory_mib > 0 ? [`${resources.memory_mib} MiB`] : []),
+      ].join(' '),
+    event.time_limit_seconds === undefined ? undefined : `limit ${wallTime(event.time_limit_seconds)}`,
+    event.cost === undefined ? undefined : `cost ${event.cost}`,
+    event.correction ? 'correction' : undefined,
+  ];
+  return { at: event.at, what: event.type.replaceAll('_', ' '), detail: facts.filter(Boolean).join(', ') };
+}
+
+function messageOf(decision: unknown): string | undefined {
+  return typeof decision === 'object' && decision !== null && 'message' in decision
+    ? String(decision.message)
+    : undefined;
+}
+
+export function showStory(session: Session, story: JobStory): void {
+  const zone = session.zone(story.time_zone);
+  const state = session.paint(stateColor(story.state) ?? 'green', story.state.replaceAll('_', ' '));
+  session.line(
+    `${session.paint('bold', `${story.cluster}/${story.job_id}`)}  ${state}${story.quarantined ? `  ${session.paint('red', 'quarantined: a part has no price')}` : ''}`,
+  );
+  session.fields([
+    ['Name', story.job_name],
+    ['Account', story.account],
+    ['User', story.user_id],
+    ['Partition', story.partition],
+    ['Submitted', clockIn(story.submitted_at, zone)],
+    ['Decision', messageOf(story.decision)],
+    ['Hold', story.transaction_id],
+    ['Held', moneyIn(story.held, story.unit)],
+    ['Accrued', story.accrued === 0 ? undefined : moneyIn(story.accrued, story.unit)],
+    ['Charged', moneyIn(story.charged, story.unit)],
+    ['Released', story.hold && moneyIn(story.hold.released, story.unit)],
+    [
+      'Waits for',
+      story.waits_for &&
+        [story.waits_for, story.deadline && `until ${clockIn(story.deadline, zone)}`].filter(Boolean).join(' '),
+    ],
+    ['Workflow', story.workflow_id],
+    ['Temporal UI', story.workflow_url],
+  ]);
+
+  if (story.runs.length > 0) {
+    session.heading('Runs');
+    session.table(story.runs, [
+      { title: 'TASK', value: (run) => run.task || undefined, optional: 2 },
+      { title: `STARTED (${zone})`, value: (run) => clock(run.started_at, zone) },
+      { title: 'ENDED', value: (run) => clock(run.ended_at, zone) },
+      { title: 'RAN', value: (run) => wallTime(run.run_seconds), align: 'right' },
+      { title: 'END', value: (run) => run.end_state },
+      { title: `CHARGED (${story.unit ?? '?'})`, value: (run) => money(run.charge?.amount), align: 'point' },
+      { title: 'BY', value: (run) => run.charge?.source, optional: 1 },
+      ...(story.runs.some((run) => (run.charge?.refunded ?? 0) !== 0)
+        ? [
+            {
+              title: 'REFUNDED',
+              value: (run: JobStory['runs'][number]) => money(run.charge?.refunded),
+              align: 'point' as const,
+            },
+          ]
+        : []),
+    ]);
+  }
+
+  const moments = [...story.events.map(eventMoment), ...story.transactions.map(moneyMoment)];
+  // Equal times keep their order: an event before the money that it moved.
+  moments.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  if (moments.length === 0) return;
+  session.heading('Story');
+  session.table(moments, [
+    { title: `WHEN (${zone})`, value: (moment) => clock(moment.at, zone) },
+    { title: 'WHAT', value: (moment) => moment.what },
+    { title: story.unit ?? 'AMOUNT', value: (moment) => moment.amount ?? ' ', align: 'point' },
+    { title: 'DETAIL', value: (moment) => moment.detail || ' ', shrinksTo: 20 },
+  ]);
+}

@@ -1,0 +1,220 @@
+import { Option, type Command } from 'commander';
+import { JOB_EVENT_TYPES, JOB_STATES } from '../../domain/job';
+import { path } from '../client';
+import { unitColumns } from '../columns';
+import { readTime } from '../dates';
+import { EXIT, Stop } from '../exit';
+import { clock, money } from '../format';
+import type { Act, PageOptions } from '../session';
+import type { Cluster, EventBody, EventReceipts, Job, JobStory } from '../wire';
+import { showStory, stateColor } from './job-story';
+
+interface ListOptions extends PageOptions {
+  cluster?: string;
+  account?: string;
+  user?: string;
+  state?: string;
+  jobId?: string;
+  quarantined?: boolean;
+}
+
+/** `mycluster/88123`; job ids may contain a slash nowhere, cluster names neither. */
+function readJobName(text: string): { cluster: string; jobId: string } {
+  const match = /^([^/]+)\/([^/]+)$/.exec(text);
+  if (!match) {
+    throw new Stop(EXIT.usage, `"${text}" is not a job: write the cluster, a slash, and the scheduler's id.`, {
+      hints: ['For example mycluster/88123. `bursar job list` shows the jobs that were heard of.'],
+    });
+  }
+  return { cluster: match[1] as string, jobId: match[2] as string };
+}
+
+export function defineJob(parent: Command, act: Act): void {
+  const job = parent
+    .command('job')
+    .summary('Jobs and their stories')
+    .description('Jobs: what was asked, held, run, charged and given back.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar job list --state awaiting_cost\n  $ bursar job show mycluster/88123\n',
+    );
+
+  job
+    .command('list')
+    .summary('List jobs, the newest first')
+    .description('List jobs, the newest first.')
+    .option('--cluster <cluster>', 'of this cluster')
+    .option('--account <account>', 'of this account')
+    .option('--user <user>', 'of this user')
+    .addOption(new Option('--state <state>', 'in this state').choices(JOB_STATES))
+    .option('--job-id <id>', "with this scheduler's id, on any cluster")
+    .option('--quarantined', 'a part of them has no price')
+    .option('--limit <n>', 'show so many (default 50)')
+    .option('--all', 'show all')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ bursar job list --account climate --state running
+  $ bursar job list --quarantined
+
+States: pending, running, suspended; awaiting_cost (ended, its cost is waited for); overdue (nobody can say what became
+of it); quarantined (no price); settled, released; unmatched (an event of a job that nobody knows).
+`,
+    )
+    .action(
+      act(async (session, options: ListOptions) => {
+        await session.list<Job>(
+          '/api/v1/jobs',
+          {
+            cluster: options.cluster,
+            account: options.account,
+            user_id: options.user,
+            state: options.state,
+            job_id: options.jobId,
+            quarantined: options.quarantined ? 'true' : undefined,
+          },
+          options,
+          (rows) => {
+            const zones = new Set(rows.map((row) => row.time_zone));
+            const zone = session.zone(zones.size === 1 ? rows[0]?.time_zone : undefined);
+            return [
+              { title: 'JOB', value: (row) => `${row.cluster}/${row.job_id}` },
+              { title: 'NAME', value: (row) => row.job_name, shrinksTo: 8, optional: 4 },
+              { title: 'ACCOUNT', value: (row) => row.account, shrinksTo: 10, optional: 1 },
+              { title: 'USER', value: (row) => row.user_id, shrinksTo: 8, optional: 3 },
+              {
+                title: 'STATE',
+                value: (row) =>
+                  row.quarantined && row.state !== 'quarantined' ? `${row.state}, quarantined` : row.state,
+                color: (row) => stateColor(row.state),
+              },
+              ...unitColumns<Job>(rows, [
+                ['HELD', (row) => money(row.held)],
+                ['ACCRUED', (row) => money(row.accrued)],
+                ['CHARGED', (row) => money(row.charged)],
+              ]),
+              { title: `SUBMITTED (${zone})`, value: (row) => clock(row.submitted_at, zone), optional: 2 },
+            ];
+          },
+          'No jobs found.',
+        );
+      }),
+    );
+
+  job
+    .command('show')
+    .summary("Tell a job's whole story")
+    .description(
+      "Tell a job's whole story: what was asked and decided, what happened, what was charged and given back, and where it is in the Temporal UI.",
+    )
+    .argument('<cluster/id>', "cluster and the scheduler's id, like mycluster/88123")
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar job show mycluster/88123\n  $ bursar job show mycluster/88123 --json | jq .transactions\n',
+    )
+    .action(
+      act(async (session, text: string) => {
+        const { cluster, jobId } = readJobName(text);
+        const story = await session.client.get<JobStory>(path`/api/v1/jobs/${cluster}/${jobId}`);
+        session.answer(story, () => showStory(session, story));
+      }),
+    );
+
+  defineEvent(job, act);
+}
+
+interface EventOptions {
+  at?: string;
+  submitted?: string;
+  task?: string;
+  hold?: string;
+  key?: string;
+  account?: string;
+  user?: string;
+  partition?: string;
+  endState?: string;
+  exitCode?: string;
+  tres?: string;
+  timeLimit?: string;
+  cost?: string;
+  correction?: boolean;
+}
+
+function defineEvent(job: Command, act: Act): void {
+  job
+    .command('event')
+    .summary('Say what happened to a job')
+    .description(
+      'Say what happened to a job, as a scheduler does. The same event twice is one event; late and out of order is ordinary.',
+    )
+    .argument('<cluster/id>', "cluster and the scheduler's id, like mycluster/88123")
+    .argument('<type>', JOB_EVENT_TYPES.join(', '))
+    .option('--at <time>', 'when it happened (default: now)')
+    .option('--submitted <time>', 'when the job was submitted; ids recycle')
+    .option('--task <task>', "array task ('4') or component ('+1')")
+    .option('--hold <id>', 'transaction id of its hold')
+    .option('--key <key>', 'idempotency key of its check')
+    .option('--account <account>', 'its account')
+    .option('--user <user>', 'its user')
+    .option('--partition <partition>', 'its partition')
+    .option('--end-state <state>', 'how it ended: COMPLETED, FAILED, TIMEOUT, CANCELLED, ...')
+    .option('--exit-code <n>', 'its exit code')
+    .option('--tres <tres>', 'what was allocated, like cpu=16,mem=64G,node=2')
+    .option('--time-limit <limit>', 'its time limit; of resized: the new one')
+    .option('--cost <amount>', 'its cost, with cost or ended')
+    .option('--correction', 'the cost replaces one that was reported before')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ bursar job event mycluster/88123 submitted --key slurm-88123-1772460311
+  $ bursar job event mycluster/88123 started --at 2026-03-02T14:00:00Z
+  $ bursar job event mycluster/88123 ended --end-state COMPLETED
+  $ bursar job event mycluster/88123 cost --cost 37.25
+`,
+    )
+    .action(
+      act(async (session, text: string, type: string, options: EventOptions) => {
+        const { cluster, jobId } = readJobName(text);
+        const dated = options.at !== undefined || options.submitted !== undefined;
+        const zone = dated ? (await session.client.get<Cluster>(path`/api/v1/clusters/${cluster}`)).time_zone : 'UTC';
+        const event: Partial<Record<keyof EventBody, unknown>> = {
+          type,
+          cluster,
+          job_id: jobId,
+          at: options.at === undefined ? session.io.now().toISOString() : readTime('--at', options.at, zone, 'first'),
+          submitted_at: options.submitted && readTime('--submitted', options.submitted, zone, 'first'),
+          task: options.task,
+          transaction_id: options.hold,
+          hold_key: options.key,
+          account: options.account,
+          user_id: options.user,
+          partition: options.partition,
+          end_state: options.endState,
+          exit_code: options.exitCode,
+          tres: options.tres,
+          time_limit: options.timeLimit,
+          cost: options.cost,
+          correction: options.correction,
+        };
+        const answer = await session.client.post<EventReceipts>('/api/v1/jobs/events', { events: [event] });
+        const [receipt] = answer.receipts;
+        session.answer(answer, () => {
+          const words = {
+            recorded: 'Recorded.',
+            duplicate: 'Known already; nothing changed.',
+            unmatched: 'Recorded, but no hold and no account was found for it.',
+          };
+          session.line(
+            session.paint(receipt?.status === 'unmatched' ? 'yellow' : 'green', words[receipt?.status ?? 'recorded']),
+          );
+          session.fields([
+            ['Job', `${receipt?.cluster}/${receipt?.job_id}`],
+            ['Hold', receipt?.transaction_id],
+            ['Detail', receipt?.detail],
+          ]);
+        });
+      }),
+    );
+}

@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { buildFacts } from '../../platform/build-facts';
+import type { Act } from '../session';
+
+export function defineVersion(parent: Command, act: Act): void {
+  parent
+    .command('version')
+    .summary('Print the version')
+    .description('Print the version of this command; `bursar status` also prints that of the server.')
+    .addHelpText('after', '\nExamples:\n  $ bursar version\n  $ bursar version --json\n')
+    .action(
+      act(async (session) => {
+        const { version, gitCommit, buildTime } = buildFacts();
+        const facts = {
+          version,
+          git_commit: gitCommit,
+          build_time: buildTime,
+          node_version: process.version,
+          os: process.platform,
+          arch: process.arch,
+        };
+        session.answer(facts, () =>
+          session.fields([
+            ['Version', version],
+            ['Git Commit', gitCommit],
+            ['Build Time', buildTime],
+            ['Node Version', process.version],
+            ['OS/Arch', `${process.platform}/${process.arch}`],
+          ]),
+        );
+      }),
+    );
+}

@@ -1,0 +1,37 @@
+/** Times as people type them: a day, a local time, or an instant; with the zone they are meant in. */
+import { Fault } from '../domain/faults';
+import { EXIT, Stop } from './exit';
+
+/** `first`: a day means its first instant. `last`: it means the end of that day, so that `--end 2026-12-31` includes it. */
+export type DayEdge = 'first' | 'last';
+
+export function readTime(option: string, text: string, zone: string, edge: DayEdge): string {
+  // Read here, for the date library takes longer to load than most commands to run.
+  const { addDays, readCivilDate, readInstant, readLocalTime, startOfDay } =
+    require('../domain/time') as typeof import('../domain/time');
+  try {
+    if (/^\d{4}-\d\d-\d\d$/.test(text)) {
+      const day = readCivilDate(text);
+      return startOfDay(edge === 'first' ? day : addDays(day, 1), zone);
+    }
+    if (/(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return readInstant(text);
+    return readLocalTime(text, zone).at;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Stop(EXIT.usage, `${option}: ${error.message}.`, {
+      hints: [
+        `A day (2026-01-31) or a time (2026-01-31T14:00) is read in ${zone}; 2026-01-31T14:00:00Z says its zone itself.`,
+      ],
+    });
+  }
+}
+
+const AGO = /^(\d{1,5})([hdw])$/;
+const HOURS = { h: 1, d: 24, w: 168 } as const;
+
+/** `30d` -> the instant 30 days ago. */
+export function readAgo(option: string, text: string, now: Date): string {
+  const match = AGO.exec(text);
+  if (!match) throw new Stop(EXIT.usage, `${option} takes hours, days or weeks, like 12h, 30d or 4w, not "${text}".`);
+  return new Date(now.getTime() - Number(match[1]) * HOURS[match[2] as keyof typeof HOURS] * 3_600_000).toISOString();
+}

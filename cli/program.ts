@@ -1,0 +1,230 @@
+/** The command tree: global options, lazily read groups, errors as sentences, exit codes. */
+import { Command, CommanderError } from 'commander';
+import { buildFacts } from '../platform/build-facts';
+import { EXIT, EXIT_CODES_HELP, Stop, type ExitCode } from './exit';
+import type { Io } from './io';
+import { actWith, mayColor, type Act, type CommandGroup } from './session';
+import { painter, wrap } from './text';
+
+/**
+ * Every group of commands. A module is read when its command is called, or when something needs the whole tree
+ * (completion), so that `bursar version` stays about as fast as Node itself. (`import()` would ask for ES modules.)
+ */
+export const GROUPS: readonly CommandGroup[] = [
+  group(
+    'up',
+    'Run Bursar here: PostgreSQL, Temporal, worker and API',
+    () => (require('./commands/up') as typeof import('./commands/up')).defineUp,
+  ),
+  group(
+    'demo',
+    'Replay a Slurm accounting log and watch the money move',
+    () => (require('./commands/demo') as typeof import('./commands/demo')).defineDemo,
+  ),
+  group(
+    'status',
+    'Is the server there, and are its parts well?',
+    () => (require('./commands/status') as typeof import('./commands/status')).defineStatus,
+  ),
+  group(
+    'account',
+    'Accounts: money, windows, limits, policy',
+    () => (require('./commands/account') as typeof import('./commands/account')).defineAccount,
+  ),
+  group(
+    'deposit',
+    'Put money into an account',
+    () => (require('./commands/movements') as typeof import('./commands/movements')).defineDeposit,
+  ),
+  group(
+    'withdraw',
+    'Take free money out of an account',
+    () => (require('./commands/movements') as typeof import('./commands/movements')).defineWithdraw,
+  ),
+  group(
+    'transfer',
+    'Move free money between accounts',
+    () => (require('./commands/movements') as typeof import('./commands/movements')).defineTransfer,
+  ),
+  group(
+    'refund',
+    'Give back part of a charge',
+    () => (require('./commands/movements') as typeof import('./commands/movements')).defineRefund,
+  ),
+  group(
+    'check',
+    'Would this job be allowed, and what would it cost?',
+    () => (require('./commands/check') as typeof import('./commands/check')).defineCheck,
+  ),
+  group(
+    'hold',
+    'Money set aside for jobs',
+    () => (require('./commands/hold') as typeof import('./commands/hold')).defineHold,
+  ),
+  group(
+    'job',
+    'Jobs and their stories',
+    () => (require('./commands/job') as typeof import('./commands/job')).defineJob,
+  ),
+  group(
+    'reconcile',
+    "Report a job's real cost",
+    () => (require('./commands/reconcile') as typeof import('./commands/reconcile')).defineReconcile,
+  ),
+  group(
+    'transactions',
+    'What moved, when and why',
+    () => (require('./commands/transactions') as typeof import('./commands/transactions')).defineTransactions,
+  ),
+  group(
+    'cluster',
+    'Clusters and their partitions',
+    () => (require('./commands/cluster') as typeof import('./commands/cluster')).defineCluster,
+  ),
+  group(
+    'rates',
+    'Prices of nodes, CPUs, memory and GPUs',
+    () => (require('./commands/rates') as typeof import('./commands/rates')).defineRates,
+  ),
+  group(
+    'recover',
+    'Find holds whose story was lost, and tell it again',
+    () => (require('./commands/recover') as typeof import('./commands/recover')).defineRecover,
+  ),
+  group(
+    'audit',
+    'Prove the books',
+    () => (require('./commands/audit') as typeof import('./commands/audit')).defineAudit,
+  ),
+  group(
+    'version',
+    'Print the version',
+    () => (require('./commands/version') as typeof import('./commands/version')).defineVersion,
+  ),
+  group(
+    'completion',
+    'Print a completion script for bash, zsh or fish',
+    () => (require('./commands/completion') as typeof import('./commands/completion')).defineCompletion,
+  ),
+];
+
+function group(name: string, summary: string, define: CommandGroup['define']): CommandGroup {
+  return { name, summary, define };
+}
+
+const EXAMPLES = `
+Examples:
+  $ bursar up                                     run everything here
+  $ bursar account create climate --name "Climate ML" --budget 1000 --start 2026-01-01 --end 2026-12-31
+  $ bursar check --account climate --partition gpu --nodes 2 --cpus 16 --gpus 4 --time 04:00:00
+  $ bursar account balance climate
+  $ bursar job show mycluster/88123               one job's whole story
+
+The server is http://127.0.0.1:8080 (or BURSAR_PORT), unless --endpoint or BURSAR_URL names another.
+Amounts are decimal numbers in the account's unit, like 1250.50, with at most six decimals.
+
+${EXIT_CODES_HELP}`;
+
+/** The program with the groups that are needed; the others are there by name only. */
+export function buildProgram(name: string, io: Io, needed: (group: string) => boolean): Command {
+  const program = new Command(name);
+  const act: Act = actWith(io);
+  program
+    .description('Bursar: the budget and allocation engine for shared compute.')
+    .usage('[options] <command>')
+    .option('--endpoint <url>', 'address of the Bursar server (BURSAR_URL)')
+    .option('--json', 'print the answer of the API instead of a table')
+    .option('--no-color', 'no colours (NO_COLOR)')
+    .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
+    .option('--timeout <seconds>', 'give up on the server after this long', '30')
+    .version(`${name} version bursar ${buildFacts().version}`, '--version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help of a command')
+    .addHelpText('after', EXAMPLES)
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError(`Try \`${name} --help\`.`)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      outputError: (text, write) => write(text),
+      getOutHelpWidth: () => io.out.width() ?? 100,
+      getErrHelpWidth: () => io.err.width() ?? 100,
+      getOutHasColors: () => mayColor(io, { color: true }, 'out'),
+      getErrHasColors: () => mayColor(io, { color: true }, 'err'),
+    });
+  // ASBB's scripts pass these; it never used them either.
+  program.addOption(program.createOption('-c, --config <path>').hideHelp());
+  program.addOption(program.createOption('-v, --verbose').hideHelp());
+
+  for (const entry of GROUPS) {
+    if (needed(entry.name)) {
+      entry.define()(program, act);
+      finish(
+        program.commands.find((command) => command.name() === entry.name),
+        name,
+      );
+    } else program.command(entry.name).summary(entry.summary).description(entry.summary);
+  }
+  return program;
+}
+
+/** Gives every command below what its parent says of errors and help. */
+function finish(command: Command | undefined, name: string): void {
+  if (!command) return;
+  const full = (each: Command): string => (each.parent?.parent ? `${full(each.parent)} ${each.name()}` : each.name());
+  command.showHelpAfterError(`Try \`${name} ${full(command)} --help\`.`);
+  for (const below of command.commands) finish(below, name);
+}
+
+const TAKES_VALUE = new Set(['--endpoint', '--timeout', '-c', '--config']);
+
+/** The first word that is a command, `help` skipped. */
+function commandNamed(args: readonly string[]): string | undefined {
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] as string;
+    if (TAKES_VALUE.has(arg)) index += 1;
+    else if (!arg.startsWith('-') && arg !== 'help') return arg;
+  }
+  return undefined;
+}
+
+/** Runs one command line (without `node` and the script) and says how it ended. Never throws, never exits. */
+export async function runCli(name: string, args: readonly string[], io: Io): Promise<ExitCode> {
+  const color = !args.includes('--no-color');
+  try {
+    const wanted = commandNamed(args);
+    const program = buildProgram(name, io, (entry) => entry === wanted || wanted === 'completion');
+    if (args.length === 0) {
+      program.outputHelp();
+      return EXIT.ok;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return tell(error, io, { color, json: args.includes('--json') });
+  }
+}
+
+function tell(error: unknown, io: Io, taste: { color: boolean; json: boolean }): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (io.interrupted.aborted) return EXIT.interrupted;
+  const stop = error instanceof Stop ? error : unforeseen(error);
+  const paint = painter(mayColor(io, taste, 'err'));
+  const width = io.err.width();
+  const fold = (text: string, indent: string) => (width === undefined ? indent + text : wrap(text, width, indent));
+  if (taste.json && stop.problem !== undefined) io.err.write(`${JSON.stringify(stop.problem, null, 2)}\n`);
+  else {
+    if (stop.message !== '') io.err.write(`${paint('red', fold(stop.message, ''))}\n`);
+    for (const hint of stop.hints) io.err.write(`${fold(hint, '  ')}\n`);
+  }
+  return stop.exitCode;
+}
+
+/** A mistake of ours. The person gets a sentence; whoever mends it sets BURSAR_LOG_LEVEL=debug. */
+function unforeseen(error: unknown): Stop {
+  const message = error instanceof Error ? error.message : String(error);
+  return new Stop(EXIT.failure, `Something went wrong that should not have: ${message}`, {
+    hints: ['Please report it, with what you typed.'],
+  });
+}

@@ -1,0 +1,33 @@
+/** The answers of the API, as types only: the schemas themselves stay in the server. */
+import type { z } from 'zod';
+import type * as account from '../api/schemas/account';
+import type * as budget from '../api/schemas/budget';
+import type * as catalog from '../api/schemas/catalog';
+import type * as hold from '../api/schemas/hold';
+import type * as job from '../api/schemas/job';
+import type * as movement from '../api/schemas/movement';
+import type * as system from '../api/schemas/system';
+
+export type Account = z.output<typeof account.AccountAnswer>;
+export type Policy = z.output<typeof account.PolicyAnswer>;
+export type Fund = z.output<typeof account.FundAnswer>;
+export type Limit = z.output<typeof account.LimitAnswer>;
+export type Balance = z.output<typeof account.BalanceAnswer>;
+export type Statement = z.output<typeof account.StatementAnswer>;
+export type Decision = z.output<typeof budget.BudgetDecision>;
+export type CheckBody = z.input<typeof budget.BudgetCheckRequest>;
+export type Reconciliation = z.output<typeof budget.ReconcileAnswer>;
+export type Cluster = z.output<typeof catalog.ClusterAnswer>;
+export type Partition = z.output<typeof catalog.PartitionAnswer>;
+export type Rate = z.output<typeof catalog.RateAnswer>;
+export type Hold = z.output<typeof hold.HoldAnswer>;
+export type Job = z.output<typeof job.JobAnswer>;
+export type JobStory = z.output<typeof job.JobStoryAnswer>;
+export type EventBody = z.input<typeof job.JobEventRequest>;
+export type EventReceipts = z.output<typeof job.JobEventsAnswer>;
+export type Transaction = z.output<typeof movement.TransactionAnswer>;
+export type AuditReport = z.output<typeof system.AuditAnswer>;
+export type SealReport = z.output<typeof system.SealAnswer>;
+export type Recovery = z.output<typeof system.RecoverAnswer>;
+export type Health = z.output<typeof system.HealthAnswer>;
+export type ServerVersion = z.output<typeof system.VersionAnswer>;
