@@ -1,0 +1,98 @@
+/** A whole house on the real servers: a database, a Temporal namespace, dispatcher and workers of its own. */
+import { randomBytes } from 'node:crypto';
+import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import pino from 'pino';
+import type { SchedulerAdapter } from '../../activities';
+import type { Ledger } from '../../ledger/types';
+import { connectTemporal, type Temporal } from '../../platform/temporal';
+import { bundleWorkflows } from '../../worker/bundle';
+import { startDispatcher, type Dispatcher, type DispatcherOptions } from '../../worker/dispatcher';
+import { ensureNamespace } from '../../worker/namespace';
+import { createStoryWorkers, runAll, shutDown } from '../../worker/workers';
+import { temporalAddress } from '../helpers/temporal';
+
+export const silence = pino({ level: process.env.BURSAR_TEST_LOG ?? 'silent' });
+
+/** Waits for something to become true, or says what never did. */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  withinMs = 20_000,
+): Promise<T> {
+  for (const giveUpAt = Date.now() + withinMs; ;) {
+    const seen = await look();
+    if (seen !== undefined && seen !== false) return seen;
+    if (Date.now() > giveUpAt) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export interface Namespace extends AsyncDisposable {
+  name: string;
+  address: string;
+  temporal: Temporal;
+}
+
+/** A namespace of its own keeps queues, schedules and searches of suites apart. The server needs about a second for it. */
+export async function freshNamespace(at?: string): Promise<Namespace> {
+  const address = at ?? (await temporalAddress());
+  const name = `t-${randomBytes(6).toString('hex')}`;
+  const temporal = connectTemporal({ address, namespace: name });
+  await until(`namespace ${name} is ready`, () =>
+    ensureNamespace(temporal, silence).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return { name, address, temporal, [Symbol.asyncDispose]: () => temporal.close() };
+}
+
+let bundle: Promise<{ code: string }> | undefined;
+
+export interface CrewOptions {
+  namespace: Namespace;
+  ledger: Ledger;
+  adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
+}
+
+export interface Crew extends AsyncDisposable {
+  stop(): Promise<void>;
+}
+
+/** Workers that forget every story between two tasks, so that each step is a replay of all steps before it. */
+export async function startCrew({ namespace, ledger, adapterOf }: CrewOptions): Promise<Crew> {
+  bundle ??= bundleWorkflows();
+  const connection = await NativeConnection.connect({ address: namespace.address });
+  const workers: Worker[] = await createStoryWorkers({
+    connection,
+    namespace: namespace.name,
+    ledger,
+    workflows: namespace.temporal.client.workflow,
+    workflowBundle: await bundle,
+    cachedStories: 0,
+    ...(adapterOf === undefined ? {} : { adapterOf }),
+  });
+  const running = runAll(workers);
+  const stop = async () => {
+    shutDown(workers);
+    await running;
+    await connection.close();
+  };
+  return { stop, [Symbol.asyncDispose]: stop };
+}
+
+export const startTestDispatcher = (
+  ledger: Ledger,
+  { temporal }: Namespace,
+  options: Partial<DispatcherOptions> = {},
+): Dispatcher =>
+  startDispatcher({ outbox: ledger.outbox, temporal, log: silence, pollMs: 20, backOff: [20, 200], ...options });
+
+/** Once a file: the SDK's own logs would bury the results. */
+export const quietRuntime = (): void => {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    shutdownSignals: [],
+    telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
+  });
+};
