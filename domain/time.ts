@@ -99,6 +99,8 @@ export interface LocalReading {
   at: Instant;
   /** `ambiguous`: the first of two readings was taken. `skipped`: the clocks jumped over it; taken as if they had not. */
   flag?: 'ambiguous' | 'skipped';
+  /** The other reading of an ambiguous time: the hour after. */
+  second?: Instant;
 }
 
 /** `2016-12-31T23:59:59` on the wall clocks of a zone, as an instant. */
@@ -118,12 +120,12 @@ export function readLocalTime(text: string, timeZone: string): LocalReading {
     millisecond: Number(fraction.padEnd(6, '0').slice(0, 3)),
     microsecond: Number(fraction.padEnd(6, '0').slice(3, 6)),
   });
-  const first = plain.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
-  const second_ = plain.toZonedDateTime(timeZone, { disambiguation: 'later' });
-  if (first.epochNanoseconds === second_.epochNanoseconds) return { at: instantOf(first) };
-  return first.toPlainDateTime().equals(plain)
-    ? { at: instantOf(first), flag: 'ambiguous' }
-    : { at: instantOf(second_), flag: 'skipped' };
+  const earlier = plain.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
+  const later = plain.toZonedDateTime(timeZone, { disambiguation: 'later' });
+  if (earlier.epochNanoseconds === later.epochNanoseconds) return { at: instantOf(earlier) };
+  return earlier.toPlainDateTime().equals(plain)
+    ? { at: instantOf(earlier), flag: 'ambiguous', second: instantOf(later) }
+    : { at: instantOf(later), flag: 'skipped' };
 }
 
 // Days ------------------------------------------------------------------------------------------------------------------

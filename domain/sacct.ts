@@ -1,0 +1,332 @@
+/**
+ * `sacct -P` output as records, and records as job events.
+ *
+ * With a header, its columns are taken from there; without one, they are given, or are the 26 of XDMoD's shredder. Lines
+ * are read one by one and a line that cannot be read does not stop the others: an accounting log is history, and one
+ * mangled row in a million must not keep the rest from being charged.
+ */
+import { Fault } from './faults';
+import type { EndState, Resources } from './job';
+import {
+  readElapsed,
+  readJobId,
+  readState,
+  readTimeLimit,
+  type SlurmJobId,
+  type SlurmState,
+  type TimeLimit,
+} from './slurm';
+import { jobMemoryMib, readMemory, readTres, type Tres } from './slurm';
+import {
+  MICROS_PER_SECOND,
+  compareInstants,
+  epochMicros,
+  instantOfSeconds,
+  readInstant,
+  readLocalTime,
+  type Instant,
+  type LocalReading,
+} from './time';
+
+/** The order of a log without a header (rulings 31). */
+export const XDMOD_COLUMNS = [
+  'JobID',
+  'JobIDRaw',
+  'Cluster',
+  'Partition',
+  'QOS',
+  'Account',
+  'Group',
+  'GID',
+  'User',
+  'UID',
+  'Submit',
+  'Eligible',
+  'Start',
+  'End',
+  'Elapsed',
+  'ExitCode',
+  'State',
+  'NNodes',
+  'NCPUS',
+  'ReqCPUS',
+  'ReqMem',
+  'ReqTRES',
+  'AllocTRES',
+  'Timelimit',
+  'NodeList',
+  'JobName',
+] as const;
+
+export interface SacctOptions {
+  /** The IANA zone of the log's clock. */
+  timeZone: string;
+  /** Columns in order, for a log without a header. */
+  columns?: readonly string[];
+}
+
+/** One row: a run of a job, or of an array task, or a job that has not run. */
+export interface SacctRecord {
+  line: number;
+  id: SlurmJobId;
+  cluster?: string;
+  partition?: string;
+  qos?: string;
+  account?: string;
+  user?: string;
+  name?: string;
+  submittedAt: Instant;
+  /** Undefined where the job never got a node, whatever the column Start says (rulings 32). */
+  startedAt?: Instant;
+  endedAt?: Instant;
+  /** Time within the run that sacct does not count as elapsed. */
+  suspendedSeconds: number;
+  state: SlurmState;
+  exitCode?: number;
+  requested: Resources;
+  allocated: Resources;
+  timeLimit: TimeLimit;
+  /** A local time that the clock showed twice, or never, was read (rulings 17). */
+  hasUncertainTime: boolean;
+  /** The row as it was written, by lower-case column. */
+  fields: Readonly<Record<string, string>>;
+}
+
+export type SacctLine = { line: number; record: SacctRecord } | { line: number; fault: Fault };
+
+/** Reads a log line by line. Empty lines, repeated headers and the rows of job steps are passed over. */
+export function* readSacct(lines: Iterable<string>, options: SacctOptions): Generator<SacctLine, void, void> {
+  let columns = (options.columns ?? XDMOD_COLUMNS).map(normalName);
+  requireColumns(columns);
+  let line = 0;
+  for (const written of lines) {
+    line += 1;
+    const text = written.replace(/\r$/, '');
+    if (text.trim() === '') continue;
+    const header = readHeader(text);
+    if (header) {
+      requireColumns(header);
+      columns = header;
+      continue;
+    }
+    try {
+      const record = readRow(text, line, columns, options.timeZone);
+      if (record) yield { line, record };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      yield { line, fault: new Fault(error.code, `line ${line}: ${error.message}`, { facts: { line } }) };
+    }
+  }
+}
+
+/** `JobID|User,…`, `JobName%60`: a list of columns as people pass it. */
+export const readColumns = (text: string): string[] =>
+  text
+    .split(/[|,\s]+/)
+    .filter((name) => name !== '')
+    .map((name) => name.replace(/%-?\d+$/, ''));
+
+const normalName = (name: string): string => ALIASES[name.toLowerCase()] ?? name.toLowerCase();
+
+const ALIASES: Readonly<Record<string, string>> = {
+  allocnodes: 'nnodes',
+  alloccpus: 'ncpus',
+  jobid: 'jobid',
+  name: 'jobname',
+};
+
+function requireColumns(columns: readonly string[]): void {
+  const missing = [
+    columns.includes('jobid') || columns.includes('jobidraw') ? undefined : 'JobID',
+    columns.includes('submit') ? undefined : 'Submit',
+    columns.includes('state') ? undefined : 'State',
+  ].filter((name) => name !== undefined);
+  if (missing.length > 0) {
+    throw malformed(`the log has no column ${missing.join(', ')}; name its columns in order, like ${USUAL_COLUMNS}`);
+  }
+}
+
+const USUAL_COLUMNS = 'JobID,User,Account,Partition,Submit,Start,End,State,AllocTRES,Timelimit';
+
+function readHeader(text: string): string[] | undefined {
+  const first = text.split('|', 1)[0]?.toLowerCase() ?? '';
+  const names = readColumns(text).map(normalName);
+  const isHeader = /^[a-z]+$/.test(first) && (names.includes('jobid') || names.includes('jobidraw'));
+  return isHeader ? names : undefined;
+}
+
+function fieldsOf(text: string, columns: readonly string[]): Record<string, string> {
+  let values = text.split('|');
+  if (values.length === columns.length + 1 && values.at(-1) === '') values.pop(); // `sacct -p` ends each line so.
+  if (values.length > columns.length && columns.at(-1) === 'jobname') {
+    const ahead = columns.length - 1;
+    values = [...values.slice(0, ahead), values.slice(ahead).join('|')];
+  }
+  if (values.length !== columns.length) {
+    throw malformed(
+      `has ${values.length} fields instead of ${columns.length}; list JobName as the last column if names contain "|"`,
+    );
+  }
+  return Object.fromEntries(columns.map((name, index) => [name, (values[index] ?? '').trim()]));
+}
+
+function readRow(text: string, line: number, columns: readonly string[], timeZone: string): SacctRecord | undefined {
+  const fields = fieldsOf(text, columns);
+  const id = column('JobID', () => readJobId(fields.jobid || fields.jobidraw || ''));
+  if (id.step !== undefined) return undefined;
+
+  const state = column('State', () => readState(fields.state ?? ''));
+  const time = (name: string) => column(name, () => readTime(fields[name.toLowerCase()] ?? '', timeZone));
+  const submitted = time('Submit');
+  if (!submitted) throw malformed('column Submit: a job has a time of submission; it looks like 2026-03-02T14:31:51');
+  const [start, end] = [time('Start'), time('End')];
+  const requestedTres = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
+  const allocatedTres = column('AllocTRES', () => readTres(fields.alloctres ?? ''));
+  const hasStarted = start !== undefined && state.phase !== 'pending' && gotNodes(fields, start, end);
+  const endedAt = end && state.phase !== 'running' ? endOf(end, start) : undefined;
+  const startedAt = hasStarted ? start.at : undefined;
+  const exitCode = column('ExitCode', () => readExitCode(fields.exitcode ?? ''));
+  return {
+    line,
+    id,
+    ...worded('cluster', fields.cluster),
+    ...worded('partition', fields.partition),
+    ...worded('qos', fields.qos),
+    ...worded('account', fields.account),
+    ...worded('user', fields.user),
+    ...worded('name', fields.jobname),
+    submittedAt: submitted.at,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(endedAt === undefined ? {} : { endedAt }),
+    suspendedSeconds: column('Elapsed', () => suspendedSeconds(fields, startedAt, endedAt)),
+    state,
+    ...(exitCode === undefined ? {} : { exitCode }),
+    requested: resourcesOf(requestedTres, fields, 'reqcpus'),
+    allocated: resourcesOf(allocatedTres.cpus === undefined ? requestedTres : allocatedTres, fields, 'ncpus'),
+    timeLimit: column('Timelimit', () => readTimeLimit(fields.timelimit || fields.timelimitraw || '')),
+    hasUncertainTime: [submitted, start, end].some((reading) => reading?.flag !== undefined),
+    fields,
+  };
+}
+
+/** Names the column in the fault of what reads it. */
+function column<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw malformed(`column ${name}: ${error.message}`);
+  }
+}
+
+const NO_TIME = new Set(['', 'UNKNOWN', 'NONE', 'N/A', '0']);
+
+/** A zoneless time of the log's zone; epoch seconds and times with an offset (SLURM_TIME_FORMAT) say their zone themselves. */
+function readTime(text: string, timeZone: string): LocalReading | undefined {
+  if (NO_TIME.has(text.toUpperCase())) return undefined;
+  if (/^\d{9,11}$/.test(text)) return { at: instantOfSeconds(Number(text)) };
+  const offset = /^(.*\d[Tt ].*)([+-]\d\d):?(\d\d)$/.exec(text);
+  if (offset) return { at: readInstant(`${offset[1]}${offset[2]}:${offset[3]}`) };
+  return /z$/i.test(text) ? { at: readInstant(text) } : readLocalTime(text, timeZone);
+}
+
+/** In the hour that comes twice the first reading may lie before the start; then it was the second. */
+const endOf = (end: LocalReading, start: LocalReading | undefined): Instant =>
+  end.second !== undefined && start && compareInstants(end.at, start.at) < 0 ? end.second : end.at;
+
+/** Slurm gives a job that was cancelled while it waited a start as well; but no node, and no time. */
+function gotNodes(fields: Record<string, string>, start: LocalReading, end: LocalReading | undefined): boolean {
+  if (fields.nodelist !== undefined) return !/^(none assigned|none|unknown|\(null\)|)$/i.test(fields.nodelist);
+  if (fields.alloctres !== undefined) return fields.alloctres !== '';
+  return end === undefined || compareInstants(start.at, end.at) < 0;
+}
+
+function suspendedSeconds(
+  fields: Record<string, string>,
+  startedAt: Instant | undefined,
+  endedAt: Instant | undefined,
+): number {
+  if (fields.suspended) return readElapsed(fields.suspended);
+  if (!fields.elapsed || startedAt === undefined || endedAt === undefined) return 0;
+  const lasted = (epochMicros(endedAt) - epochMicros(startedAt)) / MICROS_PER_SECOND;
+  return Math.max(0, Number(lasted) - readElapsed(fields.elapsed));
+}
+
+/** `1:0` is exit code 1; `0:9` was killed by signal 9, 137 to a shell. */
+function readExitCode(text: string): number | undefined {
+  const match = /^(\d{1,10})(?::(\d{1,3}))?$/.exec(text);
+  if (!match) return undefined;
+  const signal = Number(match[2] ?? 0);
+  return Number(match[1]) || (signal > 0 ? 128 + signal : 0);
+}
+
+function resourcesOf(tres: Tres, fields: Record<string, string>, cpuColumn: 'reqcpus' | 'ncpus'): Resources {
+  const nodes = tres.nodes ?? countOf(fields.nnodes);
+  const cpus = tres.cpus ?? countOf(fields[cpuColumn] || fields.ncpus || fields.reqcpus);
+  const memoryMib =
+    tres.memoryMib ??
+    column('ReqMem', () => (fields.reqmem ? jobMemoryMib(readMemory(fields.reqmem), { nodes, cpus }) : 0));
+  return { nodes, cpus, gpus: tres.gpus ?? 0, gpusByModel: tres.gpusByModel, memoryMib };
+}
+
+/** sacct shortens large counts to `1.5K` unless told otherwise; those are not exact and TRES says it better. */
+const countOf = (text: string | undefined): number => (text && /^\d{1,9}$/.test(text) ? Number(text) : 1);
+
+const worded = <K extends string>(name: K, value: string | undefined): { [name in K]?: string } =>
+  value ? ({ [name]: value } as { [name in K]?: string }) : {};
+
+// Events ------------------------------------------------------------------------------------------------------------------
+
+/** One thing that a record says happened; the ledger's JobEvent but for the cluster, which the reader of the log knows. */
+export interface SacctEvent {
+  type: 'submitted' | 'started' | 'ended' | 'cancelled' | 'requeued';
+  at: Instant;
+  jobId: string;
+  task?: string;
+  submittedAt: Instant;
+  startedAt?: Instant;
+  account?: string;
+  user?: string;
+  partition?: string;
+  name?: string;
+  endState?: EndState;
+  exitCode?: number;
+  resources: Resources;
+  timeLimitSeconds?: number;
+  suspendedSeconds?: number;
+}
+
+/** What a record says happened, in order. A job that ended without ever getting a node was cancelled while it waited. */
+export function eventsOf(record: SacctRecord): SacctEvent[] {
+  const { submittedAt, startedAt, endedAt, state, timeLimit } = record;
+  const job = {
+    jobId: record.id.jobId,
+    ...(record.id.task === '' ? {} : { task: record.id.task }),
+    submittedAt,
+    ...worded('account', record.account),
+    ...worded('user', record.user),
+    ...worded('partition', record.partition),
+    ...worded('name', record.name),
+    ...(timeLimit.wallSeconds === undefined ? {} : { timeLimitSeconds: timeLimit.wallSeconds }),
+  };
+  const events: SacctEvent[] = [{ type: 'submitted', at: submittedAt, ...job, resources: record.requested }];
+  const run =
+    startedAt === undefined
+      ? { ...job, resources: record.allocated }
+      : { ...job, startedAt, resources: record.allocated };
+  if (startedAt !== undefined) events.push({ type: 'started', at: startedAt, ...run });
+  const isOver = state.phase === 'ended' || state.phase === 'requeued';
+  if (isOver && endedAt !== undefined) {
+    events.push({
+      type: state.phase === 'requeued' ? 'requeued' : startedAt === undefined ? 'cancelled' : 'ended',
+      at: endedAt,
+      ...run,
+      ...(state.endState === undefined ? {} : { endState: state.endState }),
+      ...(record.exitCode === undefined ? {} : { exitCode: record.exitCode }),
+      ...(record.suspendedSeconds > 0 ? { suspendedSeconds: record.suspendedSeconds } : {}),
+    });
+  }
+  return events;
+}
+
+const malformed = (detail: string) => new Fault('malformed_request', detail);
