@@ -2,6 +2,8 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
+  // Recorded data from outside; jest.oracles.config.js runs them.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/oracles/'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.bursar'],
   transform: {
     '^.+\\.ts$': [

@@ -11,6 +11,7 @@ import { openEmbeddedPostgres } from '../../platform/embedded/postgres';
 import { freePort } from '../../platform/embedded/ports';
 import { startService } from '../../platform/embedded/service';
 import { connectPostgres } from '../../platform/postgres';
+import globalTeardown from './global-teardown';
 import { noteServer, scratchFolder, sweepScratch } from './scratch';
 import { startTemporalBroker } from './temporal-broker';
 import { atTeardown } from './teardown';
@@ -19,11 +20,15 @@ export default async function globalSetup(): Promise<void> {
   await sweepScratch();
   const folder = scratchFolder();
   process.env.BURSAR_TEST_SCRATCH = folder;
-
-  const server = process.env.BURSAR_TEST_SERVER ?? (await startPostgres(folder));
-  process.env.BURSAR_TEST_SERVER = server;
-  await makeTemplate(server);
-  if (!process.env.BURSAR_TEST_TEMPORAL) await startTemporalBroker(folder);
+  try {
+    const server = process.env.BURSAR_TEST_SERVER ?? (await startPostgres(folder));
+    process.env.BURSAR_TEST_SERVER = server;
+    await makeTemplate(server);
+    if (!process.env.BURSAR_TEST_TEMPORAL) await startTemporalBroker(folder);
+  } catch (error) {
+    await globalTeardown(); // jest calls it only after a setup that went well.
+    throw error;
+  }
 }
 
 async function startPostgres(folder: string): Promise<string> {
@@ -48,7 +53,11 @@ async function makeTemplate(server: string): Promise<void> {
   const admin = connectPostgres({ url: at('postgres'), poolSize: 1 });
   await admin.unsafe(`create database ${template}`);
   const sql = connectPostgres({ url: at(template), poolSize: 1 });
-  await migrate(sql).finally(() => sql.end({ timeout: 5 }));
+  try {
+    await migrate(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
   process.env.BURSAR_TEST_TEMPLATE = template;
   atTeardown(async () => {
     await admin.unsafe(`drop database if exists ${template} with (force)`);
