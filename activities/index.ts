@@ -1,5 +1,5 @@
 /** Activities are thin doors, one file for each outside system: no decisions, idempotent by the ids they are given. */
 export { faultsBecomeFailures } from './faults';
-export { ledgerActivities, type LedgerActivities } from './ledger';
+export { ledgerActivities, sealBacklog, type LedgerActivities } from './ledger';
 export { recordedEventsOnly, schedulerActivities, type SchedulerActivities, type SchedulerAdapter } from './scheduler';
 export { restartStrays, storyActivities, type StoryActivities } from './stories';

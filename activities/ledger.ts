@@ -6,6 +6,19 @@ import { heartbeat } from '@temporalio/activity';
 import type { AdvanceOptions, Chapter, Ledger } from '../ledger/types';
 
 const SEALED_AT_ONCE = 2_000;
+const ROUNDS = 50;
+
+/** Seals until little is left; a backlog of millions is worked off by several sweeps. */
+export async function sealBacklog(audit: Ledger['audit'], stillAtIt = (_sealed: number) => {}): Promise<number> {
+  let sealed = 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const count = await audit.seal(SEALED_AT_ONCE);
+    sealed += count;
+    if (count < SEALED_AT_ONCE) break;
+    stillAtIt(sealed);
+  }
+  return sealed;
+}
 
 export const ledgerActivities = ({ jobs, movements, audit }: Pick<Ledger, 'jobs' | 'movements' | 'audit'>) => ({
   advance: (due: { holdId: string; scheduler?: AdvanceOptions['scheduler'] | undefined }): Promise<Chapter> =>
@@ -13,16 +26,6 @@ export const ledgerActivities = ({ jobs, movements, audit }: Pick<Ledger, 'jobs'
 
   expireFunds: (): Promise<number> => movements.expireFunds(),
 
-  /** Seals until little is left; a backlog of millions is worked off by several sweeps. */
-  seal: async (): Promise<number> => {
-    let sealed = 0;
-    for (let round = 0; round < 50; round += 1) {
-      const count = await audit.seal(SEALED_AT_ONCE);
-      sealed += count;
-      if (count < SEALED_AT_ONCE) break;
-      heartbeat(sealed);
-    }
-    return sealed;
-  },
+  seal: (): Promise<number> => sealBacklog(audit, heartbeat),
 });
 export type LedgerActivities = ReturnType<typeof ledgerActivities>;

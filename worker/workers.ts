@@ -1,5 +1,4 @@
 /** The two Temporal workers of a process: one for the stories and the ledger, one for the schedulers. */
-import type { WorkflowClient } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import {
   faultsBecomeFailures,
@@ -11,15 +10,15 @@ import {
 } from '../activities';
 import type { Ledger } from '../ledger/types';
 import type { Log } from '../platform/log';
+import type { Temporal } from '../platform/temporal';
 import { LEDGER_QUEUE, SCHEDULER_QUEUE } from '../workflows/contracts/job-lifecycle';
 import { backOffMs, makePause, type BackOff } from './back-off';
 
 export interface StoryWorkersOptions {
   connection: NativeConnection;
-  namespace: string;
   ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery'>;
   /** For the sweep, which asks whether a story is still being told. */
-  workflows: Pick<WorkflowClient, 'getHandle'>;
+  temporal: Temporal;
   workflowBundle: WorkflowBundleOption;
   adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
   /** Ledger calls at once. Default 8, the size of the pool: more only queue inside PostgreSQL. */
@@ -29,10 +28,10 @@ export interface StoryWorkersOptions {
 }
 
 export async function createStoryWorkers(options: StoryWorkersOptions): Promise<Worker[]> {
-  const { connection, namespace, ledger, workflows, adapterOf = recordedEventsOnly, ledgerCalls = 8 } = options;
+  const { connection, ledger, temporal, adapterOf = recordedEventsOnly, ledgerCalls = 8 } = options;
   const common = {
     connection,
-    namespace,
+    namespace: temporal.client.options.namespace,
     interceptors: { activity: [faultsBecomeFailures] },
     // An activity is one short call: it is let finish. Whatever hangs is tried again elsewhere when its timeout ends.
     shutdownGraceTime: '10 seconds',
@@ -42,7 +41,7 @@ export async function createStoryWorkers(options: StoryWorkersOptions): Promise<
     ...common,
     taskQueue: LEDGER_QUEUE,
     workflowBundle: options.workflowBundle,
-    activities: { ...ledgerActivities(ledger), ...storyActivities({ recovery: ledger.recovery, workflows }) },
+    activities: { ...ledgerActivities(ledger), ...storyActivities({ recovery: ledger.recovery, temporal }) },
     maxConcurrentActivityTaskExecutions: ledgerCalls,
     maxCachedWorkflows: options.cachedStories ?? 500,
   });
@@ -84,7 +83,7 @@ export interface KeptWorkers {
 
 /** Keeps workers at work: connects when Temporal is there, and again whenever it, or they, have gone. */
 export function keepWorkers(options: KeptWorkersOptions): KeptWorkers {
-  const { address, namespace, log, backOff = [250, 10_000] } = options;
+  const { address, log, backOff = [250, 10_000] } = options;
   const pause = makePause();
   let stopping = false;
   let failures = 0;
@@ -96,7 +95,7 @@ export function keepWorkers(options: KeptWorkersOptions): KeptWorkers {
       await options.prepare();
       workers = await createStoryWorkers({ ...options, connection });
       if (stopping) return;
-      log.info({ address, namespace }, 'workers started');
+      log.info({ address }, 'workers started');
       failures = 0;
       options.onReady?.();
       await runAll(workers);
@@ -111,7 +110,7 @@ export function keepWorkers(options: KeptWorkersOptions): KeptWorkers {
       try {
         await work();
       } catch (error) {
-        if (failures === 0) log.warn({ err: error, address, namespace }, 'workers cannot work, trying again');
+        if (failures === 0) log.warn({ err: error, address }, 'workers cannot work, trying again');
         if (!stopping) await pause.atMost(backOffMs(backOff, failures++));
       }
     }

@@ -65,9 +65,8 @@ export async function startCrew({ namespace, ledger, adapterOf }: CrewOptions): 
   const connection = await NativeConnection.connect({ address: namespace.address });
   const workers: Worker[] = await createStoryWorkers({
     connection,
-    namespace: namespace.name,
     ledger,
-    workflows: namespace.temporal.client.workflow,
+    temporal: namespace.temporal,
     workflowBundle: await bundle,
     cachedStories: 0,
     ...(adapterOf === undefined ? {} : { adapterOf }),
