@@ -46,8 +46,9 @@ const isConflict = (error: unknown): boolean => {
 
 const ATTEMPTS_MAX = 5;
 
-const textOf = (error: unknown, field: 'code' | 'hint' | 'detail' | 'constraint_name'): string => {
-  const value: unknown = error instanceof Error ? Reflect.get(error, field) : undefined;
+/** Not by `instanceof`: an Error of another realm (a test's sandbox, a worker) is one all the same. */
+const textOf = (error: unknown, field: 'code' | 'message' | 'hint' | 'detail' | 'constraint_name'): string => {
+  const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, field) : undefined;
   return typeof value === 'string' ? value : '';
 };
 
@@ -57,10 +58,11 @@ const codeOf = (error: unknown): string => textOf(error, 'code');
 export function asFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   const code = codeOf(error);
-  if (code === '' || !(error instanceof Error)) return error;
   if (code === FAULT_STATE) {
     const fault = textOf(error, 'hint');
-    return isFaultCode(fault) ? new Fault(fault, error.message, { facts: factsOf(error), cause: error }) : error;
+    return isFaultCode(fault)
+      ? new Fault(fault, textOf(error, 'message'), { facts: factsOf(error), cause: error })
+      : error;
   }
   if (UNAVAILABLE.has(code) || isConflict(error) || code.startsWith('08')) return unavailable(error);
   return error;
@@ -81,7 +83,7 @@ export async function ask<T>(command: () => PromiseLike<T>): Promise<T> {
   }
 }
 
-function factsOf(error: Error): Facts {
+function factsOf(error: unknown): Facts {
   try {
     const facts: unknown = JSON.parse(textOf(error, 'detail'));
     return isObject(facts) ? facts : {};

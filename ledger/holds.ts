@@ -1,5 +1,4 @@
 /** Holds as they stand: reading them, finding them, changing how much they hold, giving them back. */
-import { ulid } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { FundId, TransactionId } from '../domain/ids';
 import { toMicro, type Micro } from '../domain/money';
@@ -33,8 +32,7 @@ interface HoldRow {
 }
 
 interface ResizeAnswer {
-  hold_id?: string;
-  code?: 'hold_closed' | 'refused';
+  hold_id: string;
   refusal?: Refusal;
   account?: string;
   unit?: string;
@@ -83,8 +81,8 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
     async resize(holdId, amount, reason, caller) {
       const [row] = await ask(
         () => sql<{ answer: ResizeAnswer }[]>`
-          select ledger.resize_hold(${holdId}, ${amount}, ${reason}, ${`txn_${ulid()}`}, ${caller.principal},
-            ${caller.key ?? null}, ${hashOf(caller)}) as answer`,
+          select ledger.resize_hold(${holdId}, ${amount}, ${reason}, ${caller.principal}, ${caller.key ?? null},
+            ${hashOf(caller)}) as answer`,
       );
       if (!row) throw new Error('resize_hold gave no row');
       if (row.answer.refusal) throw refusalOf(row.answer, row.answer.refusal);
