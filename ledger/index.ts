@@ -1,0 +1,50 @@
+/**
+ * The ledger: accounts and their dated funds, holds, charges, jobs, and the proof of the books. It owns the rules of money
+ * and the SQL that keeps them; it refuses to know about Temporal, HTTP and schedulers (docs/ledger.md).
+ */
+import type { Sql } from '../platform/postgres';
+import { openAccounts } from './accounts';
+import { openAdmission } from './admission';
+import { openCatalog } from './catalog';
+import { openHolds } from './holds';
+import { openMovements } from './movements';
+import { openPriceBooks } from './price-book';
+import type { Audit, Jobs, Ledger, Outbox, Recovery } from './types';
+
+export interface LedgerOptions {
+  /** The cluster of checks that name none. */
+  defaultCluster?: string;
+}
+
+/** Composes the parts over one pool. Nothing is connected before the first question. */
+export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptions = {}): Ledger {
+  const prices = openPriceBooks(sql);
+  return {
+    admission: openAdmission({ sql, prices, defaultCluster }),
+    holds: openHolds({ sql }),
+    movements: openMovements({ sql }),
+    accounts: openAccounts({ sql }),
+    catalog: openCatalog({ sql, priceBooks: prices }),
+    jobs: unfinished<Jobs>('jobs'),
+    outbox: unfinished<Outbox>('outbox'),
+    recovery: unfinished<Recovery>('recovery'),
+    audit: unfinished<Audit>('audit'),
+    health: () => readHealth(sql),
+  };
+}
+
+async function readHealth(sql: Sql): ReturnType<Ledger['health']> {
+  try {
+    const [row] = await sql<{ version: number }[]>`
+      select coalesce(max(left(name, 4)::int), 0) as version from migrations.applied where name ~ '^[0-9]{4}_'`;
+    const schemaVersion = row?.version ?? 0;
+    return { ok: schemaVersion > 0, schemaVersion };
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const unfinished = <T extends object>(part: string): T =>
+  new Proxy({} as T, {
+    get: (_, name) => () => Promise.reject(new Error(`ledger.${part}.${String(name)} is not there yet`)),
+  });

@@ -1,0 +1,28 @@
+-- archive_account archives an account or brings it back. An account with open holds stays: holds_open. Its name, its money
+-- and its history stay in any case; jobs that ran are charged to it also later.
+create function ledger.archive_account(p_name text, p_archived boolean, p_principal text) returns jsonb
+language plpgsql volatile
+as $$
+declare
+  v_account ledger.accounts := ledger.lock_account(p_name);
+  v_holds bigint;
+  v_held bigint;
+begin
+  if p_archived and v_account.archived_at is null then
+    select count(*), sum(held_micro) into v_holds, v_held
+    from ledger.holds where account_no = v_account.account_no and status = 'open';
+    if v_holds > 0 then
+      perform ledger.fail('holds_open',
+        format('Account "%s" has %s open hold%s with %s %s; they end with their jobs.', p_name, v_holds,
+          case when v_holds = 1 then '' else 's' end, ledger.decimal_of(v_held), v_account.unit),
+        jsonb_build_object('account', p_name, 'open_holds', v_holds, 'held', ledger.decimal_of(v_held)));
+    end if;
+  end if;
+  if p_archived <> (v_account.archived_at is not null) then
+    update ledger.accounts
+    set archived_at = case when p_archived then clock_timestamp() end, updated_at = clock_timestamp()
+    where account_no = v_account.account_no;
+  end if;
+  return ledger.describe_account(v_account.account_no, clock_timestamp());
+end;
+$$;
