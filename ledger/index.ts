@@ -6,6 +6,7 @@ import type { Sql } from '../platform/postgres';
 import { openAccounts } from './accounts';
 import { openAdmission } from './admission';
 import { openCatalog } from './catalog';
+import { readFigures } from './figures';
 import { openHolds } from './holds';
 import { openMovements } from './movements';
 import { openPriceBooks } from './price-book';
@@ -29,6 +30,7 @@ export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptio
     outbox: unfinished<Outbox>('outbox'),
     recovery: unfinished<Recovery>('recovery'),
     audit: unfinished<Audit>('audit'),
+    figures: () => readFigures(sql),
     health: () => readHealth(sql),
   };
 }

@@ -688,6 +688,23 @@ export interface Audit {
   verify(against?: string): Promise<SealReport>;
 }
 
+/** What the metrics show. */
+export interface Figures {
+  /** Of all accounts that are not archived. */
+  accounts: {
+    account: string;
+    unit: string;
+    limit: Micro;
+    used: Micro;
+    held: Micro;
+    available: Micro;
+    openHolds: number;
+  }[];
+  overdueHolds: number;
+  quarantinedJobs: number;
+  unsealed: number;
+}
+
 export interface Ledger {
   admission: Admission;
   holds: Holds;
@@ -698,6 +715,7 @@ export interface Ledger {
   outbox: Outbox;
   recovery: Recovery;
   audit: Audit;
+  figures(): Promise<Figures>;
   /** Is the database there, and does it have our schema? */
   health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;
 }
