@@ -8,6 +8,7 @@ export interface Fraction {
 }
 
 export const NOTHING: Fraction = { numerator: 0n, denominator: 1n };
+export const ONE: Fraction = { numerator: 1n, denominator: 1n };
 
 export const fraction = (numerator: bigint, denominator = 1n): Fraction => ({ numerator, denominator });
 
@@ -22,6 +23,9 @@ export const times = (a: Fraction, b: Fraction): Fraction =>
   fraction(a.numerator * b.numerator, a.denominator * b.denominator);
 
 export const isLess = (a: Fraction, b: Fraction): boolean => a.numerator * b.denominator < b.numerator * a.denominator;
+
+export const isSame = (a: Fraction, b: Fraction): boolean =>
+  a.numerator * b.denominator === b.numerator * a.denominator;
 
 export function reduced({ numerator, denominator }: Fraction): Fraction {
   let a = numerator < 0n ? -numerator : numerator;

@@ -1,0 +1,160 @@
+/**
+ * What a run has cost, cut where a statement, a rate or a fund may end (rulings 4): the pieces are differences of the
+ * cumulative cost, rounded half to even, so they sum to the cost of the whole.
+ */
+import type { Resources } from './job';
+import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
+import { cutSpan, openMeter, partitionTerms, type ClusterTerms, type Span } from './meter';
+import { NOTHING, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
+import { tariffFor, type DatedRate } from './tariff';
+import {
+  MICROS_PER_HOUR,
+  MICROS_PER_SECOND,
+  epochMicros,
+  instantOfMicros,
+  midnightsBetween,
+  type Instant,
+} from './time';
+
+/** A time during which a run had these resources. A resize begins a new slice; a suspension is a gap between two. */
+export interface UsageSlice {
+  startsAt: Instant;
+  endsAt: Instant;
+  resources: Resources;
+}
+
+export interface RunUsage {
+  partition: string;
+  /** In order, not overlapping. */
+  slices: readonly UsageSlice[];
+  /** Time within the slices that is not charged, where nobody knows when it was; taken off evenly. */
+  suspendedSeconds?: number;
+}
+
+/** A part of a run within one day, at one rate. */
+export interface ChargePiece {
+  startsAt: Instant;
+  endsAt: Instant;
+  amount: Micro;
+}
+
+export type CutUsage =
+  | { pieces: ChargePiece[]; total: Micro; method: 'rates' | 'asbb-compat'; unbilled: string[] }
+  /** Cannot be priced: a sentence that says what is missing. Never guessed as zero (rulings 23). */
+  | { quarantined: string };
+
+/** A run longer than this has a wrong start time; cutting it at days would go on for ever. */
+const LONGEST_RUN_DAYS = 3_660n;
+
+/**
+ * Prices a run and cuts it at the days of `timeZone`, at rate changes, at resizes, and at `cutsAt` (the edges of funds).
+ * The pieces are differences of the cumulative cost rounded half to even, so they sum to the cost of the whole.
+ */
+export function cutUsage(
+  usage: RunUsage,
+  cluster: ClusterTerms,
+  rates: readonly DatedRate[],
+  unit: string,
+  timeZone: string,
+  options: { cutsAt?: readonly Instant[] } = {},
+): CutUsage {
+  const spans = spansOf(usage.slices);
+  const first = spans[0];
+  const last = spans.at(-1);
+  if (!first || !last) return { pieces: [], total: ZERO, method: 'rates', unbilled: [] };
+  if (last.to - first.from > LONGEST_RUN_DAYS * 24n * MICROS_PER_HOUR) {
+    return { quarantined: `the run would have lasted more than ${LONGEST_RUN_DAYS} days; check when it started` };
+  }
+
+  const tariff = tariffFor(rates, { ...cluster, cluster: cluster.name, partition: usage.partition, unit });
+  const meter = openMeter(tariff, partitionTerms(cluster, usage.partition), cluster.minimumCharge, false);
+  const share = activeShare(spans, usage.suspendedSeconds ?? 0);
+  const cuts = [
+    ...tariff.changes,
+    ...midnightsBetween(first.from, last.to, timeZone),
+    ...(options.cutsAt ?? []).map(epochMicros),
+  ];
+  const pieces: ChargePiece[] = [];
+  let booked = 0n;
+  for (const span of spans) {
+    for (const piece of cutSpan(span, cuts)) {
+      meter.add(piece, share);
+      const cost = meter.cost();
+      if (!isLess(cost, fraction(CEILING - 1n))) {
+        return { quarantined: `the run would have cost 2^33 ${unit} or more; check its resources and its times` };
+      }
+      const cumulative = roundHalfEven(cost);
+      pieces.push(pieceOf(piece, toMicro(cumulative - booked)));
+      booked = cumulative;
+    }
+  }
+  if (meter.missing.size > 0) return { quarantined: `${[...meter.missing].join('; ')}.` };
+  return {
+    pieces,
+    total: toMicro(booked),
+    method: meter.usedPreset ? 'asbb-compat' : 'rates',
+    unbilled: [...meter.unbilled],
+  };
+}
+
+/** A run cut at days (and `cutsAt`) with nothing on the pieces yet: for `spread`, where only a reported cost is known. */
+export function cutDays(
+  run: { startsAt: Instant; endsAt: Instant },
+  timeZone: string,
+  options: { cutsAt?: readonly Instant[] } = {},
+): ChargePiece[] {
+  const span = { from: epochMicros(run.startsAt), to: epochMicros(run.endsAt) };
+  if (span.to <= span.from) return [];
+  const isPlausible = span.to - span.from <= LONGEST_RUN_DAYS * 24n * MICROS_PER_HOUR;
+  const days = isPlausible ? midnightsBetween(span.from, span.to, timeZone) : [];
+  return cutSpan(span, [...days, ...(options.cutsAt ?? []).map(epochMicros)]).map((piece) => pieceOf(piece, ZERO));
+}
+
+/**
+ * Distributes a reported cost over pieces: by what the rates say each of them cost, or by time where they say nothing.
+ * The parts sum to `total`. Without pieces there is nothing to distribute over, and nothing comes back.
+ */
+export function spread(total: Micro, pieces: readonly ChargePiece[]): ChargePiece[] {
+  const priced = pieces.reduce((sum, { amount }) => sum + amount, 0n);
+  const weights = pieces.map(({ amount, startsAt, endsAt }) =>
+    priced > 0n ? amount : epochMicros(endsAt) - epochMicros(startsAt),
+  );
+  const whole = weights.reduce((sum: bigint, weight) => sum + weight, 0n);
+  if (whole === 0n) return pieces.map((piece, index) => ({ ...piece, amount: index === 0 ? total : ZERO }));
+  let weighed = 0n;
+  let booked = 0n;
+  return pieces.map(({ startsAt, endsAt }, index) => {
+    weighed += weights[index] ?? 0n;
+    const cumulative = divideHalfEven(total * weighed, whole);
+    const amount = toMicro(cumulative - booked);
+    booked = cumulative;
+    return { startsAt, endsAt, amount };
+  });
+}
+
+function spansOf(slices: readonly UsageSlice[]): Span[] {
+  const spans: Span[] = [];
+  for (const { startsAt, endsAt, resources } of slices) {
+    const span = { from: epochMicros(startsAt), to: epochMicros(endsAt), resources };
+    if (span.to <= span.from) continue;
+    if (span.from < (spans.at(-1)?.to ?? span.from))
+      throw new RangeError('slices of a run overlap or are out of order');
+    spans.push(span);
+  }
+  return spans;
+}
+
+/** The part of the slices' time that is charged. */
+function activeShare(spans: readonly Span[], suspendedSeconds: number): Fraction | undefined {
+  if (suspendedSeconds <= 0) return undefined;
+  const whole = spans.reduce((sum, { from, to }) => sum + to - from, 0n);
+  const suspended = times(fractionOfCount(suspendedSeconds), fraction(MICROS_PER_SECOND));
+  const active = plus(fraction(whole), times(suspended, fraction(-1n)));
+  return active.numerator <= 0n ? NOTHING : times(active, fraction(1n, whole));
+}
+
+const pieceOf = ({ from, to }: { from: bigint; to: bigint }, amount: Micro): ChargePiece => ({
+  startsAt: instantOfMicros(from),
+  endsAt: instantOfMicros(to),
+  amount,
+});
