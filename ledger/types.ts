@@ -576,6 +576,14 @@ export interface Chapter {
   charged: string;
   released: string;
   unit: string;
+  /** A requeue or a longer limit needed more than there was: the hold keeps what it has, and this is what to do (rulings 11). */
+  shortfall?: {
+    why: 'requeue' | 'walltime' | 'tasks';
+    policy: 'run_on' | 'hold_job' | 'cancel';
+    /** How much more was asked for. */
+    requested: string;
+    code: string;
+  };
 }
 
 export interface Jobs {
