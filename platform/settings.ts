@@ -1,5 +1,5 @@
 /** The settings that the environment may give, each with its default and its rule. Read through `config.ts`. */
-import { isAbsolute } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 
 const port = z
@@ -39,7 +39,10 @@ interface Setting<T> {
 const setting = <T>(schema: z.ZodType<T, string>, expects: string): Setting<T> => ({ schema, expects });
 
 export const SETTINGS = {
-  BURSAR_HOME: setting(z.string().refine(isAbsolute), 'an absolute path'),
+  BURSAR_HOME: setting(
+    z.string().transform((path) => resolve(path)),
+    'a folder',
+  ),
   BURSAR_PORT: setting(port, 'a port number, 0 to 65535 (0 takes any free one)'),
   BURSAR_HOST: setting(
     z.string().regex(/^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/),
@@ -61,7 +64,10 @@ export const SETTINGS = {
   },
   TEMPORAL_ADDRESS: setting(z.string().regex(/^[^\s/:]+:\d{1,5}$/), 'host:port, such as temporal.example.org:7233'),
   TEMPORAL_NAMESPACE: setting(z.string().min(1), 'the name of a namespace'),
-  TEMPORAL_CLI_PATH: setting(z.string().refine(isAbsolute), 'the absolute path of the temporal program'),
+  TEMPORAL_CLI_PATH: setting(
+    z.string().transform((path) => resolve(path)),
+    'the path of the temporal program',
+  ),
   TEMPORAL_UI_URL: setting(
     url(['http:', 'https:']),
     "the address of Temporal's web page, such as http://127.0.0.1:8233",

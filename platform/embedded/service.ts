@@ -40,6 +40,8 @@ export type ServiceEvent =
 
 export interface Service {
   readonly name: string;
+  /** Resolves when it does its work for the first time; rejects when it never will. */
+  readonly ready: Promise<void>;
   readonly identity: ProcessIdentity | undefined;
   readonly isUp: boolean;
   /** Ends it and does not start it again. */
@@ -61,17 +63,23 @@ export class ServiceFailed extends Error {
 const BACK_OFF_MS = { first: 250, most: 30_000, forgottenAfter: 60_000 };
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Starts it and resolves when it is ready for the first time; from then on it is kept alive. */
+/** Starts it and keeps it alive until it is stopped. */
+export const launchService = (spec: ServiceSpec, onEvent: (event: ServiceEvent) => void): Service =>
+  new Keeper(spec, onEvent);
+
+/** The same, once it is ready. */
 export async function startService(spec: ServiceSpec, onEvent: (event: ServiceEvent) => void): Promise<Service> {
-  const keeper = new Keeper(spec, onEvent);
-  await keeper.start();
-  return keeper;
+  const service = launchService(spec, onEvent);
+  await service.ready;
+  return service;
 }
 
 class Keeper implements Service {
   readonly name: string;
+  readonly ready: Promise<void>;
   identity: ProcessIdentity | undefined;
   isUp = false;
+  private over: Promise<void> = Promise.resolve();
   private stopping = false;
   private wasUp = false;
   private deaths = 0;
@@ -82,11 +90,8 @@ class Keeper implements Service {
     private readonly onEvent: (event: ServiceEvent) => void,
   ) {
     this.name = spec.name;
-  }
-
-  start(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.live(resolve).catch((error: unknown) => reject(error as Error));
+    this.ready = new Promise((resolve, reject) => {
+      this.over = this.live(resolve).catch((error: unknown) => reject(error as Error));
     });
   }
 
@@ -183,6 +188,7 @@ class Keeper implements Service {
     this.stopping = true;
     this.stopSignal.abort();
     if (this.identity && isAlive(this.identity)) await endProcess(this.identity, this.spec.stopSteps);
+    await this.over; // One that was just being started is ended there.
   }
 }
 

@@ -32,6 +32,8 @@ export interface TemporalCliOptions {
   onProgress: (text: string) => void;
   /** Where the archive comes from; for tests. */
   downloadUrl?: string;
+  /** Gives up fetching when aborted. */
+  signal?: AbortSignal;
 }
 
 /** Throws with everything that was tried and what to do. */
@@ -76,6 +78,7 @@ async function fetchInto(cached: string, options: TemporalCliOptions): Promise<T
       renameSync(path, cached);
       return { path: cached, serverVersion, found };
     } catch (error) {
+      options.signal?.throwIfAborted();
       failures.push(messageOf(error));
       options.onProgress(messageOf(error));
     } finally {
@@ -130,13 +133,14 @@ const DOWNLOAD_LIMITS = { answerMs: 10_000, silenceMs: 20_000 };
 const vendorUrl = (): string =>
   `https://temporal.download/cli/archive/v${TEMPORAL_CLI_VERSION}?platform=${process.platform}&arch=${ARCH[process.arch] ?? process.arch}`;
 
-async function download(folder: string, { onProgress, downloadUrl }: TemporalCliOptions): Promise<string> {
+async function download(folder: string, { onProgress, downloadUrl, signal }: TemporalCliOptions): Promise<string> {
   const url = downloadUrl ?? vendorUrl();
   onProgress(`fetching the Temporal CLI ${TEMPORAL_CLI_VERSION} from ${new URL(url).host}`);
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), DOWNLOAD_LIMITS.answerMs);
   try {
-    const response = await fetch(url, { signal: silence.signal, redirect: 'follow' });
+    const given = signal ? [signal, silence.signal] : [silence.signal];
+    const response = await fetch(url, { signal: AbortSignal.any(given), redirect: 'follow' });
     if (!response.ok || !response.body) throw new Error(`it answered ${response.status}`);
     const total = Number(response.headers.get('content-length') ?? 0);
     const tar = spawn('tar', ['-xzf', '-', '-C', folder, 'temporal'], { stdio: ['pipe', 'ignore', 'pipe'] });
@@ -176,7 +180,7 @@ const megabytes = (bytes: number): string => String(Math.floor(bytes / 1_000_000
 
 const BUILD_MS_MAX = 30 * 60_000;
 
-async function buildWithGo(folder: string, { onProgress, searchPath }: TemporalCliOptions): Promise<string> {
+async function buildWithGo(folder: string, { onProgress, searchPath, signal }: TemporalCliOptions): Promise<string> {
   const go = findProgram('go', searchPath);
   if (go === undefined) throw new Error('there is no Go on PATH to build the Temporal CLI with');
   const env = childEnvironment({
@@ -203,7 +207,7 @@ async function buildWithGo(folder: string, { onProgress, searchPath }: TemporalC
     go,
     // Without symbol tables: 213 MB instead of 252.
     ['install', '-v', '-ldflags=-s -w', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`],
-    { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'] },
+    { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'], ...(signal && { signal }) },
   );
   // Go says nothing while it compiles one large package; the clock must move all the same.
   const ticker = setInterval(say, 10_000);
