@@ -114,7 +114,7 @@ export interface Tres {
 }
 
 /** Words for "nothing" in sacct's columns. */
-const EMPTY = new Set(['', '(null)', 'N/A', 'NONE', 'NULL']);
+const EMPTY = new Set(['', '(NULL)', 'N/A', 'NONE', 'NULL']);
 
 /** As in rates: lower case, letters, digits, `_`, `.` and `-`. */
 const MODEL = /^[a-z0-9_.-]{1,64}$/;
