@@ -5,12 +5,16 @@
 import type { Sql } from '../platform/postgres';
 import { openAccounts } from './accounts';
 import { openAdmission } from './admission';
+import { openAudit } from './audit';
 import { openCatalog } from './catalog';
+import { openJobs } from './jobs';
+import { openOutbox } from './outbox';
+import { openRecovery } from './recovery';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
 import { openMovements } from './movements';
 import { openPriceBooks } from './price-book';
-import type { Audit, Jobs, Ledger, Outbox, Recovery } from './types';
+import type { Jobs, Ledger, Outbox, Recovery } from './types';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
@@ -20,16 +24,18 @@ export interface LedgerOptions {
 /** Composes the parts over one pool. Nothing is connected before the first question. */
 export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptions = {}): Ledger {
   const prices = openPriceBooks(sql);
+  const holds = openHolds({ sql });
+  const movements = openMovements({ sql });
   return {
     admission: openAdmission({ sql, prices, defaultCluster }),
-    holds: openHolds({ sql }),
-    movements: openMovements({ sql }),
+    holds,
+    movements,
     accounts: openAccounts({ sql }),
     catalog: openCatalog({ sql, priceBooks: prices }),
-    jobs: unfinished<Jobs>('jobs'),
-    outbox: unfinished<Outbox>('outbox'),
-    recovery: unfinished<Recovery>('recovery'),
-    audit: unfinished<Audit>('audit'),
+    jobs: openJobs({ sql, prices, holds, movements }),
+    outbox: openOutbox({ sql }),
+    recovery: openRecovery({ sql }),
+    audit: openAudit({ sql }),
     figures: () => readFigures(sql),
     health: () => readHealth(sql),
   };
