@@ -9,7 +9,10 @@ const SEALED_AT_ONCE = 2_000;
 const ROUNDS = 50;
 
 /** Seals until little is left; a backlog of millions is worked off by several sweeps. */
-export async function sealBacklog(audit: Ledger['audit'], stillAtIt = (_sealed: number) => {}): Promise<number> {
+export async function sealBacklog(
+  audit: Pick<Ledger['audit'], 'seal'>,
+  stillAtIt = (_sealed: number) => {},
+): Promise<number> {
   let sealed = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const count = await audit.seal(SEALED_AT_ONCE);

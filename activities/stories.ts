@@ -3,11 +3,13 @@ import { heartbeat } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { jobWorkflowId } from '../domain/ids';
 import type { Recovery } from '../ledger/types';
+import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 
 export interface StoryDeps {
   recovery: Recovery;
   temporal: Temporal;
+  metrics?: Pick<Metrics, 'restartedStories'> | undefined;
 }
 
 const STRAYS_AT_ONCE = 500;
@@ -16,7 +18,7 @@ const STRAYS_AT_ONCE = 500;
  * Puts lost stories back into the outbox. The ledger knows whose deadline has passed without anybody looking; Temporal
  * knows whether anybody still waits. Doing it twice starts the same workflow id twice, which is one story.
  */
-export async function restartStrays({ recovery, temporal }: StoryDeps, stillAtIt = () => {}): Promise<number> {
+export async function restartStrays({ recovery, temporal, metrics }: StoryDeps, stillAtIt = () => {}): Promise<number> {
   const lost: { holdId: string; generation: number }[] = [];
   for (const { holdId, cluster, generation } of await recovery.strays(STRAYS_AT_ONCE)) {
     const status = await statusOf(temporal, jobWorkflowId(cluster, holdId, generation));
@@ -25,6 +27,7 @@ export async function restartStrays({ recovery, temporal }: StoryDeps, stillAtIt
     stillAtIt();
   }
   if (lost.length > 0) await recovery.restart(lost);
+  metrics?.restartedStories.inc(lost.length);
   return lost.length;
 }
 

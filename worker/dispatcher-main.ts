@@ -1,17 +1,14 @@
-/** A dispatcher alone, for sites that want more of them than workers, or none inside their workers' hosts. */
+/** A dispatcher alone, for sites that want more of them than workers. */
 import { announce } from '../platform/log';
 import { startDispatcher } from './dispatcher';
-import { serveMetrics, workerMetrics } from './metrics';
-import { openHouse, stopOnSignal } from './process';
+import { openMetricsPage, openProcess } from './process';
 
 async function main(): Promise<void> {
-  const { config, log, ledger, temporal, close } = openHouse('dispatcher');
-  const dispatcher = startDispatcher({ outbox: ledger.outbox, temporal, log });
-  if (config.workerPort !== undefined) {
-    const registry = workerMetrics({ outbox: ledger.outbox, dispatched: () => dispatcher.stats });
-    await serveMetrics(registry, { host: config.host, port: config.workerPort });
-  }
-  stopOnSignal(log, [dispatcher.stop, close]);
+  const opened = openProcess('dispatcher');
+  const { config, log, shutdown, metrics, ledger, temporal } = opened;
+  const dispatcher = startDispatcher({ outbox: ledger.outbox, temporal, metrics, log });
+  shutdown.add('dispatcher', () => dispatcher.stop());
+  await openMetricsPage(opened);
   announce(log, 'ready', { address: config.temporalAddress, namespace: config.temporalNamespace });
 }
 

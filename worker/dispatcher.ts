@@ -12,6 +12,7 @@ import { ServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowStartO
 import type { SearchAttributePair } from '@temporalio/common';
 import type { Outbox, OutboxItem } from '../ledger/types';
 import type { Log } from '../platform/log';
+import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 import {
   doorbell,
@@ -27,6 +28,7 @@ export interface DispatcherOptions {
   outbox: Outbox;
   temporal: Temporal;
   log: Log;
+  metrics?: Pick<Metrics, 'dispatched' | 'temporalReachable'>;
   /** Calls to Temporal at once. Default 8: the dev server starts as many a second with 8 as with 64 (2 cores, 220/s). */
   inFlight?: number;
   /** Items claimed at once. Default 64. */
@@ -67,7 +69,7 @@ interface Delivery {
 type Outcome = 'delivered' | 'refused' | 'away' | 'not_tried';
 
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
-  const { outbox, temporal, log, inFlight = 8, batch = 64, leaseMs = 60_000, pollMs = 150 } = options;
+  const { outbox, temporal, log, metrics, inFlight = 8, batch = 64, leaseMs = 60_000, pollMs = 150 } = options;
   const { backOff = [250, 10_000] } = options;
   const { workflow } = temporal.client;
   const stats: DispatcherStats = {
@@ -143,7 +145,9 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return notDelivered(error, story);
     }
     heardFromTemporal();
-    stats.delivered[rings ? 'ring' : 'start'] += 1;
+    const kind = rings ? 'ring' : 'start';
+    stats.delivered[kind] += 1;
+    metrics?.dispatched.inc({ kind, outcome: 'delivered' });
     return 'delivered';
   }
 
@@ -165,17 +169,20 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     if (isAboutTheItem(error)) {
       heardFromTemporal();
       stats.refused += 1;
+      metrics?.dispatched.inc({ kind, outcome: 'refused' });
       log.error({ err: error, holdId, kind }, 'story refused by Temporal');
       return 'refused';
     }
     if (!stats.temporalAway) log.warn({ err: error }, 'temporal away, stories wait in the outbox');
     stats.temporalAway = true;
+    metrics?.temporalReachable.set(0);
     return 'away';
   }
 
   function heardFromTemporal(): void {
     if (stats.temporalAway) log.info('temporal back');
     stats.temporalAway = false;
+    metrics?.temporalReachable.set(1);
   }
 
   function noLedger(error: unknown): 'away' {

@@ -1,58 +1,56 @@
-/** What the two entries of this folder have in common: they open the same things and go down in the same order. */
+/** What the two entries of this folder have in common: what they open, and the order in which they go down. */
 import { openLedger } from '../ledger';
 import type { Ledger } from '../ledger/types';
 import { readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
+import { createMetrics, type Metrics } from '../platform/metrics';
 import { connectPostgres } from '../platform/postgres';
+import { handleShutdown, type Shutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
+import { portOf, serveMetrics, watchOutbox } from './metrics';
 
-export interface House {
+export interface Process {
   config: ReturnType<typeof serverConfig>;
   log: Log;
+  shutdown: Shutdown;
+  metrics: Metrics;
   ledger: Ledger;
   temporal: Temporal;
-  close(): Promise<void>;
 }
 
 const serverConfig = () => readConfig(['databaseUrl', 'temporalAddress']);
 
+/** The supervisor kills a worker ten seconds after it has asked it to end. */
+const SHUTDOWN_MS = 9_000;
+
 /** Nothing is connected yet: a process starts while PostgreSQL and Temporal are away, and works when they come. */
-export function openHouse(service: string): House {
+export function openProcess(service: string): Process {
   const config = serverConfig();
   const log = openLog({ service, level: config.logLevel });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
+  const shutdown = handleShutdown({ log, deadlineMs: SHUTDOWN_MS });
   const sql = connectPostgres({
     url: config.databaseUrl,
     poolSize: config.poolSize,
     applicationName: `bursar-${service}`,
   });
+  shutdown.add('postgres', () => sql.end({ timeout: 2 }));
   const temporal = connectTemporal({ address: config.temporalAddress, namespace: config.temporalNamespace });
-  return {
-    config,
-    log,
-    ledger: openLedger(sql),
-    temporal,
-    close: async () => {
-      await temporal.close();
-      await sql.end({ timeout: 5 });
-    },
-  };
+  shutdown.add('temporal', () => temporal.close());
+  const ledger = openLedger(sql, { defaultCluster: config.defaultCluster });
+  const metrics = createMetrics({ accountsMax: config.metricsAccounts });
+  watchOutbox(metrics, ledger.outbox);
+  return { config, log, shutdown, metrics, ledger, temporal };
 }
 
-/** Below the time that supervisors and orchestrators wait before they kill. */
-const PATIENCE_MS = 25_000;
-
-/** Goes down on SIGTERM or SIGINT, step by step; at once on the second signal, or when a step takes for ever. */
-export function stopOnSignal(log: Log, steps: readonly (() => Promise<unknown>)[]): void {
-  let asked = false;
-  const stop = async (signal: NodeJS.Signals) => {
-    if (asked) process.exit(1);
-    asked = true;
-    log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), PATIENCE_MS).unref();
-    for (const step of steps) await step().catch((error: unknown) => log.error({ err: error }, 'stopping'));
-    process.exit(0);
-  };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
+/** Serves the metrics where BURSAR_WORKER_PORT says. */
+export async function openMetricsPage({ config, log, metrics, shutdown }: Process, sdkPort?: number): Promise<void> {
+  if (config.workerPort === undefined) return;
+  const { host, workerPort: port } = config;
+  const server = await serveMetrics(metrics, { host, port, ...(sdkPort !== undefined && { sdkPort }) });
+  shutdown.add('metrics', () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  log.info({ url: `http://${host}:${portOf(server)}/metrics` }, 'metrics');
 }

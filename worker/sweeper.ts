@@ -5,6 +5,7 @@
 import { restartStrays, sealBacklog } from '../activities';
 import type { Ledger } from '../ledger/types';
 import type { Log } from '../platform/log';
+import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 import { makePause } from './back-off';
 
@@ -14,6 +15,7 @@ export interface SweeperOptions {
   /** Namespace, search attributes, schedule: everything that Temporal may have forgotten. */
   prepare: () => Promise<void>;
   log: Log;
+  metrics?: Pick<Metrics, 'restartedStories'>;
   /** Default 5 minutes. */
   everyMs?: number;
 }
@@ -22,7 +24,7 @@ export interface Sweeper {
   stop(): Promise<void>;
 }
 
-export function startSweeper({ ledger, temporal, prepare, log, everyMs = 300_000 }: SweeperOptions): Sweeper {
+export function startSweeper({ ledger, temporal, prepare, log, metrics, everyMs = 300_000 }: SweeperOptions): Sweeper {
   const pause = makePause();
   let stopping = false;
 
@@ -30,7 +32,7 @@ export function startSweeper({ ledger, temporal, prepare, log, everyMs = 300_000
   async function sweepOnce(): Promise<void> {
     const brooms: Record<string, () => Promise<unknown>> = {
       prepare,
-      restartStrays: () => restartStrays({ recovery: ledger.recovery, temporal }),
+      restartStrays: () => restartStrays({ recovery: ledger.recovery, temporal, metrics }),
       expireFunds: () => ledger.movements.expireFunds(),
       seal: () => sealBacklog(ledger.audit),
     };

@@ -10,6 +10,7 @@ import {
 } from '../activities';
 import type { Ledger } from '../ledger/types';
 import type { Log } from '../platform/log';
+import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 import { LEDGER_QUEUE, SCHEDULER_QUEUE } from '../workflows/contracts/job-lifecycle';
 import { backOffMs, makePause, type BackOff } from './back-off';
@@ -19,6 +20,7 @@ export interface StoryWorkersOptions {
   ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery'>;
   /** For the sweep, which asks whether a story is still being told. */
   temporal: Temporal;
+  metrics?: Pick<Metrics, 'restartedStories'>;
   workflowBundle: WorkflowBundleOption;
   adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
   /** Ledger calls at once. Default 8, the size of the pool: more only queue inside PostgreSQL. */
@@ -28,20 +30,20 @@ export interface StoryWorkersOptions {
 }
 
 export async function createStoryWorkers(options: StoryWorkersOptions): Promise<Worker[]> {
-  const { connection, ledger, temporal, adapterOf = recordedEventsOnly, ledgerCalls = 8 } = options;
+  const { connection, ledger, temporal, metrics, adapterOf = recordedEventsOnly, ledgerCalls = 8 } = options;
   const common = {
     connection,
     namespace: temporal.client.options.namespace,
     interceptors: { activity: [faultsBecomeFailures] },
     // An activity is one short call: it is let finish. Whatever hangs is tried again elsewhere when its timeout ends.
-    shutdownGraceTime: '10 seconds',
-    shutdownForceTime: '20 seconds',
+    shutdownGraceTime: '4 seconds',
+    shutdownForceTime: '7 seconds',
   } as const satisfies Partial<WorkerOptions>;
   const stories = await Worker.create({
     ...common,
     taskQueue: LEDGER_QUEUE,
     workflowBundle: options.workflowBundle,
-    activities: { ...ledgerActivities(ledger), ...storyActivities({ recovery: ledger.recovery, temporal }) },
+    activities: { ...ledgerActivities(ledger), ...storyActivities({ recovery: ledger.recovery, temporal, metrics }) },
     maxConcurrentActivityTaskExecutions: ledgerCalls,
     maxCachedWorkflows: options.cachedStories ?? 500,
   });

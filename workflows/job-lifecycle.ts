@@ -44,7 +44,8 @@ export async function jobLifecycle(beginning: JobLifecycle): Promise<JobLifecycl
 }
 
 async function follow(beginning: JobLifecycle): Promise<JobLifecycleResult> {
-  let { rung = false, ...story } = beginning;
+  // What was due before the story began is only to be done. Nobody has kept silent, so nobody needs to be asked.
+  let { rung = isDue(beginning) && beginning.state !== 'overdue', ...story } = beginning;
   let looksInVain = 0;
   setHandler(doorbell, () => void (rung = true), { description: 'Look at the ledger again' });
   setHandler(jobStory, () => pageOf(story), { description: 'Where the story stands' });
@@ -70,7 +71,7 @@ async function follow(beginning: JobLifecycle): Promise<JobLifecycleResult> {
       const { charged, released, unit } = chapter;
       return { outcome: chapter.state === 'released' ? 'released' : 'settled', charged, released, unit };
     }
-    looksInVain = dueIn(story, 0) > 0 ? 0 : looksInVain + 1;
+    looksInVain = isDue(story) ? looksInVain + 1 : 0;
   }
 }
 
@@ -92,6 +93,8 @@ function dueIn({ deadlineMs = Infinity }: JobLifecycle, looksInVain: number): nu
   const patienceMs = looksInVain === 0 ? 0 : 1_000 * 2 ** Math.min(looksInVain - 1, 8);
   return Math.max(Math.ceil(deadlineMs) - Date.now(), patienceMs);
 }
+
+const isDue = ({ deadlineMs = Infinity }: JobLifecycle): boolean => deadlineMs <= Date.now();
 
 const DEFAULT_LIMITS = { runMs: 14 * 24 * 3_600_000, events: 2_000 };
 

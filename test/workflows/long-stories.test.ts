@@ -1,0 +1,57 @@
+/** Stories that outlive a run: months in the queue, thousands of tasks. */
+import { doorbell } from '../../workflows/contracts/job-lifecycle';
+import { freshNamespace, quietRuntime, startCrew, startTestDispatcher, until } from './house';
+import { inSeconds, openSite } from './site';
+
+quietRuntime();
+
+/** Starts a job whose runs have these limits, and hands out the story's handle. */
+async function longStory(limits: { runMs: number; events: number }) {
+  const [site, namespace] = await Promise.all([openSite(), freshNamespace()]);
+  const crew = await startCrew({ namespace, ledger: site.ledger });
+  const dispatcher = startTestDispatcher(site.ledger, namespace, { storyLimits: limits });
+  const job = await site.submit();
+  const handle = namespace.temporal.client.workflow.getHandle(job.workflowId);
+  const runId = await until('the story has started', () =>
+    handle.describe().then(
+      (description) => description.runId,
+      () => undefined,
+    ),
+  );
+  const hasContinued = async (from: string) => {
+    const description = await handle.describe();
+    return description.runId !== from && description.runId;
+  };
+  const dispose = async () => {
+    await dispatcher.stop();
+    await crew.stop();
+    await namespace[Symbol.asyncDispose]();
+    await site[Symbol.asyncDispose]();
+  };
+  return { site, job, handle, runId, hasContinued, [Symbol.asyncDispose]: dispose };
+}
+
+test('a story that outlives its run goes on in the next one, and ends as any other', async () => {
+  await using story = await longStory({ runMs: 300, events: 2_000 });
+  const { site, job, handle } = story;
+  const second = await until('the run continued as new', () => story.hasContinued(story.runId));
+  await until('and again', () => story.hasContinued(second));
+  expect(await handle.query('jobStory')).toContain('**pending**');
+
+  await site.tell({ type: 'started', jobId: '801', holdId: job.holdId, at: inSeconds(-60) });
+  await site.tell({ type: 'ended', jobId: '801', at: inSeconds(0), endState: 'COMPLETED' });
+  expect(await handle.result()).toMatchObject({ outcome: 'settled' });
+  expect(await site.ledger.holds.read(job.holdId)).toMatchObject({ status: 'settled', held: 0n });
+});
+
+test('a thousand bells make no long history and no bell is lost when a run gives way to the next', async () => {
+  await using story = await longStory({ runMs: 3_600_000, events: 60 });
+  const { site, job, handle } = story;
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(Array.from({ length: 50 }, () => handle.signal(doorbell)));
+  }
+  await site.tell({ type: 'started', jobId: '802', holdId: job.holdId, at: inSeconds(-60) });
+  await site.tell({ type: 'ended', jobId: '802', at: inSeconds(0), endState: 'COMPLETED' });
+  expect(await handle.result()).toMatchObject({ outcome: 'settled' });
+  expect((await handle.describe()).runId).not.toBe(story.runId);
+});

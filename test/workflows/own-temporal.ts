@@ -1,0 +1,42 @@
+/** A Temporal that a test may start late or take away, since it is nobody else's. */
+import { join } from 'node:path';
+import { cacheFolder, readConfig, searchPath } from '../../platform/config';
+import { startService } from '../../platform/embedded/service';
+import { openEmbeddedTemporal } from '../../platform/embedded/temporal';
+import { findTemporalCli } from '../../platform/embedded/temporal-cli';
+import { connectTemporal } from '../../platform/temporal';
+import { ensureNamespace } from '../../worker/namespace';
+import { noteServer, removeScratch, scratchFolder } from '../helpers/scratch';
+import { silence, until } from './house';
+
+export interface OwnTemporal extends AsyncDisposable {
+  address: string;
+}
+
+/** Empty, on this port, with our search attributes in the namespace `default`. */
+export async function ownTemporal(port: number): Promise<OwnTemporal> {
+  const folder = scratchFolder();
+  const cli = await findTemporalCli({
+    cliPath: readConfig().temporalCliPath,
+    searchPath: searchPath(),
+    cacheFolder: cacheFolder(),
+    onProgress: () => {},
+  });
+  const { spec, address } = openEmbeddedTemporal({ home: folder, cli, port, logFile: join(folder, 'temporal.log') });
+  const service = await startService(spec, (event) => {
+    if (event.type === 'spawned') noteServer(folder, event.identity);
+  });
+  const temporal = connectTemporal({ address });
+  await until('its namespace is ready', () =>
+    ensureNamespace(temporal, silence).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await temporal.close();
+  const stop = async () => {
+    await service.stop();
+    await removeScratch(folder);
+  };
+  return { address, [Symbol.asyncDispose]: stop };
+}

@@ -1,0 +1,118 @@
+/** What the sweep mends: stories that were terminated or lost, and the schedule that starts it. */
+import { restartStrays } from '../../activities';
+import { SWEEP_SCHEDULE } from '../../workflows/contracts/sweep';
+import { ensureSweep } from '../../worker/schedules';
+import { startSweeper } from '../../worker/sweeper';
+import { quietRuntime, silence, until } from './house';
+import { HASTY, openStage, type Stage } from './lives';
+import { inSeconds, type HeldJob } from './site';
+
+let stage: Stage;
+beforeAll(async () => {
+  quietRuntime();
+  stage = await openStage();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+const client = () => stage.namespace.temporal.client;
+const handleOf = (workflowId: string) => client().workflow.getHandle(workflowId);
+
+/** The same job, told again. */
+const againAs = (job: HeldJob, generation: number): HeldJob => ({
+  ...job,
+  workflowId: `${job.workflowId}/g${generation}`,
+});
+
+async function terminated(job: HeldJob): Promise<void> {
+  await stage.standsAt(job, 'pending');
+  await handleOf(job.workflowId).terminate('an operator pressed the wrong button');
+}
+
+const sweptOnce = () =>
+  until('the sweep finds a stray', () =>
+    restartStrays({ recovery: stage.ledger.recovery, temporal: stage.namespace.temporal }).then((count) => count > 0),
+  );
+
+test('a story that was terminated is told again under an id of its own, and its hold ends', async () => {
+  const job = await stage.submit({ cluster: HASTY });
+  await terminated(job);
+  await sweptOnce();
+  expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
+  expect(await stage.ledger.holds.read(job.holdId)).toMatchObject({ status: 'released', held: 0n });
+});
+
+test('news of a job ring the story that is being told, not the one that was terminated', async () => {
+  await stage.addCluster('patient-again', { reconciliationTimeoutSeconds: 2 });
+  const job = await stage.submit({ cluster: 'patient-again' });
+  await terminated(job);
+  await sweptOnce();
+  const again = againAs(job, 1);
+  await until('it has started again', () =>
+    handleOf(again.workflowId)
+      .describe()
+      .then(
+        () => true,
+        () => false,
+      ),
+  );
+  const common = { jobId: '601', cluster: 'patient-again' };
+  await stage.tell({ ...common, type: 'started', holdId: job.holdId, at: inSeconds(-10) });
+  await stage.tell({ ...common, type: 'ended', at: inSeconds(0), endState: 'COMPLETED' });
+  expect(await stage.ends(again)).toMatchObject({ outcome: 'settled' });
+  expect((await handleOf(job.workflowId).describe()).status.name).toBe('TERMINATED');
+});
+
+test('news of a job whose story was terminated bring the story back before the sweep does', async () => {
+  const job = await stage.submit();
+  await terminated(job);
+  await stage.tell(
+    { type: 'started', jobId: '602', holdId: job.holdId, at: inSeconds(-10) },
+    { type: 'ended', jobId: '602', at: inSeconds(0), endState: 'COMPLETED' },
+  );
+  await until('the hold is settled', async () => (await stage.ledger.holds.read(job.holdId)).status === 'settled');
+});
+
+test('a story that is late because no worker ran is left alone', async () => {
+  const { recovery } = stage.ledger;
+  const job = await stage.submit();
+  await stage.standsAt(job, 'pending');
+  const strays: typeof recovery.strays = () =>
+    Promise.resolve([{ holdId: job.holdId, cluster: job.cluster, generation: 0 }]);
+  expect(await restartStrays({ recovery: { ...recovery, strays }, temporal: stage.namespace.temporal })).toBe(0);
+});
+
+test('the schedule starts the sweep, which restarts strays, expires funds and seals', async () => {
+  const job = await stage.submit({ cluster: HASTY });
+  await terminated(job);
+  await ensureSweep(client(), 1_000);
+  expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
+  await until('it has sealed', async () => (await stage.ledger.audit.verify()).sealed > 0);
+  expect(await stage.ledger.audit.verify()).toMatchObject({ ok: true });
+  await client().schedule.getHandle(SWEEP_SCHEDULE).delete();
+});
+
+test('the schedule is made once, made right again, and stays paused where an operator paused it', async () => {
+  const schedule = client().schedule.getHandle(SWEEP_SCHEDULE);
+  await Promise.all([ensureSweep(client(), 3_600_000), ensureSweep(client(), 3_600_000)]);
+  await schedule.pause('maintenance');
+  await ensureSweep(client(), 1_800_000);
+  const { spec, state } = await schedule.describe();
+  expect(spec.intervals?.map(({ every }) => every)).toEqual([1_800_000]);
+  expect(state).toMatchObject({ paused: true, note: 'maintenance' });
+  await schedule.delete();
+});
+
+test('when Temporal has forgotten the schedule, the workers sweep by their own clock and make it again', async () => {
+  const job = await stage.submit({ cluster: HASTY });
+  await terminated(job);
+  const sweeper = startSweeper({
+    ledger: stage.ledger,
+    temporal: stage.namespace.temporal,
+    log: silence,
+    everyMs: 100,
+    prepare: () => ensureSweep(client(), 3_600_000),
+  });
+  expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
+  await sweeper.stop();
+  expect((await client().schedule.getHandle(SWEEP_SCHEDULE).describe()).state.paused).toBe(false);
+});
