@@ -93,6 +93,7 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     outboxWaiting: gauge('bursar_outbox_waiting', 'Stories that wait to be started or rung'),
     outboxOldestSeconds: gauge('bursar_outbox_oldest_seconds', 'Age of the oldest of them'),
     dispatched: counter('bursar_dispatched_total', 'Outbox items brought to Temporal', ['kind', 'outcome']),
+    temporalReachable: gauge('bursar_temporal_reachable', '1 while Temporal takes what the dispatcher brings'),
     restartedStories: counter('bursar_stories_restarted_total', 'Stories that were lost and are told again'),
 
     // The proof
