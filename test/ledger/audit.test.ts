@@ -41,3 +41,112 @@ test('the books of a busy account are right, to the millionth', async () => {
   expect(report.findings).toEqual([]);
   expect(report).toMatchObject({ ok: true, difference: '0', accounts: 2, openHolds: 1 });
 });
+
+describe('a number that was changed behind the ledger is found and named', () => {
+  const ROLLED_BACK = new Error('rolled back');
+
+  /** Tampers, audits, and takes the tampering back. */
+  async function findingsAfter(tampering: string): Promise<string[]> {
+    let checks: string[] = [];
+    await house.database.sql
+      .begin(async (tx) => {
+        const changed = await tx.unsafe(tampering);
+        if (changed.count === 0) throw new Error(`nothing to tamper with: ${tampering}`);
+        const rows = await tx<{ check_name: string }[]>`select distinct check_name from ledger.audit() order by 1`;
+        checks = rows.map(({ check_name }) => check_name);
+        throw ROLLED_BACK;
+      })
+      .catch((error: unknown) => {
+        if (error !== ROLLED_BACK) throw error;
+      });
+    return checks;
+  }
+
+  const team = `(select account_no from ledger.accounts where name = 'team')`;
+  const open = `(select max(hold_no) from ledger.holds where status = 'open')`;
+  const charge = `(select max(charge_no) from ledger.charges)`;
+
+  test.each([
+    [
+      'fund_matches_its_lines',
+      `update ledger.funds set granted_micro = granted_micro + 1 where source = 'base' and account_no = ${team}`,
+    ],
+    [
+      'fund_matches_its_lines',
+      `update ledger.funds set settled_micro = settled_micro - 1 where source = 'base' and account_no = ${team}`,
+    ],
+    ['fund_matches_its_lines', `update ledger.funds set held_micro = held_micro - 1 where held_micro > 0`],
+    ['fund_matches_its_lines', `update ledger.funds set expired_micro = expired_micro + 1 where expired_micro > 0`],
+    ['transaction_sums_to_zero', `delete from ledger.entries where book = 'x' and amount_micro = -20000000`],
+    ['account_matches_its_funds', `update ledger.account_totals set granted_micro = granted_micro + 1`],
+    [
+      'account_matches_its_funds',
+      `update ledger.account_totals set settled_micro = settled_micro - 1 where account_no = ${team}`,
+    ],
+    [
+      'account_matches_its_funds',
+      `update ledger.account_totals set held_micro = held_micro - 1 where account_no = ${team}`,
+    ],
+    [
+      'subtree_matches_its_accounts',
+      `update ledger.account_totals set subtree_settled_micro = subtree_settled_micro + 1`,
+    ],
+    ['subtree_matches_its_accounts', `update ledger.account_totals set subtree_held_micro = subtree_held_micro + 1`],
+    ['parent_knows_that_it_is_one', `update ledger.account_totals set has_children = not has_children`],
+    ['account_knows_its_ancestors', `update ledger.accounts set ancestors = '{}' where account_no = ${team}`],
+    ['account_knows_its_ancestors', `update ledger.accounts set root_no = account_no where account_no = ${team}`],
+    ['account_has_its_standing_funds', `delete from ledger.funds where source = 'overdraft'`],
+    ['base_fund_has_the_accounts_window', `update ledger.funds set closes_at = '2098-01-01Z' where source = 'base'`],
+    ['overdraft_fund_was_granted_nothing', `update ledger.funds set granted_micro = 1 where source = 'overdraft'`],
+    ['account_has_totals', `delete from ledger.account_totals`],
+    ['limit_matches_history', `update ledger.limits set settled_micro = settled_micro + 1 where partition = 'batch'`],
+    ['limit_matches_history', `update ledger.limits set held_micro = held_micro + 1 where from_template`],
+    ['hold_matches_its_lines', `update ledger.holds set held_micro = held_micro + 1 where hold_no = ${open}`],
+    ['hold_part_matches_its_lines', `update ledger.hold_parts set held_micro = held_micro - 1 where hold_no = ${open}`],
+    ['hold_matches_its_history', `update ledger.holds set placed_micro = placed_micro + 1 where hold_no = ${open}`],
+    [
+      'hold_matches_its_history',
+      `update ledger.holds set released_micro = released_micro + 1 where status = 'released'`,
+    ],
+    ['hold_matches_its_history', `update ledger.holds set charged_micro = charged_micro + 1 where hold_no = ${open}`],
+    ['hold_has_one_transaction', `delete from ledger.holds where hold_no = ${open}`],
+    ['charge_matches_its_transactions', `update ledger.charges set amount_micro = amount_micro + 1`],
+    ['charge_matches_its_transactions', `update ledger.charges set adjusted_micro = adjusted_micro + 1`],
+    [
+      'charge_matches_its_transactions',
+      `update ledger.charges set refunded_micro = refunded_micro + 1 where charge_no = ${charge}`,
+    ],
+    ['charge_and_transaction_exist', `delete from ledger.charges where charge_no = ${charge}`],
+    ['pieces_match_their_lines', `update ledger.charge_pieces set amount_micro = amount_micro + 1`],
+    ['pieces_match_their_lines', `delete from ledger.charge_pieces where txn_no = ${charge}`],
+    ['piece_belongs_to_its_charge', `update ledger.charge_pieces set charge_no = 1`],
+    [
+      'transaction_says_its_lines',
+      `update ledger.transactions set amount_micro = amount_micro + 1 where kind = 'deposit'`,
+    ],
+    ['transaction_says_its_lines', `update ledger.transactions set kind = 'withdrawal' where kind = 'deposit'`],
+    [
+      'transaction_says_its_lines',
+      `update ledger.transactions set amount_micro = amount_micro - 1 where kind = 'transfer'`,
+    ],
+    ['transaction_says_its_lines', `update ledger.entries set book = 's' where book = 'h' and amount_micro > 0`],
+    [
+      'transaction_sums_to_zero',
+      `update ledger.entries set amount_micro = amount_micro + 1 where book = 'a' and amount_micro > 0`,
+    ],
+    ['line_without_transaction', `delete from ledger.transactions where kind = 'refund'`],
+    ['line_in_foreign_account', `update ledger.entries set fund_no = 1 where book = 's'`],
+    ['line_in_foreign_account', `update ledger.entries set account_no = 999 where book = 's'`],
+  ])('%s: %s', async (check, tampering) => {
+    expect(await findingsAfter(tampering)).toContain(check);
+  });
+
+  test('the difference is the sum of what does not fit, and an audit after it is right again', async () => {
+    const { sql } = house.database;
+    await sql`update ledger.funds set granted_micro = granted_micro + 7 where source = 'base'`;
+    const wrong = await house.ledger.audit.run();
+    expect(wrong).toMatchObject({ ok: false, difference: '0.000028' }); // two funds, and both accounts' totals
+    await sql`update ledger.funds set granted_micro = granted_micro - 7 where source = 'base'`;
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true, difference: '0' });
+  });
+});
