@@ -109,7 +109,7 @@ export class Client {
   async call<T>(method: Method, address: string, call: Call): Promise<Answer<T>> {
     const url = new URL(this.base);
     const prefix = this.base.pathname.replace(/\/$/, '');
-    const [pathname = '', search = ''] = address.split('?', 2) as [string, string?];
+    const [pathname, search = ''] = address.split('?', 2) as [string, string?];
     url.pathname = prefix + pathname;
     url.search = search;
     for (const [name, value] of Object.entries(call.query ?? {})) {

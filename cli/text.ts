@@ -16,9 +16,9 @@ export const harmless = (text: string): string =>
 
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-const NARROWLESS = /[\p{Mn}\p{Me}\u200b-\u200f\ufe0f]/u;
+const WIDTHLESS = /\p{Mn}|\p{Me}|\p{Cf}/u;
 
-const widthOf = (character: string): number => (NARROWLESS.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
+const widthOf = (character: string): number => (WIDTHLESS.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
 
 /** Columns a text takes, colours not counted. */
 export function displayWidth(text: string): number {

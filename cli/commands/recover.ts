@@ -21,10 +21,7 @@ export function defineRecover(parent: Command, act: Act): void {
         );
         session.answer(answer, () => {
           if (answer.restarted === 0) session.line('Nothing to recover: every open hold has its story.');
-          else {
-            session.line(session.paint('green', `${plural(answer.restarted, 'story', 'stories')} started again:`));
-            session.lines(answer.transaction_ids.map((id) => `  ${id}`));
-          }
+          else session.line(session.paint('green', `${plural(answer.restarted, 'story', 'stories')} started again.`));
         });
       }),
     );
