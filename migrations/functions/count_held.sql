@@ -7,6 +7,7 @@ create function ledger.count_held(
   p_account_no bigint, p_partition text, p_user text, p_at timestamptz, p_amount_micro bigint
 ) returns void
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   update ledger.account_totals t

@@ -3,6 +3,7 @@ create function ledger.draw_parts(
   p_txn_no bigint, p_hold_no bigint, p_account_no bigint, p_amount_micro bigint, p_at timestamptz
 ) returns void
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_fund_nos bigint[];

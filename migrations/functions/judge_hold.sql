@@ -14,6 +14,7 @@ create function ledger.judge_hold(
   p_pre_refusal jsonb
 ) returns jsonb
 language plpgsql stable
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_account ledger.accounts;

@@ -8,6 +8,7 @@
 create function ledger.place_hold_exactly(p_item jsonb, p_account_no bigint, p_now timestamptz, out outcome text,
   out request jsonb, out answer jsonb, out effective_at timestamptz)
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_principal text := p_item ->> 'principal';

@@ -11,22 +11,40 @@
 create function ledger.place_holds(p_batch jsonb)
 returns table (n int, outcome text, request jsonb, answer jsonb, effective_at timestamptz)
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz;
   v_version bigint;
   v_item jsonb;
   v_account ledger.accounts;
+  v_done int[] := '{}';
+  v_row record;
 begin
   perform ledger.lock_tree(array(
     select a.account_no
     from jsonb_array_elements(p_batch) item
-    join ledger.accounts a on a.name = item ->> 'account'));
+    cross join lateral (select account_no from ledger.accounts where name = item ->> 'account' limit 1) a));
   v_now := clock_timestamp();
-  select version into v_version from ledger.catalog_version;
 
+  begin
+    for v_row in select p.n, p.answer from ledger.place_ordinary_holds(p_batch, v_now) p loop
+      v_done := v_done || v_row.n;
+      n := v_row.n;
+      outcome := 'decided';
+      answer := v_row.answer;
+      effective_at := v_now;
+      return next;
+    end loop;
+  exception when sqlstate 'LD002' then
+    v_done := '{}';
+  end;
+  if cardinality(v_done) = jsonb_array_length(p_batch) then return; end if;
+
+  select version into v_version from ledger.catalog_version;
   for v_item in select item from jsonb_array_elements(p_batch) item loop
     n := (v_item ->> 'n')::int;
+    continue when n = any (v_done);
     request := null;
     answer := null;
     effective_at := null;
