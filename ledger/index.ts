@@ -4,17 +4,18 @@
  */
 import type { Sql } from '../platform/postgres';
 import { openAccounts } from './accounts';
+import { openAccruals } from './accrual';
 import { openAdmission } from './admission';
 import { openAudit } from './audit';
 import { openCatalog } from './catalog';
-import { openJobs } from './jobs';
-import { openOutbox } from './outbox';
-import { openRecovery } from './recovery';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
+import { openJobs } from './jobs';
 import { openMovements } from './movements';
+import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
-import type { Jobs, Ledger, Outbox, Recovery } from './types';
+import { openRecovery } from './recovery';
+import type { Ledger } from './types';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
@@ -30,7 +31,7 @@ export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptio
     admission: openAdmission({ sql, prices, defaultCluster }),
     holds,
     movements,
-    accounts: openAccounts({ sql }),
+    accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
     catalog: openCatalog({ sql, priceBooks: prices }),
     jobs: openJobs({ sql, prices, holds, movements }),
     outbox: openOutbox({ sql }),
@@ -51,8 +52,3 @@ async function readHealth(sql: Sql): ReturnType<Ledger['health']> {
     return { ok: false, detail: error instanceof Error ? error.message : String(error) };
   }
 }
-
-const unfinished = <T extends object>(part: string): T =>
-  new Proxy({} as T, {
-    get: (_, name) => () => Promise.reject(new Error(`ledger.${part}.${String(name)} is not there yet`)),
-  });

@@ -1,0 +1,367 @@
+/**
+ * What recorded events say about a job's runs: when each began and ended, when it was suspended, with what resources.
+ *
+ * Everything here is a function of the *set* of events. Schedulers repeat themselves, are late, and are read from spools in
+ * any order, so the order of arrival decides nothing (it decides only which of two reported costs came first).
+ */
+import type { EndState, JobEventType, Resources } from './job';
+
+/** Times are microseconds since 1970. */
+export interface RunEvent {
+  eventNo: bigint;
+  type: JobEventType;
+  jobId: string;
+  /** The hold that the event's job is bound to. */
+  holdNo: bigint;
+  submittedAt?: bigint;
+  /** Array task ('4'), heterogeneous component ('+1'), '' for the job itself. */
+  task: string;
+  at: bigint;
+  recordedAt: bigint;
+  startedAt?: bigint;
+  endState?: EndState;
+  resources?: Resources;
+  timeLimitSeconds?: number;
+  suspendedSeconds?: number;
+  cost?: string;
+  correction?: boolean;
+  /** A cost that somebody reconciled by hand: with it the run is over, whatever else is known. */
+  final?: boolean;
+}
+
+/** One task of a job from submit to end; it runs once, or again after each requeue. */
+export interface Task {
+  jobId: string;
+  /** '' for a job that is no array. */
+  task: string;
+  runs: Run[];
+  /** Ended for good: no run goes on and none will follow. */
+  isOver: boolean;
+  /** It ran, and waits to run again. */
+  waitsAgain: boolean;
+  /** Suspended at this moment. */
+  isSuspended: boolean;
+  timeLimitSeconds?: number;
+  resources?: Resources;
+  /** The latest time that its events speak of, and when the latest of them arrived. */
+  spokenOfAt?: bigint;
+  heardAt?: bigint;
+}
+
+export interface Run {
+  jobId: string;
+  task: string;
+  submittedAt?: bigint;
+  /** Undefined: it ended, or its cost was reported, and nobody has said when it began. */
+  startedAt?: bigint;
+  /** Every start that was reported for it: the scheduler's clock and its accounting differ by seconds. */
+  starts: bigint[];
+  startHeardAt?: bigint;
+  endedAt?: bigint;
+  endHeardAt?: bigint;
+  endState?: EndState;
+  /** Nobody has said when it ended, but a later run of the task began then. */
+  supersededAt?: bigint;
+  supersededHeardAt?: bigint;
+  suspensions: Interval[];
+  /** Suspended time known only as a sum. */
+  suspendedSeconds: number;
+  /** The resources from each moment on; before the first, those that were asked for. */
+  resources: { from: bigint; resources: Resources }[];
+  /** Costs reported for it, in order of arrival. */
+  costs: ReportedCost[];
+}
+
+export interface Interval {
+  from: bigint;
+  /** Undefined: still going on. */
+  to?: bigint;
+}
+
+export interface ReportedCost {
+  eventNo: bigint;
+  numeral: string;
+  isCorrection: boolean;
+  isFinal: boolean;
+  at: bigint;
+}
+
+/** A hook's clock and the scheduler's accounting name the same start up to this far apart. */
+const SAME_START_MICROS = 60_000_000n;
+
+const CLOSING: readonly JobEventType[] = ['ended', 'cancelled', 'requeued', 'preempted', 'node_failed'];
+const RUNS_AGAIN: readonly JobEventType[] = ['requeued', 'preempted', 'node_failed'];
+const FINAL: readonly JobEventType[] = ['ended', 'cancelled'];
+const END_STATES_WITHOUT_A_RUN: readonly (EndState | undefined)[] = ['CANCELLED', 'DEADLINE', 'BOOT_FAIL'];
+const STATE_BY_TYPE: Partial<Record<JobEventType, EndState>> = {
+  cancelled: 'CANCELLED',
+  preempted: 'PREEMPTED',
+  node_failed: 'NODE_FAIL',
+};
+
+/** Reads one task from its own events and those that concern all tasks of its job. */
+export function readTask(jobId: string, task: string, events: readonly RunEvent[]): Task {
+  const sorted = [...events].sort(byTime);
+  const runs = runsOf(jobId, task, sorted);
+  closeRuns(runs, sorted);
+  const lone = runWithoutStart(jobId, task, sorted, runs);
+  if (lone) runs.push(lone);
+  for (const run of runs) {
+    run.suspensions = suspensionsOf(run, sorted);
+    run.suspendedSeconds = unplacedSuspension(run, sorted);
+    run.resources = resourcesOf(run, sorted);
+  }
+  assignCosts(runs, sorted, jobId, task);
+
+  const last = runs.at(-1);
+  const lastFinal = sorted.findLast(({ type }) => FINAL.includes(type));
+  const isFinal = runs.some(({ costs }) => costs.some(({ isFinal }) => isFinal));
+  const goesOnAfter = (at: bigint) =>
+    runs.some(({ startedAt }) => startedAt !== undefined && startedAt > at) ||
+    sorted.some((event) => event.type === 'requeued' && event.at >= at);
+  const isOver = isFinal || (lastFinal !== undefined && !goesOnAfter(lastFinal.at));
+  const open = last !== undefined && last.startedAt !== undefined && last.endedAt === undefined;
+  const limit = sorted.findLast(({ timeLimitSeconds }) => timeLimitSeconds !== undefined)?.timeLimitSeconds;
+  const asked = sorted.findLast(({ type, resources }) => resources && (type === 'resized' || type === 'submitted'));
+  const heard = sorted.map(({ recordedAt }) => recordedAt);
+  return {
+    jobId,
+    task,
+    runs,
+    isOver,
+    waitsAgain: !isOver && runs.length > 0 && !open,
+    isSuspended: open && !isOver && (last?.suspensions.at(-1) ?? { to: 0n }).to === undefined,
+    ...(limit === undefined ? {} : { timeLimitSeconds: limit }),
+    ...(asked?.resources ? { resources: asked.resources } : {}),
+    ...(sorted.length > 0 ? { spokenOfAt: latest(sorted.map(({ at }) => at)), heardAt: latest(heard) } : {}),
+  };
+}
+
+/** The times within a run, up to `until`, in which it used resources, and which. Unknown resources stay undefined. */
+export function slicesOf(
+  run: Run,
+  until: bigint,
+  asked: Resources | undefined,
+): { from: bigint; to: bigint; resources: Resources | undefined }[] {
+  const { startedAt } = run;
+  if (startedAt === undefined || until <= startedAt) return [];
+  const edges = new Set<bigint>([startedAt, until]);
+  for (const { from } of run.resources) edges.add(from);
+  for (const { from, to } of run.suspensions) edges.add(from).add(to ?? until);
+  const inside = [...edges].filter((edge) => startedAt <= edge && edge <= until).sort(ascending);
+  return inside.slice(1).flatMap((to, index) => {
+    const from = inside[index] as bigint;
+    if (run.suspensions.some((pause) => pause.from <= from && to <= (pause.to ?? until))) return [];
+    const resources = run.resources.findLast((change) => change.from <= from)?.resources ?? asked;
+    return [{ from, to, resources }];
+  });
+}
+
+/** Seconds that a run has used up to `until`, suspended time left out. */
+export function runSeconds(run: Run, until: bigint): number {
+  const micros = slicesOf(run, until, undefined).reduce((sum, { from, to }) => sum + to - from, 0n);
+  return Math.max(0, Number(micros / 1_000_000n) - run.suspendedSeconds);
+}
+
+// Starts ----------------------------------------------------------------------------------------------------------------
+
+interface Start {
+  at: bigint;
+  heardAt: bigint;
+  /** From the record of an end, which is the scheduler's accounting. */
+  isAccounted: boolean;
+  submittedAt: bigint | undefined;
+}
+
+/**
+ * Each start is a run. Two reports of a start a few seconds apart are one, unless the accounting knows both, or the task
+ * was requeued in between: the prolog's clock, and a start stamped on arrival, lag behind the scheduler's.
+ */
+function runsOf(jobId: string, task: string, events: readonly RunEvent[]): Run[] {
+  const groups: Start[][] = [];
+  for (const start of startsOf(events)) {
+    const group = groups.at(-1);
+    if (group && isSameStart(group, start, events)) group.push(start);
+    else groups.push([start]);
+  }
+  return groups.map((group, index) => {
+    const accounted = group.find(({ isAccounted }) => isAccounted) ?? (group[0] as Start);
+    const next = groups[index + 1]?.[0];
+    const submittedAt = group.find((start) => start.submittedAt !== undefined)?.submittedAt;
+    return {
+      jobId,
+      task,
+      ...(submittedAt === undefined ? {} : { submittedAt }),
+      startedAt: accounted.at,
+      starts: group.map(({ at }) => at),
+      startHeardAt: group.map(({ heardAt }) => heardAt).reduce(lesser),
+      ...(next ? { supersededAt: next.at, supersededHeardAt: next.heardAt } : {}),
+      suspensions: [],
+      suspendedSeconds: 0,
+      resources: [],
+      costs: [],
+    };
+  });
+}
+
+function startsOf(events: readonly RunEvent[]): Start[] {
+  const starts = new Map<bigint, Start>();
+  for (const { type, at, startedAt, recordedAt, submittedAt } of events) {
+    const began = type === 'started' ? (startedAt ?? at) : startedAt;
+    if (began === undefined) continue;
+    const known = starts.get(began);
+    starts.set(began, {
+      at: began,
+      heardAt: known ? lesser(known.heardAt, recordedAt) : recordedAt,
+      isAccounted: (known?.isAccounted ?? false) || CLOSING.includes(type),
+      submittedAt: known?.submittedAt ?? submittedAt,
+    });
+  }
+  return [...starts.values()].sort((a, b) => ascending(a.at, b.at));
+}
+
+function isSameStart(group: readonly Start[], start: Start, events: readonly RunEvent[]): boolean {
+  const first = group[0] as Start;
+  if (start.at - first.at > SAME_START_MICROS) return false;
+  if (start.isAccounted && group.some(({ isAccounted }) => isAccounted)) return false;
+  return !events.some(({ type, at }) => RUNS_AGAIN.includes(type) && first.at < at && at <= start.at);
+}
+
+// Ends ------------------------------------------------------------------------------------------------------------------
+
+function closeRuns(runs: Run[], events: readonly RunEvent[]): void {
+  for (const event of events) {
+    if (!CLOSING.includes(event.type)) continue;
+    const run = runOf(runs, event);
+    // Sorted by time: the first record of an end wins, a finished job that is requeued does not get longer.
+    if (!run || run.endedAt !== undefined) continue;
+    const endState = event.endState ?? STATE_BY_TYPE[event.type];
+    run.endedAt = event.at < (run.startedAt ?? event.at) ? (run.startedAt ?? event.at) : event.at;
+    run.endHeardAt = event.recordedAt;
+    if (endState) run.endState = endState;
+  }
+}
+
+/** The run that an event is about: the one it names, else the latest that had begun by then. */
+function runOf(runs: readonly Run[], event: RunEvent): Run | undefined {
+  if (event.startedAt !== undefined) return runs.find(({ starts }) => starts.includes(event.startedAt as bigint));
+  return runs.findLast(({ starts }) => starts.some((start) => start <= event.at));
+}
+
+/** A job that ended although nobody said when it had begun. One that was cancelled then never ran. */
+function runWithoutStart(
+  jobId: string,
+  task: string,
+  events: readonly RunEvent[],
+  runs: readonly Run[],
+): Run | undefined {
+  if (runs.length > 0) return undefined;
+  const end = events.find(({ type, endState }) => type === 'ended' && !END_STATES_WITHOUT_A_RUN.includes(endState));
+  if (!end) return undefined;
+  return {
+    jobId,
+    task,
+    ...(end.submittedAt === undefined ? {} : { submittedAt: end.submittedAt }),
+    starts: [],
+    endedAt: end.at,
+    endHeardAt: end.recordedAt,
+    ...(end.endState ? { endState: end.endState } : {}),
+    suspensions: [],
+    suspendedSeconds: 0,
+    resources: [],
+    costs: [],
+  };
+}
+
+// What happened within a run ----------------------------------------------------------------------------------------------
+
+function suspensionsOf(run: Run, events: readonly RunEvent[]): Interval[] {
+  const { startedAt } = run;
+  if (startedAt === undefined) return [];
+  const until = run.endedAt ?? run.supersededAt;
+  const intervals: Interval[] = [];
+  let since: bigint | undefined;
+  for (const { type, at } of events) {
+    if (at < startedAt || (until !== undefined && at > until)) continue;
+    if (type === 'suspended') since ??= at;
+    if (type === 'resumed' && since !== undefined) {
+      if (since < at) intervals.push({ from: since, to: at });
+      since = undefined;
+    }
+  }
+  if (since !== undefined && since !== until) {
+    intervals.push({ from: since, ...(until === undefined ? {} : { to: until }) });
+  }
+  return intervals;
+}
+
+/** What the record of the end counts as suspended beyond the suspensions whose times are known. */
+function unplacedSuspension(run: Run, events: readonly RunEvent[]): number {
+  const end = events.find((event) => event.suspendedSeconds !== undefined && isAbout(run, event));
+  const placed = run.suspensions.reduce((sum, { from, to }) => sum + ((to ?? from) - from), 0n);
+  return Math.max(0, (end?.suspendedSeconds ?? 0) - Number(placed / 1_000_000n));
+}
+
+const isAbout = (run: Run, event: RunEvent): boolean =>
+  event.startedAt === undefined ? event.at === run.endedAt : run.starts.includes(event.startedAt);
+
+/** From the start with what it started with (or, where only its end tells, with what it ended with); then as resized. */
+function resourcesOf(run: Run, events: readonly RunEvent[]): Run['resources'] {
+  const { startedAt } = run;
+  if (startedAt === undefined) return [];
+  const until = run.endedAt ?? run.supersededAt;
+  const changes: Run['resources'] = [];
+  const start = events.find(({ type, resources, ...event }) => {
+    return type === 'started' && resources !== undefined && run.starts.includes(event.startedAt ?? event.at);
+  });
+  for (const { type, at, resources } of events) {
+    if (type !== 'resized' || !resources || (until !== undefined && at >= until)) continue;
+    if (at <= startedAt) changes.splice(0, changes.length, { from: startedAt, resources });
+    else changes.push({ from: at, resources });
+  }
+  if (start?.resources) changes.unshift({ from: startedAt, resources: start.resources });
+  const isResized = changes.some(({ from }) => from > startedAt);
+  const end = events.find((event) => CLOSING.includes(event.type) && event.resources && isAbout(run, event));
+  if (end?.resources && !isResized) return [{ from: startedAt, resources: end.resources }];
+  return changes;
+}
+
+// Costs -----------------------------------------------------------------------------------------------------------------
+
+/** Gives each reported cost to the run that it is for. A job of which nothing else is known gets a run for it. */
+function assignCosts(runs: Run[], events: readonly RunEvent[], jobId: string, task: string): void {
+  const reports = events.filter((event) => event.type === 'cost' && event.cost !== undefined);
+  for (const event of reports.sort((a, b) => ascending(a.eventNo, b.eventNo))) {
+    let run = runOf(runs, event) ?? runs[0];
+    if (!run) {
+      run = { jobId, task, starts: [], suspensions: [], suspendedSeconds: 0, resources: [], costs: [] };
+      if (event.submittedAt !== undefined) run.submittedAt = event.submittedAt;
+      runs.push(run);
+    }
+    run.costs.push({
+      eventNo: event.eventNo,
+      numeral: event.cost as string,
+      isCorrection: event.correction ?? false,
+      isFinal: event.final ?? false,
+      at: event.at,
+    });
+  }
+}
+
+// Order -----------------------------------------------------------------------------------------------------------------
+
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+const lesser = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const latest = (times: readonly bigint[]): bigint => times.reduce((a, b) => (a > b ? a : b));
+
+/** By time, then by what the events say, so that their order of arrival changes nothing. */
+function byTime(a: RunEvent, b: RunEvent): number {
+  return ascending(a.at, b.at) || compareText(contentOf(a), contentOf(b));
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const contentOf = ({ eventNo: _no, recordedAt: _at, ...content }: RunEvent): string =>
+  JSON.stringify(Object.entries(content).sort(), (_key, value: unknown) =>
+    typeof value === 'bigint' ? value.toString() : value,
+  );

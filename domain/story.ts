@@ -1,0 +1,562 @@
+/**
+ * What a job's recorded events, its hold and the clock say: where its story stands, what is due now, and if nothing is,
+ * what it waits for and until when. The ledger does what is due (ledger/jobs.ts); the workflow waits. Nobody else decides.
+ *
+ * A story covers one hold, with one job, an array of tasks or (rarely) several jobs; or the holds of a heterogeneous group,
+ * which their leader covers. Pure: the same facts tell the same story, in whatever order they arrived.
+ */
+import type { JobState, Resources } from './job';
+import { readTask, type Interval, type ReportedCost, type Run, type RunEvent, type Task } from './runs';
+
+/** Times are microseconds since 1970. */
+export interface StoryFacts {
+  now: bigint;
+  cluster: { name: string; endGraceSeconds: number; reconciliationTimeoutSeconds: number };
+  /** The leader first. */
+  holds: readonly StoryHold[];
+  events: readonly RunEvent[];
+  charges: readonly StoryCharge[];
+  /** Events up to here have had their resize or correction. */
+  handledThrough: bigint;
+}
+
+export interface StoryHold {
+  holdNo: bigint;
+  holdId: string;
+  status: 'open' | 'settled' | 'released';
+  late: boolean;
+  overdueAt?: bigint;
+  effectiveAt: bigint;
+  placedAt: bigint;
+  costSource: 'usage' | 'reported';
+  /** What was asked for; unknown where the job had no check. */
+  resources?: Resources;
+  wallSeconds?: number;
+  arrayTasks: number;
+}
+
+export interface StoryCharge {
+  runKey: string;
+  holdNo: bigint;
+  startedAt?: bigint;
+  /** Its amount is what somebody reported, no longer what usage says. */
+  isReported: boolean;
+}
+
+export interface StoryOptions {
+  /** Rulings 16; see AdvanceOptions. */
+  scheduler: 'absent' | 'unreachable' | 'asked';
+  /** Keys of runs that have no price at present. */
+  unpriced: ReadonlySet<string>;
+  /** Keys of runs that another hold's story has charged: a run is paid for once. */
+  chargedElsewhere: ReadonlySet<string>;
+}
+
+/** A run with the key that its charge is unique by, and its charge if it has one. */
+export interface StoryRun {
+  runKey: string;
+  hold: StoryHold;
+  run: Run;
+  /** What the job asked for, where the run itself does not say what it had. */
+  asked?: Resources;
+  charge?: StoryCharge;
+}
+
+export type Due =
+  | { act: 'charge'; by: 'usage' | 'provisional'; run: StoryRun; endedAt: bigint }
+  | { act: 'charge'; by: 'reported'; run: StoryRun; cost: ReportedCost }
+  /** One cost for the whole of an array or a heterogeneous job: divided over its runs. */
+  | { act: 'spread'; runs: StoryRun[]; cost: ReportedCost }
+  | ResizeDue
+  | { act: 'close'; hold: StoryHold; reason: string; at: bigint }
+  | { act: 'overdue'; hold: StoryHold; isOverdue: boolean };
+
+export interface ResizeDue {
+  act: 'resize';
+  hold: StoryHold;
+  /** How many runs the hold has still to pay for. */
+  runs: number;
+  why: 'requeue' | 'walltime' | 'tasks';
+  /** Undefined: as it was asked for at first. */
+  timeLimitSeconds?: number;
+  resources?: Resources;
+}
+
+export interface Story {
+  /** The scheduler's id, once an event has said it. */
+  jobId?: string;
+  state: JobState;
+  /** The holds are closed and nothing remains to be charged. */
+  isOver: boolean;
+  /** In the order in which it is to be done. */
+  due: Due[];
+  waitsFor: string;
+  deadline?: bigint;
+  runs: StoryRun[];
+  /** All events that this was told from. */
+  handledThrough: bigint;
+}
+
+/** One thing that is waited for, and the state of the job as far as it goes. */
+interface Wait {
+  state: JobState;
+  for: string;
+  until: bigint;
+  /** Nobody can say what became of it, and the time to wait for somebody has passed. */
+  isGivenUp?: boolean;
+}
+
+interface Chapter {
+  hold: StoryHold;
+  tasks: Task[];
+  events: readonly RunEvent[];
+  /** Costs for all of its tasks together. */
+  wholeCosts: ReportedCost[];
+  isOver: boolean;
+  /** Runs that the hold has still to pay for. */
+  unfinished: number;
+}
+
+const SECOND = 1_000_000n;
+
+export function tellStory(facts: StoryFacts, options: StoryOptions): Story {
+  const told = new Telling(facts, options);
+  return told.tell();
+}
+
+/** `<cluster>/<job id>[_task]/<submit>/<start>`, the times in epoch seconds, '-' where unknown. */
+export function runKeyOf(cluster: string, run: Pick<Run, 'jobId' | 'task' | 'submittedAt' | 'startedAt'>): string {
+  const seconds = (at: bigint | undefined) => (at === undefined ? '-' : (at / SECOND).toString());
+  return `${stemOf(cluster, run)}${seconds(run.submittedAt)}/${seconds(run.startedAt)}`;
+}
+
+const stemOf = (cluster: string, { jobId, task }: Pick<Run, 'jobId' | 'task'>): string =>
+  `${cluster}/${jobId}${task === '' ? '' : task.startsWith('+') ? task : `_${task}`}/`;
+
+class Telling {
+  private readonly graceMicros: bigint;
+  private readonly timeoutMicros: bigint;
+  /** How soon to look again where only asking again can help. */
+  private readonly recheckMicros: bigint;
+
+  constructor(
+    private readonly facts: StoryFacts,
+    private readonly options: StoryOptions,
+  ) {
+    this.graceMicros = BigInt(facts.cluster.endGraceSeconds) * SECOND;
+    this.timeoutMicros = BigInt(facts.cluster.reconciliationTimeoutSeconds) * SECOND;
+    this.recheckMicros = later(SECOND, sooner(3_600n * SECOND, this.timeoutMicros / 24n));
+  }
+
+  tell(): Story {
+    const { facts } = this;
+    const chapters = facts.holds.map((_, index) => this.chapterOf(index));
+    const runs = this.matchCharges(chapters);
+    const due: Due[] = [];
+    const waits: Wait[] = [];
+    const wholeCost = this.spreadCosts(chapters, runs, due);
+
+    for (const chapter of chapters) {
+      const own = runs.filter(({ hold }) => hold === chapter.hold);
+      const runWaits = own.flatMap((run) => this.charge(run, due, wholeCost === 'waits') ?? []);
+      if (chapter.hold.status === 'open') this.followHold(chapter, runWaits, wholeCost === 'waits', due, waits);
+      else waits.push(...runWaits);
+    }
+
+    const isOver = facts.holds.every(({ status }) => status !== 'open') && waits.length === 0 && due.length === 0;
+    const jobId = facts.events[0]?.jobId;
+    return {
+      ...(jobId === undefined ? {} : { jobId }),
+      ...this.standing(chapters, waits, due, isOver),
+      isOver,
+      due,
+      runs,
+      handledThrough: facts.events.reduce((no, { eventNo }) => later(no, eventNo), facts.handledThrough),
+    };
+  }
+
+  // Which events are whose ---------------------------------------------------------------------------------------------
+
+  private chapterOf(index: number): Chapter {
+    const { holds, events } = this.facts;
+    const hold = holds[index] as StoryHold;
+    const leader = holds[0] as StoryHold;
+    const own = events.filter(({ holdNo }) => holdNo === hold.holdNo);
+    if (holds.length === 1) return this.ordinaryChapter(hold, own);
+
+    // A component is heard of under an id of its own, or as +n of the leader's job; what the leader does, all do.
+    const isOwnJob = index > 0 && own.length > 0;
+    const source = isOwnJob ? own : events.filter(({ holdNo }) => holdNo === leader.holdNo);
+    const label = isOwnJob || index === 0 ? '' : `+${index}`;
+    const mine = source.filter(({ task, type }) =>
+      task === '' ? isOwnJob || type !== 'cost' : task === `+${index}` || isOwnJob,
+    );
+    const resized = mine.map((event) =>
+      // The resources of the whole job are not those of one component.
+      event.task === '' && !isOwnJob && event.resources ? withoutResources(event) : event,
+    );
+    const jobId = source[0]?.jobId;
+    const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
+    const wholeCosts = index === 0 ? costsOf(own.filter(({ task }) => task === '')) : [];
+    const isOver = tasks.length > 0 && tasks.every((task) => task.isOver);
+    return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1 };
+  }
+
+  private ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter {
+    const tasks: Task[] = [];
+    const wholeCosts: ReportedCost[] = [];
+    let endsAsAWhole = false;
+    for (const [jobId, ofJob] of groupBy(events, ({ jobId }) => jobId)) {
+      const byTask = groupBy(ofJob, ({ task }) => task);
+      const common = byTask.get('') ?? [];
+      byTask.delete('');
+      if (byTask.size === 0) {
+        tasks.push(readTask(jobId, '', common));
+        endsAsAWhole = true;
+        continue;
+      }
+      // What is said of the array is said of each task, but for its cost, and for a start (an array has none).
+      const shared = common.filter(({ type }) => type !== 'cost' && type !== 'started');
+      for (const [task, ofTask] of byTask) tasks.push(readTask(jobId, task, [...ofTask, ...shared]));
+      if (common.some(({ type }) => type === 'started')) tasks.push(readTask(jobId, '', withoutCosts(common)));
+      wholeCosts.push(...costsOf(common));
+      endsAsAWhole ||= shared.some(({ type }) => type === 'ended' || type === 'cancelled');
+    }
+    const overCount = tasks.filter((task) => task.isOver).length;
+    const isReconciled = wholeCosts.some(({ isFinal }) => isFinal);
+    const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
+    const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
+    const left = Math.max(hold.arrayTasks, tasks.length) - overCount;
+    return { hold, tasks, events, wholeCosts, isOver, unfinished: isOver ? 0 : Math.max(1, left) };
+  }
+
+  // Charges ------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Pairs runs with their charges. The key is exact, but a run may have been charged before its start was known, or under
+   * a start that the accounting later corrected by seconds; the hold's own charges tell.
+   */
+  private matchCharges(chapters: readonly Chapter[]): StoryRun[] {
+    const left = new Set(this.facts.charges);
+    const cluster = this.facts.cluster.name;
+    const runs = chapters.flatMap(({ hold, tasks }) =>
+      tasks.flatMap((task) =>
+        task.runs.map((run): StoryRun => {
+          const asked = task.resources ?? hold.resources;
+          return { runKey: runKeyOf(cluster, run), hold, run, ...(asked ? { asked } : {}) };
+        }),
+      ),
+    );
+    const pair = (fits: (run: StoryRun, charge: StoryCharge) => boolean) => {
+      for (const run of runs) {
+        const charge = run.charge ? undefined : [...left].find((candidate) => fits(run, candidate));
+        if (!charge) continue;
+        left.delete(charge);
+        run.charge = charge;
+        run.runKey = charge.runKey;
+      }
+    };
+    const isOfTask = ({ run }: StoryRun, charge: StoryCharge) => charge.runKey.startsWith(stemOf(cluster, run));
+    pair((run, charge) => run.runKey === charge.runKey);
+    pair((run, charge) => isOfTask(run, charge) && run.run.starts.some((start) => start === charge.startedAt));
+    pair((run, charge) => isOfTask(run, charge) && charge.startedAt === undefined);
+    return runs;
+  }
+
+  /** A cost for the whole job is divided over its runs once all of them have ended. */
+  private spreadCosts(chapters: readonly Chapter[], runs: StoryRun[], due: Due[]): 'none' | 'waits' | 'done' {
+    const costs = chapters.flatMap(({ wholeCosts }) => wholeCosts);
+    const cost = effectiveCost(costs);
+    const leader = chapters[0];
+    if (!cost || !leader) return 'none';
+    const isComplete = costs.some(({ isFinal }) => isFinal) || chapters.every(({ isOver }) => isOver);
+    if (!isComplete) return 'waits';
+    if (runs.length === 0) runs.push(this.runOfWholeJob(leader));
+    const isCorrected = cost.isCorrection && cost.eventNo > this.facts.handledThrough;
+    const open = isCorrected ? runs : runs.filter(({ charge }) => !charge?.isReported);
+    if (open.length > 0) due.push({ act: 'spread', runs: open, cost });
+    return 'done';
+  }
+
+  private runOfWholeJob({ hold }: Chapter): StoryRun {
+    const { events, cluster, charges } = this.facts;
+    const first = events[0];
+    const run: Run = {
+      jobId: first?.jobId ?? hold.holdId,
+      task: '',
+      starts: [],
+      suspensions: [],
+      suspendedSeconds: 0,
+      resources: [],
+      costs: [],
+    };
+    const runKey = runKeyOf(cluster.name, run);
+    const charge = charges.find((candidate) => candidate.runKey === runKey);
+    return { runKey, hold, run, ...(charge ? { charge } : {}) };
+  }
+
+  /** Adds the charge that is due for a run, or says what it waits for. Runs that go on are followHold's. */
+  private charge(storyRun: StoryRun, due: Due[], wholeCostIsComing: boolean): Wait | undefined {
+    const { now } = this.facts;
+    const { run, charge, runKey, hold } = storyRun;
+    if (this.options.chargedElsewhere.has(runKey)) return undefined;
+    if (due.some((each) => each.act === 'spread' && each.runs.includes(storyRun))) return undefined;
+    const cost = effectiveCost(run.costs);
+    if (charge) {
+      const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
+      if (isNews && cost) due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
+      return undefined;
+    }
+    if (cost) {
+      due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
+      return undefined;
+    }
+    if (run.startedAt === undefined) return undefined;
+    const endedAt = run.endedAt ?? run.supersededAt;
+    const heardAt = run.endHeardAt ?? run.supersededHeardAt;
+    if (endedAt === undefined || heardAt === undefined) return undefined;
+
+    const name = nameOf(run.jobId, run.task);
+    const isReportedCost = hold.costSource === 'reported' || wholeCostIsComing;
+    const until = isReportedCost
+      ? later(endedAt + this.timeoutMicros, heardAt + this.graceMicros)
+      : run.endedAt === undefined
+        ? heardAt + this.graceMicros
+        : now;
+    if (now < until) {
+      const what = isReportedCost ? `the cost of ${name} to be reported` : `the record of the end of ${name}`;
+      return { state: 'awaiting_cost', for: what, until };
+    }
+    if (this.options.unpriced.has(runKey)) {
+      return { state: 'quarantined', for: `a price for ${name}`, until: now + this.recheckMicros };
+    }
+    due.push({ act: 'charge', by: isReportedCost ? 'provisional' : 'usage', run: storyRun, endedAt });
+    return undefined;
+  }
+
+  // Holds --------------------------------------------------------------------------------------------------------------
+
+  private followHold(chapter: Chapter, runWaits: Wait[], awaitsWholeCost: boolean, due: Due[], waits: Wait[]): void {
+    const { hold } = chapter;
+    if (hold.late && chapter.events.length === 0 && this.facts.holds.length === 1) {
+      due.push({ act: 'close', hold, reason: 'The job was bound to a hold of its own', at: this.facts.now });
+      return;
+    }
+    const lifeWaits = chapter.isOver ? [] : this.lifeOf(chapter);
+    const all = [...runWaits, ...lifeWaits];
+    if (chapter.isOver && all.length === 0 && !awaitsWholeCost) {
+      due.push({ act: 'close', hold, reason: reasonOf(chapter), at: this.lastNews(chapter).spokenOfAt });
+      return;
+    }
+    if (lifeWaits.length > 0 && all.every(({ isGivenUp }) => isGivenUp)) {
+      const reason = `Nobody could say what became of ${this.nameOf(chapter)}`;
+      due.push({ act: 'close', hold, reason, at: this.facts.now });
+      return;
+    }
+    waits.push(...all);
+    const isOverdue = all.some(({ state }) => state === 'overdue');
+    if (isOverdue !== (hold.overdueAt !== undefined)) due.push({ act: 'overdue', hold, isOverdue });
+    const resize = this.resizeOf(chapter);
+    if (resize) due.push(resize);
+  }
+
+  /** What the tasks that are not over wait for. */
+  private lifeOf(chapter: Chapter): Wait[] {
+    const { hold, tasks } = chapter;
+    const waits = tasks.filter(({ isOver }) => !isOver).map((task) => this.lifeOfTask(chapter, task));
+    const unseen = Math.max(hold.arrayTasks, 1) - tasks.length;
+    if (tasks.length === 0) waits.push(this.pending(chapter, `${this.nameOf(chapter)} to start`));
+    else if (hold.arrayTasks > 1 && unseen > 0 && !tasks.some(({ task }) => task === '')) {
+      const rest = unseen === 1 ? 'one more task' : `${unseen} more tasks`;
+      waits.push(this.pending(chapter, `${rest} of ${this.nameOf(chapter)} to start`));
+    }
+    return waits;
+  }
+
+  private lifeOfTask(chapter: Chapter, task: Task): Wait {
+    const name = nameOf(task.jobId, task.task);
+    const run = task.runs.at(-1);
+    if (!run) return this.pending(chapter, `${name} to start`);
+    if (run.startedAt === undefined) {
+      return this.orAsk(chapter, {
+        state: 'awaiting_cost',
+        for: `somebody to say when ${name} started, or what it cost`,
+        until: this.afterTimeout(chapter),
+      });
+    }
+    if (task.waitsAgain) return this.pending(chapter, `${name} to run again`);
+    if (task.isSuspended) {
+      return this.orAsk(chapter, {
+        state: 'suspended',
+        for: `${name} to be resumed`,
+        until: this.afterTimeout(chapter),
+      });
+    }
+    const limitSeconds = task.timeLimitSeconds ?? chapter.hold.wallSeconds;
+    const limit = limitSeconds === undefined ? this.timeoutMicros : BigInt(limitSeconds) * SECOND;
+    const paused = run.suspensions.reduce((sum, pause) => sum + lengthOf(pause, this.facts.now), 0n);
+    const until = later(
+      run.startedAt + limit + paused + this.graceMicros,
+      (run.startHeardAt ?? run.startedAt) + this.graceMicros,
+    );
+    return this.orAsk(chapter, { state: 'running', for: `${name} to end`, until });
+  }
+
+  private pending(chapter: Chapter, what: string): Wait {
+    return this.orAsk(chapter, { state: 'pending', for: what, until: this.afterTimeout(chapter) });
+  }
+
+  /** The later of the timeout by the clock of the events and a grace by ours: what is told late is not late (rulings 18). */
+  private afterTimeout(chapter: Chapter): bigint {
+    const { spokenOfAt, heardAt } = this.lastNews(chapter);
+    return later(spokenOfAt + this.timeoutMicros, heardAt + this.graceMicros);
+  }
+
+  private lastNews({ hold, tasks }: Chapter): { spokenOfAt: bigint; heardAt: bigint } {
+    return {
+      spokenOfAt: tasks.reduce((at, task) => later(at, task.spokenOfAt ?? at), hold.effectiveAt),
+      heardAt: tasks.reduce((at, task) => later(at, task.heardAt ?? at), hold.placedAt),
+    };
+  }
+
+  /** The wait itself while it lasts; after it, what the scheduler could say decides (rulings 16). */
+  private orAsk(chapter: Chapter, wait: Wait): Wait {
+    const { now } = this.facts;
+    if (now < wait.until) return wait;
+    const name = this.nameOf(chapter);
+    switch (this.options.scheduler) {
+      case 'asked':
+        // It has been asked, and all it knows is among the events: a job that it knows and that has not ended goes on.
+        return chapter.events.length === 0
+          ? { ...wait, state: 'overdue', isGivenUp: true }
+          : { ...wait, until: now + this.recheckMicros };
+      case 'unreachable':
+        return {
+          state: 'overdue',
+          for: `the scheduler to say what became of ${name}`,
+          until: now + this.recheckMicros,
+        };
+      case 'absent': {
+        const { heardAt } = this.lastNews(chapter);
+        const until = later(heardAt + 2n * this.timeoutMicros, wait.until + this.timeoutMicros);
+        return { state: 'overdue', for: `anybody to say what became of ${name}`, until, isGivenUp: now >= until };
+      }
+    }
+  }
+
+  private nameOf({ tasks }: Chapter): string {
+    const jobId = tasks[0]?.jobId;
+    return jobId === undefined ? 'the job' : `job ${jobId}`;
+  }
+
+  // Resizes ------------------------------------------------------------------------------------------------------------
+
+  /** A hold pays for every run that is still to come or to end: after a requeue again in full, after a longer limit more. */
+  private resizeOf({ hold, tasks, events, unfinished }: Chapter): ResizeDue | undefined {
+    const news = events.filter(({ eventNo }) => eventNo > this.facts.handledThrough);
+    if (hold.late || news.length === 0) return undefined;
+    const going = tasks.filter(({ isOver }) => !isOver);
+    const isResized = (event: RunEvent) =>
+      event.type === 'resized' && (event.timeLimitSeconds !== undefined || event.resources !== undefined);
+    const runsAgain = going.some(({ runs, waitsAgain }) => waitsAgain || runs.length > 1);
+    const why = news.some(isResized)
+      ? 'walltime'
+      : runsAgain && news.some(({ type }) => type !== 'cost' && type !== 'ended')
+        ? 'requeue'
+        : hold.arrayTasks > 1 && news.some(({ type }) => type === 'ended' || type === 'cancelled')
+          ? 'tasks'
+          : undefined;
+    if (!why) return undefined;
+    const last = events.some(isResized) ? going.findLast(() => true) : undefined;
+    return {
+      act: 'resize',
+      hold,
+      runs: unfinished,
+      why,
+      ...(last?.timeLimitSeconds === undefined ? {} : { timeLimitSeconds: last.timeLimitSeconds }),
+      ...(last?.resources ? { resources: last.resources } : {}),
+    };
+  }
+
+  // Where it stands ----------------------------------------------------------------------------------------------------
+
+  private standing(
+    chapters: readonly Chapter[],
+    waits: readonly Wait[],
+    due: readonly Due[],
+    isOver: boolean,
+  ): Pick<Story, 'state' | 'waitsFor' | 'deadline'> {
+    if (isOver) {
+      const wasCharged = this.facts.charges.length > 0;
+      return { state: wasCharged ? 'settled' : 'released', waitsFor: 'nothing: the story is over' };
+    }
+    const state = STATES_BY_WEIGHT.find((each) => waits.some((wait) => wait.state === each));
+    const first = waits.reduce<Wait | undefined>(
+      (known, wait) => (known && known.until <= wait.until ? known : wait),
+      undefined,
+    );
+    if (due.length > 0 || !first) {
+      const waitsFor = first?.for ?? `the ledger to settle ${this.nameOf(chapters[0] as Chapter)}`;
+      return { state: state ?? 'awaiting_cost', waitsFor, deadline: this.facts.now };
+    }
+    return { state: state ?? first.state, waitsFor: first.for, deadline: first.until };
+  }
+}
+
+/** Where the parts of a job are in several states, the first of these is the job's. */
+const STATES_BY_WEIGHT: readonly JobState[] = [
+  'quarantined',
+  'overdue',
+  'running',
+  'suspended',
+  'pending',
+  'awaiting_cost',
+];
+
+/** The latest correction, else the first cost that was reported. */
+function effectiveCost(costs: readonly ReportedCost[]): ReportedCost | undefined {
+  return costs.findLast(({ isCorrection }) => isCorrection) ?? costs[0];
+}
+
+function costsOf(events: readonly RunEvent[]): ReportedCost[] {
+  return events
+    .filter(({ type, cost }) => type === 'cost' && cost !== undefined)
+    .map(({ eventNo, cost, correction, final, at }) => ({
+      eventNo,
+      numeral: cost as string,
+      isCorrection: correction ?? false,
+      isFinal: final ?? false,
+      at,
+    }))
+    .sort((a, b) => (a.eventNo < b.eventNo ? -1 : 1));
+}
+
+function reasonOf({ tasks }: Chapter): string {
+  const runs = tasks.flatMap((task) => task.runs);
+  const jobId = tasks[0]?.jobId;
+  if (runs.length === 0) return `Job ${jobId} was cancelled before it started`;
+  const end = runs.at(-1)?.endState;
+  return `Job ${jobId} ended${end && tasks.length === 1 ? ` (${end})` : ''}`;
+}
+
+const nameOf = (jobId: string, task: string): string =>
+  task === '' ? `job ${jobId}` : task.startsWith('+') ? `job ${jobId}${task}` : `job ${jobId}_${task}`;
+
+const withoutCosts = (events: readonly RunEvent[]): RunEvent[] => events.filter(({ type }) => type !== 'cost');
+
+const withoutResources = ({ resources: _, ...event }: RunEvent): RunEvent => event;
+
+const lengthOf = ({ from, to }: Interval, now: bigint): bigint => (to ?? later(from, now)) - from;
+
+const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const sooner = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}

@@ -1,0 +1,113 @@
+/** What schedulers say about jobs, on its way into the ledger. The binding to holds is in migrations/functions/record_events.sql. */
+import { createHash } from 'node:crypto';
+import { monotonicFactory } from 'ulid';
+import { Fault } from '../domain/faults';
+import type { TransactionId } from '../domain/ids';
+import { epochMicros, readInstant } from '../domain/time';
+import type { Sql } from '../platform/postgres';
+import { ask } from './errors';
+import type { PriceBooks } from './price-book';
+import type { Caller, EventReceipt, JobEvent, PriceBook } from './types';
+
+/** More in one transaction only makes others wait for its locks. */
+const CHUNK = 500;
+
+const nextUlid = monotonicFactory();
+
+/** What is kept of an event besides its type and time; `final` marks a cost that was reconciled by hand. */
+export interface EventToRecord extends JobEvent {
+  final?: boolean;
+  /** Takes the place of the event's content where only one of its kind may ever be recorded. */
+  once?: string;
+}
+
+interface RawReceipt {
+  status: EventReceipt['status'];
+  holdId?: TransactionId;
+  detail?: string;
+}
+
+export type RecordEvents = (events: readonly EventToRecord[], caller: Caller) => Promise<EventReceipt[]>;
+
+export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): RecordEvents {
+  return async function recordEvents(events, caller) {
+    const clusterNos = await numbersOf(new Set(events.map(({ cluster }) => cluster)), prices);
+    const receipts: EventReceipt[] = [];
+    for (let start = 0; start < events.length; start += CHUNK) {
+      const chunk = events.slice(start, start + CHUNK);
+      const batch = JSON.stringify(chunk.map((event, i) => rowOf(event, i, clusterNos.get(event.cluster) ?? 0)));
+      const [row] = await ask(
+        () => sql<{ receipts: RawReceipt[] }[]>`
+          select ledger.record_events(${batch}::text::jsonb, ${caller.principal}, ${caller.principal}) as receipts`,
+      );
+      for (const [i, { cluster, jobId }] of chunk.entries()) {
+        const receipt = row?.receipts[i];
+        if (!receipt) throw new Error('ledger.record_events gave no receipt');
+        receipts.push({ cluster, jobId, ...receipt });
+      }
+    }
+    return receipts;
+  };
+}
+
+/** Nothing of a batch is recorded where a cluster is unknown: the sender keeps it and sends it again. */
+async function numbersOf(names: ReadonlySet<string>, prices: PriceBooks): Promise<Map<string, number>> {
+  const known = (book: PriceBook) => [...names].every((name) => book.clusters.has(name));
+  let book = await prices.current();
+  if (!known(book)) book = await prices.upToDate();
+  return new Map(
+    [...names].map((name) => {
+      const cluster = book.clusters.get(name);
+      if (!cluster) {
+        throw new Fault('cluster_not_found', `There is no cluster "${name}"; nothing of this batch was recorded.`, {
+          facts: { cluster: name },
+        });
+      }
+      return [name, cluster.clusterNo];
+    }),
+  );
+}
+
+function rowOf(event: EventToRecord, i: number, clusterNo: number) {
+  const at = readInstant(event.at);
+  const submittedAt = event.submittedAt ?? (event.type === 'submitted' ? event.at : undefined);
+  const startedAt = event.startedAt === undefined ? undefined : readInstant(event.startedAt);
+  const facts = {
+    startedAt: startedAt === undefined ? undefined : Number(epochMicros(startedAt)),
+    endState: event.endState,
+    exitCode: event.exitCode,
+    resources: event.resources,
+    timeLimitSeconds: event.timeLimitSeconds,
+    suspendedSeconds: event.suspendedSeconds,
+    cost: event.cost,
+    correction: event.correction,
+    final: event.final,
+  };
+  const task = event.task ?? '';
+  const content = event.once ?? JSON.stringify([event.type, task, at, facts], sortKeys);
+  return {
+    i,
+    cluster_no: clusterNo,
+    job_id: event.jobId,
+    type: event.type,
+    task,
+    at,
+    submitted_at: submittedAt === undefined ? undefined : readInstant(submittedAt),
+    started_at: startedAt,
+    hold_id: event.holdId,
+    hold_key: event.holdKey,
+    account: event.account,
+    user: event.user,
+    partition: event.partition,
+    name: event.name,
+    facts: { ...facts, raw: event.raw },
+    fingerprint: createHash('sha256').update(content).digest('hex'),
+    new_hold_id: `txn_${nextUlid()}`,
+  };
+}
+
+/** The same facts in another order are the same facts. */
+const sortKeys = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;

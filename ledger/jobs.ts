@@ -1,0 +1,332 @@
+/** Jobs as the ledger knows them: what schedulers said of them, what became of their holds, and their stories for people. */
+import { Fault } from '../domain/faults';
+import { jobWorkflowId, type TransactionId } from '../domain/ids';
+import type { EndState, JobEventType, JobState, Resources } from '../domain/job';
+import { renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
+import { runSeconds } from '../domain/runs';
+import { instantOfMicros } from '../domain/time';
+import type { Sql } from '../platform/postgres';
+import { accruedOf } from './accrual';
+import { bookFor, openAdvance } from './advance';
+import { chapterOf, tellWithPrices } from './chapters';
+import { ask } from './errors';
+import { openEvents } from './events';
+import type { PriceBooks } from './price-book';
+import { openReconcile } from './reconcile';
+import { loadManyFacts, type LedgerFacts } from './story-facts';
+import type { Holds, Job, Jobs, JobStory, Movements, Page, Paged, Run } from './types';
+
+export interface JobsOptions {
+  sql: Sql;
+  prices: PriceBooks;
+  holds: Pick<Holds, 'read'>;
+  movements: Pick<Movements, 'list'>;
+}
+
+interface JobRow {
+  jobNo: bigint;
+  cluster: string;
+  timeZone: string;
+  jobId: string;
+  name: string | null;
+  account: string | null;
+  unit: string | null;
+  user: string | null;
+  partition: string | null;
+  submittedAt: string | null;
+  state: JobState;
+  quarantined: boolean;
+  leaderNo: bigint | null;
+  holdId: TransactionId | null;
+  held: bigint | null;
+  charged: bigint | null;
+  generation: number;
+  updatedAt: string;
+}
+
+/** States in which a job may have accrued something that nobody has charged yet. */
+const ACCRUING: readonly JobState[] = ['running', 'suspended', 'awaiting_cost', 'overdue', 'quarantined'];
+
+export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
+  const recordEvents = openEvents({ sql, prices });
+  const advance = openAdvance({ sql, prices });
+  const reconcile = openReconcile({ sql, recordEvents, advance });
+
+  async function withAccruals(rows: readonly JobRow[]): Promise<Job[]> {
+    const running = rows.flatMap(({ leaderNo, state }) =>
+      leaderNo !== null && ACCRUING.includes(state) ? [leaderNo] : [],
+    );
+    const stories = await loadManyFacts(sql, [...new Set(running)]);
+    return Promise.all(
+      rows.map(async (row) => {
+        const facts = row.leaderNo === null ? undefined : stories.get(row.leaderNo);
+        return jobOf(row, facts ? accruedOf(facts, await bookFor(facts, prices)) : ZERO);
+      }),
+    );
+  }
+
+  return {
+    recordEvents,
+    advance: (holdId, options) => advance(holdId, options),
+    reconcile,
+
+    async list(filter, page) {
+      const rows = await jobsWhere(
+        sql,
+        sql`(${filter.cluster ?? null}::text is null or c.name = ${filter.cluster ?? null})
+          and (${filter.account ?? null}::text is null or j.account_name = ${filter.account ?? null})
+          and (${filter.user ?? null}::text is null or j.user_name = ${filter.user ?? null})
+          and (${filter.state ?? null}::text is null or j.state = ${filter.state ?? null})
+          and (${filter.quarantined ?? null}::boolean is null or j.quarantined = ${filter.quarantined ?? null})
+          and (${filter.jobId ?? null}::text is null or j.job_id = ${filter.jobId ?? null})
+          and j.job_no < ${cursorOf(page)}`,
+        page.limit + 1,
+        page.offset,
+      );
+      const shown = rows.slice(0, page.limit);
+      const last = shown.at(-1);
+      return {
+        rows: await withAccruals(shown),
+        ...(rows.length > page.limit && last ? { nextCursor: last.jobNo.toString() } : {}),
+      } satisfies Paged<Job>;
+    },
+
+    async read(cluster, jobId) {
+      // Ids recycle: the newest job of that id. `4711_3` is a task of the array 4711, `4711+1` a component of 4711.
+      const ids = [jobId, jobId.replace(/[_+]\d+$/, '')];
+      const [row] = await jobsWhere(
+        sql,
+        sql`c.name = ${cluster} and j.job_id = any (${ids})`,
+        1,
+        0,
+        sql`j.job_id = ${jobId} desc, j.submitted_at desc nulls last, j.job_no desc`,
+      );
+      if (!row) {
+        throw new Fault('job_not_found', `Nothing is known of job ${jobId} on ${cluster}.`, {
+          facts: { cluster, job_id: jobId },
+        });
+      }
+      return storyOf(row);
+    },
+  };
+
+  async function storyOf(row: JobRow): Promise<JobStory> {
+    const events = eventsOf(await readEvents(sql, row), row);
+    if (row.holdId === null || row.leaderNo === null) {
+      return { ...jobOf(row, ZERO), runs: [], events, transactions: [] };
+    }
+    const [facts, hold, transactions, decision] = await Promise.all([
+      loadManyFacts(sql, [row.leaderNo]).then((found) => found.get(row.leaderNo as bigint)),
+      holds.read(row.holdId),
+      movements.list({ holdId: row.holdId }, { limit: 1000 }),
+      readDecision(sql, row.leaderNo),
+    ]);
+    if (!facts) throw new Error(`job ${row.jobId} is bound to a hold that is not there`);
+    const book = await bookFor(facts, prices);
+    const told = tellWithPrices(facts, book, { scheduler: 'absent' });
+    const chapter = chapterOf(facts, told.story);
+    const missing = [...told.unpriced.values()].join('; ');
+    return {
+      ...jobOf(row, accruedOf(facts, book, told.story.runs)),
+      state: told.story.state,
+      ...(decision ? { decision } : {}),
+      hold,
+      runs: await runsOf(facts, told.story.runs),
+      events,
+      transactions: transactions.rows,
+      ...(chapter.closed ? {} : { waitsFor: missing === '' ? chapter.waitsFor : `${chapter.waitsFor} (${missing})` }),
+      ...(told.story.deadline === undefined ? {} : { deadline: instantOfMicros(told.story.deadline) }),
+    };
+  }
+
+  async function runsOf(
+    facts: LedgerFacts,
+    storyRuns: ReturnType<typeof tellWithPrices>['story']['runs'],
+  ): Promise<Run[]> {
+    const ids = await transactionIdsOf(
+      sql,
+      facts.charges.map(({ chargeNo }) => chargeNo),
+    );
+    return storyRuns.map(({ run, runKey }) => {
+      const charge = facts.charges.find((candidate) => candidate.runKey === runKey);
+      const transactionId = charge && ids.get(charge.chargeNo);
+      return {
+        runKey,
+        task: run.task,
+        ...(run.startedAt === undefined ? {} : { startedAt: instantOfMicros(run.startedAt) }),
+        ...(run.endedAt === undefined ? {} : { endedAt: instantOfMicros(run.endedAt) }),
+        ...(run.endState === undefined ? {} : { endState: run.endState }),
+        runSeconds: runSeconds(run, run.endedAt ?? run.supersededAt ?? facts.now),
+        ...(charge && transactionId
+          ? {
+              charge: {
+                transactionId,
+                amount: charge.amount,
+                refunded: charge.refunded,
+                source: charge.isReported ? 'reported' : charge.source,
+              },
+            }
+          : {}),
+      };
+    });
+  }
+}
+
+const jobsWhere = (
+  sql: Sql,
+  condition: ReturnType<Sql>,
+  limit: number,
+  offset = 0,
+  order: ReturnType<Sql> = sql`j.job_no desc`,
+): Promise<JobRow[]> =>
+  ask(
+    () => sql<JobRow[]>`
+      select j.job_no as "jobNo", c.name as cluster, c.time_zone as "timeZone", j.job_id as "jobId", j.name,
+        j.account_name as account, a.unit, j.user_name as "user", j.partition, j.submitted_at as "submittedAt", j.state,
+        j.quarantined, coalesce(h.group_no, h.hold_no) as "leaderNo", h.hold_id as "holdId",
+        coalesce(members.held, h.held_micro) as held, coalesce(members.charged, h.charged_micro) as charged,
+        coalesce(s.generation, 0) as generation, j.updated_at as "updatedAt"
+      from ledger.jobs j
+      join ledger.clusters c on c.cluster_no = j.cluster_no
+      left join ledger.holds h on h.hold_no = j.hold_no
+      left join ledger.accounts a on a.account_no = h.account_no
+      left join ledger.stories s on s.hold_no = coalesce(h.group_no, h.hold_no)
+      left join lateral (
+        select sum(m.held_micro)::bigint as held, sum(m.charged_micro)::bigint as charged
+        from ledger.holds m where m.group_no = h.group_no) members on h.group_no = h.hold_no
+      where ${condition}
+      order by ${order}
+      limit ${limit} offset ${offset}`,
+  );
+
+const jobOf = (row: JobRow, accrued: Micro): Job => ({
+  cluster: row.cluster,
+  clusterTimeZone: row.timeZone,
+  jobId: row.jobId,
+  ...(row.name === null ? {} : { name: row.name }),
+  ...(row.account === null ? {} : { account: row.account }),
+  ...(row.unit === null ? {} : { unit: row.unit }),
+  ...(row.user === null ? {} : { user: row.user }),
+  ...(row.partition === null ? {} : { partition: row.partition }),
+  ...(row.submittedAt === null ? {} : { submittedAt: row.submittedAt }),
+  state: row.state,
+  quarantined: row.quarantined,
+  ...(row.holdId === null
+    ? {}
+    : { holdId: row.holdId, workflowId: jobWorkflowId(row.cluster, row.holdId, row.generation) }),
+  held: toMicro(row.held ?? 0n),
+  charged: toMicro(row.charged ?? 0n),
+  accrued,
+  updatedAt: row.updatedAt,
+});
+
+// What was said ---------------------------------------------------------------------------------------------------------
+
+interface EventRow {
+  jobId: string;
+  submittedAt: string | null;
+  type: JobEventType;
+  task: string;
+  at: string;
+  recordedAt: string;
+  facts: {
+    startedAt?: number;
+    endState?: EndState;
+    exitCode?: number;
+    resources?: Resources;
+    timeLimitSeconds?: number;
+    suspendedSeconds?: number;
+    cost?: string;
+    correction?: boolean;
+  };
+}
+
+/** In the order in which it happened; a requeued job has one row a submission, its hold has one story. */
+const readEvents = (sql: Sql, { jobNo, leaderNo }: JobRow): Promise<EventRow[]> =>
+  ask(
+    () => sql<EventRow[]>`
+      select j.job_id as "jobId", j.submitted_at as "submittedAt", e.type, e.task, e.at, e.recorded_at as "recordedAt",
+        e.facts - 'raw' as facts
+      from ledger.jobs j join ledger.job_events e on e.job_no = j.job_no
+      where j.job_no = ${jobNo} or j.hold_no in (
+        select h.hold_no from ledger.holds h where h.hold_no = ${leaderNo} or h.group_no = ${leaderNo})
+      order by e.at, e.event_no`,
+  );
+
+const eventsOf = (rows: readonly EventRow[], { cluster }: JobRow): JobStory['events'] =>
+  rows.map(({ facts, jobId, submittedAt, type, task, at, recordedAt }) => ({
+    cluster,
+    jobId,
+    type,
+    task,
+    at,
+    recordedAt,
+    ...(submittedAt === null ? {} : { submittedAt }),
+    ...(facts.startedAt === undefined ? {} : { startedAt: instantOfMicros(BigInt(facts.startedAt)) }),
+    ...(facts.endState === undefined ? {} : { endState: facts.endState }),
+    ...(facts.exitCode === undefined ? {} : { exitCode: facts.exitCode }),
+    ...(facts.resources === undefined ? {} : { resources: facts.resources }),
+    ...(facts.timeLimitSeconds === undefined ? {} : { timeLimitSeconds: facts.timeLimitSeconds }),
+    ...(facts.suspendedSeconds === undefined ? {} : { suspendedSeconds: facts.suspendedSeconds }),
+    ...(facts.cost === undefined ? {} : { cost: facts.cost }),
+    ...(facts.correction === undefined ? {} : { correction: facts.correction }),
+  }));
+
+interface DecisionRow {
+  code: string;
+  at: string;
+  decidedAt: string;
+  request: {
+    estimated?: string;
+    amounts?: string[];
+    holdMultiplier?: string;
+    components?: unknown;
+    estimate?: unknown;
+    details?: unknown;
+  };
+}
+
+/** What was asked and decided, as JSON: amounts are decimal strings. */
+async function readDecision(sql: Sql, leaderNo: bigint): Promise<unknown> {
+  const [row] = await ask(
+    () => sql<DecisionRow[]>`
+      select code, effective_at as at, decided_at as "decidedAt", request
+      from ledger.decisions where decision_no = ${leaderNo}`,
+  );
+  if (!row) return undefined;
+  const { estimated, amounts, holdMultiplier, components, estimate, details } = row.request;
+  const held = amounts?.reduce((sum, amount) => sum + BigInt(amount), 0n);
+  return {
+    code: row.code,
+    at: row.at,
+    decided_at: row.decidedAt,
+    ...(estimated === undefined ? {} : { estimated_cost: renderAmount(BigInt(estimated)) }),
+    ...(held === undefined ? {} : { hold_amount: renderAmount(held) }),
+    ...(holdMultiplier === undefined ? {} : { hold_multiplier: holdMultiplier }),
+    ...(components === undefined ? {} : { components }),
+    ...(estimate === undefined ? {} : { estimate }),
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
+async function transactionIdsOf(sql: Sql, txnNos: readonly bigint[]): Promise<Map<bigint, TransactionId>> {
+  if (txnNos.length === 0) return new Map();
+  const rows = await ask(
+    () => sql<{ txn_no: bigint; transaction_id: TransactionId }[]>`
+      select txn_no, transaction_id from ledger.transactions where txn_no = any (${txnNos.map(String)}::bigint[])`,
+  );
+  return new Map(rows.map(({ txn_no, transaction_id }) => [txn_no, transaction_id]));
+}
+
+const LARGEST = 9_223_372_036_854_775_807n;
+
+/** The number of the last job of the page before; newest first. */
+function cursorOf({ cursor }: Page): bigint {
+  if (cursor === undefined) return LARGEST;
+  if (!/^\d{1,18}$/.test(cursor)) {
+    throw new Fault('malformed_request', 'This page cursor is not one that a list of jobs has given.', {
+      errors: [{ pointer: '/cursor', detail: 'take it from the Link header of the page before' }],
+    });
+  }
+  return BigInt(cursor);
+}

@@ -1,0 +1,118 @@
+/**
+ * The outbox: stories that Temporal has yet to hear of. Rows are written by the transactions that have the news, so a
+ * commit is all it takes to be told; a dispatcher leases them, tells Temporal, and forgets them.
+ */
+import type { Sql } from '../platform/postgres';
+import { chapterOf, tellWithoutPrices } from './chapters';
+import { ask } from './errors';
+import { loadManyFacts } from './story-facts';
+import type { Outbox, OutboxItem } from './types';
+
+interface ClaimedRow {
+  outboxNo: bigint;
+  holdNo: bigint;
+  kind: OutboxItem['kind'];
+  generation: number;
+}
+
+export function openOutbox({ sql }: { sql: Sql }): Outbox {
+  return {
+    async claim(limit, leaseMs) {
+      const claimed = await ask(
+        () => sql<ClaimedRow[]>`
+          with free as (
+            select outbox_no from ledger.outbox
+            where leased_until is null or leased_until <= clock_timestamp()
+            order by outbox_no
+            limit ${limit}
+            for update skip locked
+          ), leased as (
+            update ledger.outbox o
+            set leased_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', attempts = o.attempts + 1
+            from free where o.outbox_no = free.outbox_no
+            returning o.outbox_no, o.hold_no, o.kind, o.generation
+          )
+          select l.outbox_no as "outboxNo", l.hold_no as "holdNo", l.kind,
+            greatest(l.generation, coalesce(s.generation, 0)) as generation
+          from leased l left join ledger.stories s on s.hold_no = l.hold_no
+          order by l.outbox_no`,
+      );
+      if (claimed.length === 0) return [];
+      // Read after the lease: whatever was recorded before it is in the chapter, whatever comes after it rings again.
+      const facts = await loadManyFacts(sql, [...new Set(claimed.map(({ holdNo }) => holdNo))]);
+      const items: OutboxItem[] = [];
+      const dues = new Map<bigint, { dueAt: bigint | undefined; generation: number }>();
+      for (const { outboxNo, holdNo, kind, generation } of claimed) {
+        const own = facts.get(holdNo);
+        if (!own) continue; // No such hold: left to its lease, for the audit to find.
+        const story = tellWithoutPrices(own);
+        const chapter = chapterOf(own, story);
+        dues.set(holdNo, { dueAt: story.deadline, generation });
+        items.push({
+          outboxNo,
+          kind,
+          generation,
+          holdId: chapter.holdId,
+          cluster: chapter.cluster,
+          account: chapter.account,
+          ...(chapter.jobId === undefined ? {} : { jobId: chapter.jobId }),
+          chapter,
+        });
+      }
+      await remember(sql, dues);
+      return items;
+    },
+
+    async done(outboxNos) {
+      await ask(
+        () => sql`
+          with told as (
+            delete from ledger.outbox where outbox_no = any (${outboxNos.map(String)}::bigint[]) returning hold_no, generation
+          )
+          update ledger.stories s
+          set told_at = clock_timestamp(), generation = greatest(s.generation, told.generation)
+          from (select hold_no, max(generation) as generation from told group by hold_no) told
+          where s.hold_no = told.hold_no`,
+      );
+    },
+
+    async giveBack(outboxNos) {
+      // A lease that has ended, not none: see outbox_one_unclaimed_ring.
+      await ask(
+        () => sql`
+          update ledger.outbox set leased_until = '-infinity' where outbox_no = any (${outboxNos.map(String)}::bigint[])`,
+      );
+    },
+
+    async depth() {
+      const [row] = await ask(
+        () => sql<{ waiting: number; oldestSeconds: number }[]>`
+          select count(*)::int as waiting,
+            coalesce(greatest(0, extract(epoch from clock_timestamp() - min(created_at))), 0)::float8 as "oldestSeconds"
+          from ledger.outbox`,
+      );
+      return row ?? { waiting: 0, oldestSeconds: 0 };
+    },
+  };
+}
+
+/** From here on the sweep can tell a story that is late from one that is not. */
+async function remember(sql: Sql, dues: Map<bigint, { dueAt: bigint | undefined; generation: number }>): Promise<void> {
+  const rows = JSON.stringify(
+    [...dues]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([holdNo, { dueAt, generation }]) => ({
+        hold_no: holdNo.toString(),
+        due_at: dueAt?.toString() ?? null,
+        generation,
+      })),
+  );
+  await ask(
+    () => sql`
+      insert into ledger.stories (hold_no, generation, due_at)
+      select hold_no, generation, timestamptz 'epoch' + due_at * interval '1 microsecond'
+      from jsonb_to_recordset(${rows}::text::jsonb) as r (hold_no bigint, generation int, due_at bigint)
+      on conflict (hold_no) do update
+      set due_at = excluded.due_at, generation = greatest(stories.generation, excluded.generation)`,
+  );
+}

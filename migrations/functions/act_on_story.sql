@@ -1,0 +1,101 @@
+-- act_on_story does what a story found due, all or nothing, in one transaction and one round trip, and remembers where the
+-- story stands. Only domain/story.ts decides what is due; p_seen says what it had seen when it did.
+--
+-- Exactly once: stories of one hold act one after the other (the row of ledger.stories is locked first), and one that
+-- decided from facts that have changed meanwhile is answered 'stale' and does nothing. What it does is idempotent besides:
+-- charges by their run key, closing by the hold.
+--
+-- p_acts: [{act: 'charge', request}, {act: 'close', hold_id, reason, effective_at, actor},
+--   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, reason, at, actor},
+--   {act: 'overdue', hold_id, is_overdue}]
+-- p_save: {due_at (microseconds), handled_through, state, quarantined}
+--
+-- Returns {outcome: 'stale' | 'done', replayed: [run keys that had been charged before], facts: as they are now}.
+create or replace function ledger.act_on_story(p_hold_no bigint, p_seen jsonb, p_acts jsonb, p_save jsonb) returns jsonb
+language plpgsql volatile
+as $$
+declare
+  v_hold_nos bigint[];
+  v_event_no bigint;
+  v_charge_count bigint;
+  v_act jsonb;
+  v_answer jsonb;
+  v_hold ledger.holds;
+  v_amount bigint;
+  v_shortfall jsonb;
+  v_resized boolean := false;
+  v_replayed jsonb := '[]';
+  v_closed boolean;
+begin
+  insert into ledger.stories (hold_no) values (p_hold_no) on conflict do nothing;
+  perform from ledger.stories where hold_no = p_hold_no for update;
+
+  select array_agg(hold_no) into v_hold_nos
+  from (select p_hold_no as hold_no union select h.hold_no from ledger.holds h where h.group_no = p_hold_no) members;
+  select coalesce(max(e.event_no), 0) into v_event_no
+  from ledger.jobs j join ledger.job_events e on e.job_no = j.job_no where j.hold_no = any (v_hold_nos);
+  select count(*) into v_charge_count from ledger.charges where hold_no = any (v_hold_nos);
+  if v_event_no <> (p_seen ->> 'event_no')::bigint or v_charge_count <> (p_seen ->> 'charges')::bigint then
+    return jsonb_build_object('outcome', 'stale');
+  end if;
+
+  for v_act in select act from jsonb_array_elements(p_acts) as act loop
+    case v_act ->> 'act'
+      when 'charge' then
+        v_answer := ledger.charge_run(v_act -> 'request');
+        if v_answer ->> 'outcome' = 'replayed' then
+          v_replayed := v_replayed || jsonb_build_array(v_act #> '{request,run_key}');
+        end if;
+      when 'close' then
+        perform ledger.close_hold(
+          v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, null);
+      when 'overdue' then
+        update ledger.holds
+        set overdue_at = case when (v_act ->> 'is_overdue')::boolean then clock_timestamp() end
+        where hold_id = v_act ->> 'hold_id' and status = 'open';
+      when 'resize' then
+        select * into strict v_hold from ledger.holds where hold_id = v_act ->> 'hold_id';
+        v_amount := (v_act ->> 'amount_micro')::bigint;
+        if v_hold.status = 'open' and (
+          (v_amount > v_hold.held_micro and v_act ->> 'direction' in ('up', 'any'))
+          or (v_amount < v_hold.held_micro and v_act ->> 'direction' in ('down', 'any')))
+        then
+          v_answer := ledger.resize_hold(
+            v_act ->> 'hold_id', v_amount, v_act ->> 'reason', v_act ->> 'actor', null, null, (v_act ->> 'at')::timestamptz);
+          v_resized := true;
+          if v_answer ? 'refusal' then
+            -- The hold keeps what it has; what becomes of the job is the account's policy (rulings 11).
+            v_shortfall := jsonb_build_object(
+              'why', v_act ->> 'why', 'policy', v_act ->> 'policy', 'requested', v_answer ->> 'requested',
+              'refusal', v_answer -> 'refusal', 'at', v_act ->> 'at');
+          end if;
+        end if;
+      else raise exception 'a story cannot %', v_act ->> 'act';
+    end case;
+  end loop;
+
+  -- Where the acts closed the story, that is where it stands; no second call has to say so.
+  v_closed := p_acts @? '$[*] ? (@.act == "close")' and not exists (
+    select from ledger.holds where hold_no = any (v_hold_nos) and status = 'open');
+
+  update ledger.stories
+  set heard_at = clock_timestamp(),
+      due_at = case when not v_closed then timestamptz 'epoch' + (p_save ->> 'due_at')::bigint * interval '1 microsecond' end,
+      handled_through = greatest(handled_through, (p_save ->> 'handled_through')::bigint),
+      shortfall = case when v_resized then v_shortfall else shortfall end
+  where hold_no = p_hold_no;
+
+  update ledger.jobs j
+  set state = s.state, quarantined = s.quarantined, updated_at = clock_timestamp()
+  from (
+    select case
+        when not v_closed then p_save ->> 'state'
+        when exists (select from ledger.charges where hold_no = any (v_hold_nos)) then 'settled'
+        else 'released' end as state,
+      (p_save ->> 'quarantined')::boolean as quarantined) s
+  where j.hold_no = any (v_hold_nos) and (j.state, j.quarantined) is distinct from (s.state, s.quarantined);
+
+  return jsonb_build_object('outcome', 'done', 'replayed', v_replayed,
+    'facts', case when jsonb_array_length(p_acts) > 0 then (select f.facts from ledger.story_facts(array[p_hold_no]) f) end);
+end;
+$$;

@@ -1,0 +1,127 @@
+-- record_events stores what schedulers say about jobs, binds each job to its hold and rings the stories that have news.
+--
+-- Idempotent by fingerprint: an event that is known changes nothing. An event of a job that has no hold opens a late one
+-- if it names a known account, and waits unmatched otherwise. Returns one receipt an event, in the order of the array.
+--
+-- Races: events of one (cluster, job id) are recorded one caller after the other, so a job's event numbers grow in the
+-- order in which they become visible. Locks are taken in one order (jobs by their lock number, then rings by hold).
+create or replace function ledger.record_events(p_events jsonb, p_principal text, p_actor text) returns jsonb
+language plpgsql volatile
+as $$
+declare
+  v_event record;
+  v_job ledger.jobs;
+  v_hold_no bigint;
+  v_hold_id text;
+  v_hold_status text;
+  v_leader_no bigint;
+  v_fresh boolean;
+  v_adopted boolean;
+  v_lock bigint;
+  v_receipts jsonb[] := '{}';
+  v_order int[] := '{}';
+  v_touched bigint[] := '{}';
+  v_rung bigint[] := '{}';
+begin
+  for v_event in
+    select *, hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
+    from jsonb_to_recordset(p_events) as e (
+      i int, cluster_no int, job_id text, type text, task text, at timestamptz, submitted_at timestamptz,
+      started_at timestamptz, hold_id text, hold_key text, account text, "user" text, partition text, name text,
+      facts jsonb, fingerprint text, new_hold_id text)
+    order by lock_no, i
+  loop
+    if v_lock is distinct from v_event.lock_no then
+      v_lock := v_event.lock_no;
+      perform pg_advisory_xact_lock(v_lock);
+    end if;
+
+    v_hold_no := null;
+    if v_event.hold_id is not null then
+      select h.hold_no into v_hold_no from ledger.holds h where h.hold_id = v_event.hold_id;
+    end if;
+    if v_hold_no is null and v_event.hold_key is not null then
+      select d.decision_no into v_hold_no from ledger.decisions d
+      where d.key = v_event.hold_key and d.principal = p_principal and d.code = 'placed';
+    end if;
+
+    v_job := ledger.bind_job(
+      v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.started_at, v_event.at, v_hold_no);
+
+    v_adopted := false;
+    if v_job.hold_no is null then
+      -- The check may have named the job; else whoever pays for it is known by name.
+      select d.decision_no into v_hold_no
+      from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
+      where d.request ->> 'jobId' = v_event.job_id and d.code = 'placed'
+        and h.cluster_no = v_event.cluster_no and h.status = 'open'
+        and not exists (select from ledger.jobs j where j.hold_no = h.hold_no)
+      order by d.decision_no desc limit 1;
+      if v_hold_no is null then
+        v_hold_no := ledger.adopt_job(
+          v_event.new_hold_id, coalesce(v_event.account, v_job.account_name), v_event.cluster_no, v_event.partition,
+          v_event."user", v_event.job_id, coalesce(v_event.submitted_at, v_event.started_at, v_event.at), p_actor);
+        v_adopted := v_hold_no is not null;
+      end if;
+      v_job.hold_no := v_hold_no;
+    end if;
+
+    insert into ledger.job_events (job_no, type, task, at, facts, fingerprint)
+    values (v_job.job_no, v_event.type, v_event.task, v_event.at, v_event.facts, decode(v_event.fingerprint, 'hex'))
+    on conflict (job_no, fingerprint) do nothing;
+    v_fresh := found;
+
+    if v_fresh or v_job.job_no <> all (v_touched) then
+      update ledger.jobs j
+      set hold_no = v_job.hold_no,
+          account_name = coalesce(j.account_name, held.account_name, v_event.account),
+          user_name = coalesce(v_event."user", j.user_name, held.user_name),
+          partition = coalesce(v_event.partition, j.partition, held.partition),
+          name = coalesce(v_event.name, j.name),
+          updated_at = clock_timestamp()
+      from (select 1) one left join lateral (
+        select a.name as account_name, h.user_name, nullif(h.partition, '') as partition
+        from ledger.holds h join ledger.accounts a using (account_no) where h.hold_no = v_job.hold_no) held on true
+      where j.job_no = v_job.job_no;
+    end if;
+    v_touched := v_touched || v_job.job_no;
+
+    select coalesce(h.group_no, h.hold_no), h.hold_id, h.status into v_leader_no, v_hold_id, v_hold_status
+    from ledger.holds h where h.hold_no = v_job.hold_no;
+    -- The past of a closed hold matters only where it may cost something.
+    if v_fresh and (v_hold_status = 'open' or v_event.type not in ('submitted', 'resumed', 'resized')) then
+      v_rung := v_rung || v_leader_no;
+    end if;
+
+    v_order := v_order || v_event.i;
+    v_receipts := v_receipts || jsonb_strip_nulls(jsonb_build_object(
+      'status', case when not v_fresh then 'duplicate' when v_job.hold_no is null then 'unmatched' else 'recorded' end,
+      'holdId', v_hold_id,
+      'detail', case
+        when v_job.hold_no is null then 'no hold and no known account: the job is kept unmatched until an event names one'
+        when v_adopted then 'the job had no hold: one of nothing was opened late'
+        when v_event.hold_id is not null and v_event.hold_id <> v_hold_id then 'the job was bound to another hold before' end));
+  end loop;
+
+  -- Until its story has looked, a job's state is what its latest event says.
+  update ledger.jobs j
+  set state = case
+    when j.hold_no is null then 'unmatched'
+    when last.type in ('started', 'resumed') then 'running'
+    when last.type = 'suspended' then 'suspended'
+    when last.type in ('ended', 'cancelled') then 'awaiting_cost'
+    else 'pending' end
+  from unnest(v_touched) touched (job_no)
+  cross join lateral (
+    select e.type from ledger.job_events e
+    where e.job_no = touched.job_no
+    order by e.type in ('cost', 'resized'), e.at desc, e.event_no desc limit 1) last
+  where j.job_no = touched.job_no
+    and not exists (select from ledger.holds h where h.hold_no = j.hold_no and h.status <> 'open');
+
+  perform ledger.ring_stories(v_rung);
+
+  return coalesce(
+    (select jsonb_agg(r.receipt order by r.i) from unnest(v_order, v_receipts) as r (i, receipt)), '[]'::jsonb);
+end;
+$$;
