@@ -12,9 +12,11 @@ import {
   TimeZone,
   Unit,
   UserName,
+  alongside,
   asbbPageQuery,
   factor,
   flag,
+  ordered,
   text,
 } from './wire';
 
@@ -50,15 +52,6 @@ const settings = {
   hold_multiplier: HoldMultiplier,
 };
 
-const endAfterStart = (
-  body: { start_date?: string | undefined; end_date?: string | undefined },
-  context: z.core.$RefinementCtx,
-) => {
-  if (body.start_date !== undefined && body.end_date !== undefined && body.end_date <= body.start_date) {
-    context.addIssue({ code: 'custom', path: ['end_date'], message: 'must be after start_date' });
-  }
-};
-
 const NO_SCHEDULES = 'allocation schedules are not there yet; create the account without it and deposit what is due';
 
 export const CreateAccountRequest = z
@@ -75,18 +68,17 @@ export const CreateAccountRequest = z
       .optional(),
     allocation_schedule: z.unknown().optional(),
   })
+  .superRefine(ordered('start_date', 'end_date'), alongside)
   .superRefine((body, context) => {
-    endAfterStart(body, context);
-    if (body.allocation_schedule !== undefined) {
-      context.addIssue({ code: 'custom', path: ['allocation_schedule'], message: NO_SCHEDULES });
-    }
-  })
+    if (body.allocation_schedule === undefined) return;
+    context.addIssue({ code: 'custom', path: ['allocation_schedule'], message: NO_SCHEDULES });
+  }, alongside)
   .meta({ id: 'CreateAccountRequest' });
 
 export const UpdateAccountRequest = z
   .object(settings)
   .partial()
-  .superRefine(endAfterStart)
+  .superRefine(ordered('start_date', 'end_date'), alongside)
   .meta({ id: 'UpdateAccountRequest', description: 'What is absent or null stays as it is.' });
 
 export const AccountAnswer = z
@@ -189,11 +181,7 @@ export const LimitRequest = z
     opens_at: Instant.optional(),
     closes_at: Instant.optional().describe('Exclusive.'),
   })
-  .superRefine((body, context) => {
-    if (body.opens_at !== undefined && body.closes_at !== undefined && body.closes_at <= body.opens_at) {
-      context.addIssue({ code: 'custom', path: ['closes_at'], message: 'must be after opens_at' });
-    }
-  })
+  .superRefine(ordered('opens_at', 'closes_at'), alongside)
   .meta({ id: 'LimitRequest' });
 
 export const UserLimitQuery = z.object({ partition: PartitionName.optional() });
@@ -233,9 +221,7 @@ export const BalanceAnswer = z
 
 export const StatementQuery = z
   .object({ from: Instant, to: Instant.describe('Exclusive.') })
-  .superRefine((query, context) => {
-    if (query.to <= query.from) context.addIssue({ code: 'custom', path: ['to'], message: 'must be after from' });
-  });
+  .superRefine(ordered('from', 'to'), alongside);
 
 const StatementBalance = z.object({ granted: Money, settled: Money, held: Money, available: Money });
 

@@ -1,5 +1,6 @@
 /** ASBB's budget check and reconcile, with what we add (contract 3.1, 3.2; rulings 14, 15). */
 import { z } from 'zod';
+import { readArrayTasks, readGres, readMemory, readTimeLimit, readTres } from '../../domain/slurm';
 import {
   AccountName,
   ClusterName,
@@ -11,25 +12,35 @@ import {
   PartitionName,
   Time,
   UserName,
+  alongside,
   idLike,
-  integer,
   pluginCount,
+  readWith,
   text,
+  understood,
 } from './wire';
 
-const WallTime = text(64).meta({
-  description:
-    'Slurm time: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED. Hours above 99 are fine. Without a finite limit the partition decides.',
-});
-const Memory = text(64).meta({
+const WallTime = idLike(64, { empty: true })
+  .transform(readWith(readTimeLimit))
+  .meta({
+    type: ['string', 'integer'],
+    description:
+      'Slurm time: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED. Hours above 99 are fine. Without a finite limit the partition decides.',
+  });
+const Memory = text(64).transform(understood(readMemory)).meta({
+  type: 'string',
   description:
     "Memory of the whole job, like 64GB or 4096MB (bare numbers are MB). SLURM's per-CPU flag is understood.",
 });
-const Tres = text(1000).meta({
+const Tres = text(1000).transform(understood(readTres)).meta({
+  type: 'string',
   description:
     "What is really asked for, in Slurm's words: cpu=16,mem=64G,node=2,gres/gpu:a100=4. Wins over the single fields.",
 });
-const Gres = text(1000).meta({ description: 'gpu:4, gpu:a100:4 or gres/gpu:a100=4, per job.' });
+const Gres = text(1000).transform(understood(readGres)).meta({
+  type: 'string',
+  description: 'gpu:4, gpu:a100:4 or gres/gpu:a100=4, per job.',
+});
 
 /** What a job, or one component of a heterogeneous one, asks for. */
 const shape = {
@@ -45,6 +56,10 @@ const shape = {
   wall_time: WallTime,
 };
 
+/** A bare number is how many, not which one. */
+const readArrayCount = (text: string): number =>
+  readArrayTasks(/^[1-9]\d{0,6}$/.test(text) ? `1-${text}` : text.includes('-') || text.includes(',') ? text : '');
+
 const countsOrTres = (
   job: { nodes?: number | undefined; cpus?: number | undefined; tres?: string | undefined },
   complain: (path: string) => void,
@@ -56,8 +71,10 @@ const countsOrTres = (
 
 export const BudgetComponent = z
   .object(shape)
-  .superRefine((job, context) =>
-    countsOrTres(job, (field) => context.addIssue({ code: 'custom', path: [field], message: 'is required' })),
+  .superRefine(
+    (job, context) =>
+      countsOrTres(job, (field) => context.addIssue({ code: 'custom', path: [field], message: 'is required' })),
+    alongside,
   )
   .meta({ id: 'BudgetComponent', description: 'One component of a heterogeneous job.' });
 
@@ -75,7 +92,11 @@ export const BudgetCheckRequest = z
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
     job_id: idLike(128).optional().describe("The scheduler's id, where it is known already."),
     job_name: text(1000).optional(),
-    array_tasks: integer(1, 10_000_000).optional().describe('Tasks of a job array: the whole array is held at once.'),
+    array_tasks: idLike(1000)
+      .transform(readWith(readArrayCount))
+      .meta({ type: ['integer', 'string'] })
+      .optional()
+      .describe('Tasks of a job array, or its list as in --array (0-15:4%2): the whole array is held at once.'),
     components: z
       .array(BudgetComponent)
       .min(1)
@@ -91,7 +112,7 @@ export const BudgetCheckRequest = z
     if (job.partition === undefined) complain('partition');
     countsOrTres(job, complain);
     if (job.wall_time === undefined) complain('wall_time');
-  })
+  }, alongside)
   .meta({ id: 'BudgetCheckRequest' });
 
 export const BudgetDecision = z
@@ -155,7 +176,7 @@ export const ReconcileRequest = z
     for (const field of ['job_id', 'transaction_id']) {
       context.addIssue({ code: 'custom', path: [field], message: 'is required: send transaction_id, job_id or both' });
     }
-  })
+  }, alongside)
   .meta({ id: 'ReconcileRequest' });
 
 export const ReconcileAnswer = z

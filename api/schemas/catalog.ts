@@ -11,8 +11,10 @@ import {
   Time,
   TimeZone,
   Unit,
+  alongside,
   factor,
   integer,
+  ordered,
   pageQuery,
   text,
 } from './wire';
@@ -112,13 +114,12 @@ export const RateRequest = z
     source: text(500).describe('Where the figure comes from.'),
     idempotency_key: IdempotencyKey.optional(),
   })
+  .superRefine(ordered('starts_at', 'ends_at'), alongside)
   .superRefine((body, context) => {
-    const complain = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
-    if ((body.price === undefined) === (body.su_per_unit === undefined)) {
-      complain('price', 'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)');
-    }
-    if (body.ends_at !== undefined && body.ends_at <= body.starts_at) complain('ends_at', 'must be after starts_at');
-  })
+    if ((body.price === undefined) !== (body.su_per_unit === undefined)) return;
+    const message = 'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)';
+    context.addIssue({ code: 'custom', path: ['price'], message });
+  }, alongside)
   .meta({ id: 'RateRequest' });
 
 export const RateAnswer = z

@@ -1,6 +1,8 @@
 /** Job events, jobs and their stories. */
 import { z } from 'zod';
-import { END_STATES, JOB_EVENT_TYPES, JOB_STATES } from '../../domain/job';
+import { Fault } from '../../domain/faults';
+import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState } from '../../domain/job';
+import { readMemory, readState, readTimeLimit, readTres } from '../../domain/slurm';
 import { HoldAnswer } from './hold';
 import { TransactionAnswer } from './movement';
 import {
@@ -14,34 +16,23 @@ import {
   PartitionName,
   Time,
   UserName,
+  alongside,
   flag,
   idLike,
   integer,
   pageQuery,
   pluginCount,
+  readWith,
   text,
+  understood,
 } from './wire';
 
 /** `CANCELLED by 1000`, `completed` and a bare exit code are all said by somebody. */
-const EndState = z
-  .custom<number | string>(
-    (value) => typeof value === 'string' || typeof value === 'number' || typeof value === 'object',
-    {
-      error: 'must be one of ' + END_STATES.join(', '),
-    },
-  )
-  .transform((value, context) => {
-    const word = String(value).trim().toUpperCase().split(/\s|\+/)[0] ?? '';
-    if (/^\d{1,5}$/.test(word)) return word === '0' ? ('COMPLETED' as const) : ('FAILED' as const);
-    const state = END_STATES.find((known) => known === word);
-    if (state !== undefined) return state;
-    context.addIssue({ code: 'custom', message: `must be one of ${END_STATES.join(', ')}` });
-    return z.NEVER;
-  })
-  .meta({
-    type: ['string', 'integer'],
-    description: `How the run ended: ${END_STATES.join(', ')}; a bare exit code is read as COMPLETED (0) or FAILED.`,
-  });
+function readEndState(text: string): EndState {
+  const { endState } = readState(text);
+  if (endState === undefined) throw new Fault('malformed_request', `must be one of ${END_STATES.join(', ')}`);
+  return endState;
+}
 
 export const JobEventRequest = z
   .object({
@@ -58,14 +49,26 @@ export const JobEventRequest = z
     user_id: UserName.optional(),
     partition: PartitionName.optional(),
     job_name: text(1000, { empty: true }).optional(),
-    end_state: EndState.optional(),
+    end_state: idLike(128)
+      .transform(readWith(readEndState))
+      .meta({ type: ['string', 'integer'] })
+      .optional()
+      .describe(`How the run ended: ${END_STATES.join(', ')}; a bare exit code is COMPLETED (0) or FAILED.`),
     exit_code: integer(-2_147_483_648, 4_294_967_295).optional(),
-    tres: text(1000).optional().describe('What was allocated: cpu=16,mem=64G,node=2,gres/gpu:a100=4.'),
+    tres: text(1000)
+      .transform(understood(readTres))
+      .meta({ type: 'string' })
+      .optional()
+      .describe('What was allocated: cpu=16,mem=64G,node=2,gres/gpu:a100=4.'),
     nodes: pluginCount(1, 10_000_000).optional(),
     cpus: pluginCount(1, 1_000_000_000).optional(),
     gpus: pluginCount(0, 100_000_000).optional(),
-    memory: text(64).optional(),
-    time_limit: text(64).optional().describe('Slurm time; of resized, the new limit.'),
+    memory: text(64).transform(understood(readMemory)).meta({ type: 'string' }).optional(),
+    time_limit: idLike(64)
+      .transform(readWith(readTimeLimit))
+      .meta({ type: ['string', 'integer'] })
+      .optional()
+      .describe('Slurm time; of resized, the new limit.'),
     suspended_seconds: integer(0, 2_000_000_000).optional(),
     cost: Cost.optional().describe('Required of cost, welcome with ended.'),
     correction: z.boolean().optional(),
@@ -75,7 +78,7 @@ export const JobEventRequest = z
     if (event.type === 'cost' && event.cost === undefined) {
       context.addIssue({ code: 'custom', path: ['cost'], message: 'is required of an event of type cost' });
     }
-  })
+  }, alongside)
   .meta({ id: 'JobEvent' });
 
 export const JobEventsRequest = z

@@ -11,22 +11,15 @@ import {
   SignedAmount,
   Time,
   Unit,
+  alongside,
   asbbPageQuery,
+  ordered,
   text,
 } from './wire';
 
 const FundId = text(64).meta({ description: 'fund_ and a ULID.' });
 const TransactionIdText = text(128).meta({ description: 'txn_ and a ULID.' });
 const SameUnit = Unit.describe("Must be the account's unit where it is given.");
-
-const window = (
-  body: { opens_at?: string | undefined; closes_at?: string | undefined },
-  context: z.core.$RefinementCtx,
-) => {
-  if (body.opens_at !== undefined && body.closes_at !== undefined && body.closes_at <= body.opens_at) {
-    context.addIssue({ code: 'custom', path: ['closes_at'], message: 'must be after opens_at' });
-  }
-};
 
 export const DepositRequest = z
   .object({
@@ -43,7 +36,7 @@ export const DepositRequest = z
     effective_at: Instant.optional(),
     idempotency_key: IdempotencyKey.optional(),
   })
-  .superRefine(window)
+  .superRefine(ordered('opens_at', 'closes_at'), alongside)
   .meta({ id: 'DepositRequest' });
 
 export const WithdrawalRequest = z
@@ -67,12 +60,11 @@ export const TransferRequest = z
     description: Description.optional(),
     idempotency_key: IdempotencyKey.optional(),
   })
+  .superRefine(ordered('opens_at', 'closes_at'), alongside)
   .superRefine((body, context) => {
-    window(body, context);
-    if (body.from === body.to) {
-      context.addIssue({ code: 'custom', path: ['to'], message: 'must be another account than from' });
-    }
-  })
+    if (body.from === undefined || body.from !== body.to) return;
+    context.addIssue({ code: 'custom', path: ['to'], message: 'must be another account than from' });
+  }, alongside)
   .meta({ id: 'TransferRequest' });
 
 export const RefundRequest = z

@@ -19,7 +19,7 @@ export const ProblemAnswer = z
         code: z.string(),
         message: z.string(),
         field: z.string().optional(),
-        details: z.unknown().optional(),
+        details: z.string().optional(),
       })
       .describe("ASBB's error."),
     facts: z.record(z.string(), z.unknown()).optional().describe('Amounts are decimal strings.'),
@@ -60,8 +60,8 @@ export const RecoverRequest = z
 
 export const RecoverAnswer = z
   .object({
-    restarted: Count.describe('Stories put back into the outbox.'),
-    transaction_ids: z.array(z.string()),
+    restarted: Count.describe('Stories that were lost and are in the outbox again.'),
+    transaction_ids: z.array(z.string()).describe('Their holds.'),
   })
   .meta({ id: 'RecoverAnswer' });
 

@@ -7,6 +7,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
+import { compareInstants, readInstant, readTimeZone } from '../../domain/time';
 import { type Micro, parseAmount, parseReportedCost, renderAmount } from '../../domain/money';
 
 /** The text of a number or of a string; undefined for everything else. */
@@ -24,7 +25,7 @@ const numeral = (what: string) =>
   z.custom<number | string>((value) => numeralOf(value) !== undefined, { error: requiredOr(what) });
 
 /** Runs a parser that throws `Fault`, and turns its sentence into the field's mistake. */
-function readWith<T>(read: (text: string) => T) {
+export function readWith<T>(read: (text: string) => T) {
   return (value: number | string, context: z.core.$RefinementCtx): T => {
     try {
       return read(numeralOf(value) ?? '');
@@ -169,56 +170,49 @@ export const text = (max: number, options: { empty?: boolean } = {}) =>
   options.empty ? z.string().max(max) : z.string().min(1).max(max);
 
 /** An identifier that schedulers write as a number and as a string. */
-export const idLike = (max: number) =>
+export const idLike = (max: number, options: { empty?: boolean } = {}) =>
   z
     .custom<number | string>((value) => numeralOf(value) !== undefined, { error: requiredOr('a string or a number') })
     .transform((value, context) => {
       const id = (numeralOf(value) ?? '').trim();
-      if (id === '') context.addIssue({ code: 'custom', message: 'must not be empty' });
+      if (id === '' && !options.empty) context.addIssue({ code: 'custom', message: 'must not be empty' });
       if (id.length > max) context.addIssue({ code: 'custom', message: `must have at most ${max} characters` });
       return id;
     })
     .meta({ type: ['string', 'integer'] });
 
-const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))$/;
-
-/** An RFC 3339 time with its zone, as UTC with microseconds; undefined if it is anything else. Years 1 to 9999. */
-export function readInstant(value: string): string | undefined {
-  const match = RFC_3339.exec(value);
-  if (!match) return undefined;
-  const [, year, month, day, hour, minute, second, fraction = '', , sign, offsetHour = '0', offsetMinute = '0'] = match;
-  const [y, mo, d, h, mi, s] = [year, month, day, hour, minute, second].map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  if (y < 1 || h > 23 || mi > 59 || s > 59 || Number(offsetHour) > 23 || Number(offsetMinute) > 59) return undefined;
-  const civil = new Date(0);
-  civil.setUTCFullYear(y, mo - 1, d);
-  if (civil.getUTCMonth() !== mo - 1 || civil.getUTCDate() !== d) return undefined;
-  civil.setUTCHours(h, mi, s);
-  const shift = (Number(offsetHour) * 60 + Number(offsetMinute)) * (sign === '-' ? 1 : -1);
-  const utc = new Date(civil.getTime() + shift * 60_000);
-  if (utc.getUTCFullYear() < 1 || utc.getUTCFullYear() > 9999) return undefined;
-  const micros = fraction.slice(0, 6).replace(/0+$/, '');
-  return `${utc.toISOString().slice(0, 19)}${micros === '' ? '' : `.${micros}`}Z`;
-}
+/** Text that one of Slurm's grammars must understand; it stays text. */
+export const understood = (read: (text: string) => unknown) =>
+  readWith((text) => {
+    read(text);
+    return text;
+  });
 
 export const Instant = z
   .string()
   .transform((value, context) => {
-    const instant = readInstant(value);
-    if (instant !== undefined) return instant;
-    context.addIssue({
-      code: 'custom',
-      message: 'must be an RFC 3339 time with its zone, like 2026-01-31T00:00:00Z (in a query, write + as %2B)',
-    });
-    return z.NEVER;
+    try {
+      return readInstant(value);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const hint = value.includes(' ') ? ' (in a query, write the + of an offset as %2B)' : '';
+      context.addIssue({ code: 'custom', message: `must be an RFC 3339 time with its zone: ${error.message}${hint}` });
+      return z.NEVER;
+    }
   })
   .meta({ type: 'string', format: 'date-time', description: 'RFC 3339 with zone; kept to the microsecond.' });
+
+/** For checks across fields: they run although single fields are wrong, so that every mistake is named at once. */
+export const alongside = {
+  when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null && !isLosslessNumber(value),
+};
+
+/** A check across fields: the end of a window, which is exclusive, lies after its beginning. */
+export const ordered = (from: string, to: string) => (body: object, context: z.core.$RefinementCtx) => {
+  const [begins, ends]: unknown[] = [Reflect.get(body, from), Reflect.get(body, to)];
+  if (typeof begins !== 'string' || typeof ends !== 'string' || compareInstants(begins, ends) < 0) return;
+  context.addIssue({ code: 'custom', path: [to], message: `must be after ${from}` });
+};
 
 /** The name of an account: what Slurm calls it. */
 export const AccountName = z
@@ -246,19 +240,19 @@ export const Unit = text(32)
   .regex(/^[A-Za-z][A-Za-z0-9 _.-]*$/, 'must be a currency code like USD or the name of a service unit like SU')
   .meta({ description: 'ISO 4217 code, or the name of a service unit.' });
 
-const isTimeZone = (name: string): boolean => {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
-  } catch {
-    return false;
-  }
-};
-
 export const TimeZone = z
   .string()
   .max(64)
-  .refine((name) => /^[A-Za-z]/.test(name) && isTimeZone(name), 'must be an IANA time zone, like America/Chicago')
-  .meta({ description: 'IANA time zone.' });
+  .transform((name, context) => {
+    try {
+      return readTimeZone(name);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      context.addIssue({ code: 'custom', message: 'must be an IANA time zone, like America/Chicago' });
+      return z.NEVER;
+    }
+  })
+  .meta({ type: 'string', description: 'IANA time zone.' });
 
 export const IdempotencyKey = text(255).meta({
   description:

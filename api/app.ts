@@ -1,0 +1,75 @@
+/**
+ * The HTTP API: parses, asks the ledger, renders. It owns the wire and nothing else: no rule of money, no SQL.
+ *
+ * `createApp` builds it over what it is given, so that tests ask it with `app.request()` and no server.
+ */
+import { Hono } from 'hono';
+import { Fault } from '../domain/faults';
+import type { ApiDeps, ApiEnv } from './env';
+import { accessLog } from './middleware/access-log';
+import { deadline } from './middleware/deadline';
+import { requestId } from './middleware/request-id';
+import { sameMachine } from './middleware/same-machine';
+import { type ListedOperation, openApiDocument, operationsOf } from './openapi';
+import { problemWriter } from './problem';
+import { accountRoutes } from './routes/accounts';
+import { budgetRoutes } from './routes/budget';
+import { catalogRoutes } from './routes/catalog';
+import { docsRoutes } from './routes/docs';
+import { holdRoutes } from './routes/holds';
+import { jobRoutes } from './routes/jobs';
+import { limitRoutes } from './routes/limits';
+import { movementRoutes } from './routes/movements';
+import { auditRoutes, probeRoutes } from './routes/system';
+
+export type { ApiDeps } from './env';
+
+const DEADLINE_MS = 8_000;
+
+export function createApp(deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.use(requestId());
+  app.use(accessLog(deps.log, deps.metrics));
+  app.use(sameMachine(deps.host ?? '127.0.0.1'));
+  app.use('/api/*', deadline(deps.deadlineMs ?? DEADLINE_MS));
+
+  app.route('/', probeRoutes(deps));
+  for (const routes of [
+    budgetRoutes,
+    accountRoutes,
+    limitRoutes,
+    movementRoutes,
+    holdRoutes,
+    catalogRoutes,
+    jobRoutes,
+    auditRoutes,
+  ]) {
+    app.route('/api/v1', routes(deps));
+  }
+  const operations = operationsOf(app);
+  let document: string | undefined;
+  app.route(
+    '/',
+    docsRoutes(() => (document ??= `${JSON.stringify(openApiDocument(operations))}\n`)),
+  );
+
+  app.notFound((c) => {
+    throw nothingThere(operations, c.req.method, c.req.path);
+  });
+  app.onError(problemWriter(deps.log));
+  return app;
+}
+
+/** Either the address is unknown, or it takes other methods; then they are named. */
+function nothingThere(operations: readonly ListedOperation[], method: string, path: string): Fault {
+  const shown = path.slice(0, 200);
+  const allowed = operations.filter((operation) => matches(operation.path, path)).map((operation) => operation.method);
+  if (allowed.length === 0) {
+    return new Fault('route_not_found', `There is nothing at ${shown}; /docs lists all addresses.`);
+  }
+  const allow = [...new Set(allowed)].join(', ');
+  return new Fault('method_not_allowed', `${shown} does not take ${method}, but ${allow}.`, { facts: { allow } });
+}
+
+const matches = (pattern: string, path: string): boolean =>
+  new RegExp(`^${pattern.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`).test(path);

@@ -1,0 +1,133 @@
+/** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
+import { serve } from '@hono/node-server';
+import { restartStrays } from '../activities';
+import { Fault } from '../domain/faults';
+import { openLedger } from '../ledger';
+import type { Catalog, Recovery } from '../ledger/types';
+import { readConfig } from '../platform/config';
+import { announce, type Log, openLog } from '../platform/log';
+import { createMetrics } from '../platform/metrics';
+import { connectPostgres } from '../platform/postgres';
+import { handleShutdown } from '../platform/shutdown';
+import { connectTemporal, type Temporal } from '../platform/temporal';
+import { createApp } from './app';
+import type { TemporalDeps } from './env';
+import { showLedgerIn } from './ledger-metrics';
+import { createSweep } from './sweep';
+
+/** Below what the supervisor and orchestrators wait before they kill. */
+const SHUTDOWN_MS = 10_000;
+
+async function main(): Promise<void> {
+  const config = readConfig(['databaseUrl']);
+  const log = openLog({ service: 'api', level: config.logLevel });
+  for (const warning of config.warnings) log.warn({ warning }, 'configuration');
+  const shutdown = handleShutdown({ log, deadlineMs: SHUTDOWN_MS });
+
+  const sql = connectPostgres({ url: config.databaseUrl, poolSize: config.poolSize, applicationName: 'bursar-api' });
+  shutdown.add('postgres', () => sql.end({ timeout: 5 }));
+  const ledger = openLedger(sql, { defaultCluster: config.defaultCluster });
+  const metrics = createMetrics({ accountsMax: config.metricsAccounts });
+  showLedgerIn(metrics, ledger);
+
+  const temporal: TemporalDeps = {
+    namespace: config.temporalNamespace,
+    ...(config.temporalUiUrl !== undefined && { uiUrl: config.temporalUiUrl }),
+  };
+  if (config.temporalAddress !== undefined) {
+    const connected = connectTemporal({ address: config.temporalAddress, namespace: config.temporalNamespace });
+    shutdown.add('temporal', () => connected.close());
+    Object.assign(temporal, {
+      isReachable: () => answers(connected),
+      restartStrays: (limit) => withTemporal(() => restartStraysOf(ledger.recovery, connected, limit)),
+    } satisfies Partial<TemporalDeps>);
+  }
+
+  const sweep = createSweep({ ledger, temporal, log, metrics });
+  shutdown.add('sweep', () => sweep.stop());
+  sweep.start();
+
+  const app = createApp({
+    ledger,
+    log,
+    metrics,
+    temporal,
+    defaultCluster: config.defaultCluster,
+    timeZone: config.timeZone,
+    host: config.host,
+    isEnding: () => shutdown.hasBegun,
+  });
+  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, ({ address, family, port }) => {
+    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    announce(log, 'listening', { url });
+  });
+  // Longer than the clients that keep their connections keep them, so that none is closed under a request.
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 75_000;
+  server.on('error', (error) => {
+    log.fatal({ err: error, host: config.host, port: config.port }, 'cannot listen');
+    void shutdown.begin('cannot listen', 1);
+  });
+  shutdown.add('server', () => new Promise<void>((resolve) => server.close(() => resolve())));
+
+  await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
+}
+
+const CLUSTER_RETRY_MS = 2_000;
+
+/** A fresh install has one cluster. PostgreSQL may still be starting; then it is made as soon as that is there. */
+async function ensureDefaultCluster(
+  catalog: Catalog,
+  name: string,
+  timeZone: string,
+  log: Log,
+  isEnding: () => boolean,
+): Promise<void> {
+  while (!isEnding()) {
+    try {
+      await catalog.createCluster(name, { timeZone }, { principal: 'bursar' });
+      log.info({ cluster: name, timeZone }, 'default cluster made');
+      return;
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'cluster_exists') return;
+      log.warn({ err: error, cluster: name }, 'default cluster not made yet');
+      await new Promise((resolve) => setTimeout(resolve, CLUSTER_RETRY_MS).unref());
+    }
+  }
+}
+
+async function answers(temporal: Temporal): Promise<boolean> {
+  try {
+    await temporal.withDeadline(() => temporal.connection.workflowService.getSystemInfo({}), 1_000);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The stories' own way to find out which are lost, with the limit that was asked for, and the names of what it restarted. */
+async function restartStraysOf(recovery: Recovery, temporal: Temporal, limit: number): Promise<string[]> {
+  const restarted: string[] = [];
+  const noted: Recovery = {
+    strays: () => recovery.strays(limit),
+    restart: async (items) => {
+      await recovery.restart(items);
+      restarted.push(...items.map(({ holdId }) => holdId));
+    },
+  };
+  await restartStrays({ recovery: noted, temporal });
+  return restarted;
+}
+
+/** What goes wrong between us and Temporal is its absence; the ledger's own faults pass. */
+async function withTemporal<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault('temporal_unavailable', 'Temporal cannot be reached at the moment; try again later.', {
+      cause: error,
+    });
+  }
+}
+
+void main();

@@ -1,0 +1,30 @@
+/** One line and one count a request, when it has been answered. */
+import { createMiddleware } from 'hono/factory';
+import { routePath } from 'hono/route';
+import type { Log } from '../../platform/log';
+import type { Metrics } from '../../platform/metrics';
+import type { ApiEnv } from '../env';
+
+/** Asked every few seconds by machines, and of no interest unless it fails. */
+const QUIET = new Set(['/health', '/livez', '/readyz', '/metrics']);
+
+export function accessLog(log: Log, metrics: Pick<Metrics, 'requests' | 'requestSeconds'>) {
+  return createMiddleware<ApiEnv>(async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { method, path } = c.req;
+    const { status } = c.res;
+    // The pattern, never the path: labels come from closed sets.
+    const matched = routePath(c, -1);
+    const route = matched === '' || matched.endsWith('*') ? 'none' : matched;
+    metrics.requests.inc({ method: METHODS.has(method) ? method : 'other', route, status });
+    metrics.requestSeconds.observe({ method: METHODS.has(method) ? method : 'other', route }, seconds);
+    const level = QUIET.has(path) && status < 500 ? 'debug' : 'info';
+    if (!log.isLevelEnabled(level)) return;
+    const ms = Math.floor(seconds * 1_000_000) / 1000;
+    log[level]({ requestId: c.get('requestId'), method, path, status, ms }, 'request answered');
+  });
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);

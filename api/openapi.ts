@@ -1,0 +1,174 @@
+/**
+ * The OpenAPI 3.1 document, collected from the routes.
+ *
+ * zod writes JSON Schema 2020-12, which is the dialect of OpenAPI 3.1, so nothing is translated: schemas with an id become
+ * components, everything else stands where it is used.
+ */
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import { FAULTS, type FaultCode } from '../domain/faults';
+import { buildFacts } from '../platform/build-facts';
+import type { ApiEnv } from './env';
+import { type AnyOperation, specOf } from './operation';
+import { ProblemAnswer } from './schemas/system';
+
+type Json = Record<string, unknown>;
+
+export interface ListedOperation {
+  method: string;
+  path: string;
+  spec: AnyOperation;
+}
+
+/** All operations of an app, in the order of its routes. */
+export const operationsOf = (app: Hono<ApiEnv>): ListedOperation[] =>
+  app.routes.flatMap(({ method, path, handler }) => {
+    const spec = specOf(handler);
+    return spec ? [{ method, path, spec }] : [];
+  });
+
+export function openApiDocument(operations: readonly ListedOperation[]): Json {
+  const components: Json = {};
+  const paths: Record<string, Json> = {};
+  for (const { method, path, spec } of operations) {
+    const address = path.replace(/:(\w+)/g, '{$1}');
+    (paths[address] ??= {})[method.toLowerCase()] = describe(method, spec, components);
+  }
+  hoist(z.toJSONSchema(ProblemAnswer, { unrepresentable: 'any' }), components);
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Bursar',
+      version: buildFacts().version,
+      summary: 'Budgets and allocations for shared compute.',
+      description:
+        "Amounts are JSON numbers in whole units of the account (named by `unit` in every answer), exact, with at most six decimals, below 2^33. Requests may send them as decimal strings. Times are RFC 3339. Lists are bare arrays; the Link header leads to the next page. Errors are RFC 9457 problems that carry ASBB's error as well.",
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [...new Set(operations.map(({ spec }) => spec.tag))].map((name) => ({ name })),
+    paths,
+    components: { schemas: components },
+  };
+}
+
+function describe(method: string, spec: AnyOperation, components: Json): Json {
+  const parameters = [
+    ...parametersOf('path', spec.path, components),
+    ...parametersOf('query', spec.query, components),
+    ...(method === 'GET' ? [] : [IDEMPOTENCY_KEY]),
+  ];
+  return {
+    operationId: spec.id,
+    tags: [spec.tag],
+    summary: spec.summary,
+    ...(spec.description !== undefined && { description: spec.description }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(spec.body && { requestBody: bodyOf(spec, spec.body, components) }),
+    responses: { ...successOf(spec, components), ...failuresOf(method, spec) },
+  };
+}
+
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', maxLength: 255 },
+  description:
+    'The same key and request get the first answer again; another request with this key is refused with 409.',
+};
+
+const bodyOf = (spec: AnyOperation, body: z.ZodType, components: Json): Json => ({
+  required: !spec.bodyOptional,
+  content: {
+    'application/json': {
+      schema: schemaOf(body, 'input', components),
+      ...(spec.example?.request !== undefined && { example: spec.example.request }),
+    },
+  },
+});
+
+function successOf(spec: AnyOperation, components: Json): Json {
+  if (!spec.answer) return { 204: { description: 'Done.' } };
+  const media = {
+    [spec.media ?? 'application/json']: {
+      schema: schemaOf(spec.answer, 'output', components),
+      ...(spec.example?.answer !== undefined && { example: spec.example.answer }),
+    },
+  };
+  const answer: Json = { description: spec.summary, content: media, ...(spec.paged && { headers: { Link: LINK } }) };
+  return { [spec.status ?? 200]: answer, ...(spec.may503 && { 503: { description: 'It is not.', content: media } }) };
+}
+
+const LINK = { schema: { type: 'string' }, description: 'rel="next": the next page, where there is one.' };
+
+/** Every fault that can come of it, by status, with what it means. */
+function failuresOf(method: string, spec: AnyOperation): Json {
+  const codes = new Set<FaultCode>(['foreign_origin', ...(spec.faults ?? [])]);
+  if (spec.path || spec.query || spec.body || spec.dialect !== 'asbb') codes.add('malformed_request');
+  if (method !== 'GET') codes.add('unsupported_media_type');
+  if (spec.body) codes.add('body_too_large');
+  if (spec.tag !== 'System') codes.add('ledger_unavailable').add('internal_error');
+  const byStatus = new Map<number, FaultCode[]>();
+  for (const code of codes) byStatus.set(FAULTS[code].status, [...(byStatus.get(FAULTS[code].status) ?? []), code]);
+  return Object.fromEntries(
+    [...byStatus].map(([status, list]) => [
+      String(status),
+      {
+        description: list.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        ...(status === 503 && { headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } } }),
+      },
+    ]),
+  );
+}
+
+function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined, components: Json): Json[] {
+  if (!(schema instanceof z.ZodObject)) return [];
+  const { properties = {}, required = [] } = schemaOf(schema, 'input', components) as {
+    properties?: Record<string, Json>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
+    ...(description !== undefined && { description }),
+    schema: rest,
+  }));
+}
+
+const schemaOf = (schema: z.ZodType, io: 'input' | 'output', components: Json): Json =>
+  hoist(z.toJSONSchema(schema, { io, unrepresentable: 'any' }), components);
+
+/** Moves the definitions of a schema among the components, and lets it point there. */
+function hoist(schema: Json, components: Json): Json {
+  const { $schema: _dialect, $defs, ...rest } = pointedAt(schema) as Json;
+  if (typeof rest.id === 'string') {
+    components[rest.id] = withoutId(rest);
+    Object.assign(components, mapValues($defs, withoutId));
+    return { $ref: `#/components/schemas/${rest.id}` };
+  }
+  Object.assign(components, mapValues($defs, withoutId));
+  return rest;
+}
+
+const mapValues = (values: unknown, map: (value: Json) => Json): Json =>
+  Object.fromEntries(Object.entries((values ?? {}) as Record<string, Json>).map(([name, value]) => [name, map(value)]));
+
+function withoutId({ id: _id, ...schema }: Json): Json {
+  return schema;
+}
+
+function pointedAt(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(pointedAt);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      key === '$ref' && typeof inner === 'string'
+        ? inner.replace('#/$defs/', '#/components/schemas/')
+        : pointedAt(inner),
+    ]),
+  );
+}

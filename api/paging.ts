@@ -1,0 +1,42 @@
+/** Lists: bare arrays, the next page in the Link header (rulings 25). */
+import type { Context } from 'hono';
+import type { Page, Paged } from '../ledger/types';
+
+const ROWS_MAX = 1000;
+
+export interface PageQuery {
+  limit?: number | undefined;
+  offset?: number | undefined;
+  cursor?: string | undefined;
+}
+
+export const pageOf = ({ limit, offset, cursor }: PageQuery): Page => ({
+  limit: limit ?? ROWS_MAX,
+  ...(offset !== undefined && { offset }),
+  ...(cursor !== undefined && { cursor }),
+});
+
+/** Answers a page, and says where the next one is: at this address with its filters, and the cursor instead of an offset. */
+export function answerPage<Row, Rendered>(
+  c: Context,
+  { rows, nextCursor }: Paged<Row>,
+  render: (row: Row) => Rendered,
+) {
+  if (nextCursor !== undefined) {
+    const query = new URLSearchParams(new URL(c.req.url).search);
+    query.delete('offset');
+    query.set('cursor', nextCursor);
+    c.header('Link', `<${c.req.path}?${query}>; rel="next"`);
+  }
+  return c.json(rows.map(render));
+}
+
+/** The fields that are there: a filter that was not given is not the same as one that is undefined. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const there: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) there[name] = value as Exclude<T[typeof name], undefined>;
+  }
+  return there;
+}

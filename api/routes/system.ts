@@ -1,0 +1,194 @@
+/** Is it there, what is it, do its books balance, and has every story somebody who tells it? */
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { Fault } from '../../domain/faults';
+import { buildFacts } from '../../platform/build-facts';
+import type { ApiDeps, ApiEnv } from '../env';
+import { operation } from '../operation';
+import {
+  AuditAnswer,
+  HealthAnswer,
+  ProbeAnswer,
+  RecoverAnswer,
+  RecoverRequest,
+  SealAnswer,
+  SealQuery,
+  VersionAnswer,
+} from '../schemas/system';
+
+const STRAYS_MAX = 1_000;
+
+/** Without a prefix, where probes and ASBB's clients look for them. */
+export function probeRoutes({ ledger, temporal, metrics, isEnding = () => false }: ApiDeps) {
+  const startedAt = Date.now();
+  return new Hono<ApiEnv>()
+    .get(
+      '/health',
+      operation({
+        id: 'readHealth',
+        tag: 'System',
+        summary: 'Is everything there? 503 only where the ledger is not: without Temporal all but the stories goes on.',
+        dialect: 'asbb',
+        answer: HealthAnswer,
+        may503: true,
+      }),
+      async (c) => {
+        const [database, stories] = await Promise.all([ledger.health(), temporal.isReachable?.()]);
+        const health: z.infer<typeof HealthAnswer> = {
+          status: database.ok ? 'healthy' : 'unhealthy',
+          version: buildFacts().version,
+          timestamp: new Date().toISOString(),
+          services: {
+            database: database.ok ? 'healthy' : `unhealthy: ${database.detail ?? 'no schema'}`,
+            temporal: stories === undefined ? 'not_configured' : stories ? 'healthy' : 'unhealthy: not reachable',
+            advisor: 'not_configured',
+            asbx: 'not_configured',
+            asba: 'not_configured',
+          },
+          uptime: renderUptime(Date.now() - startedAt),
+          operational_mode: 'standalone',
+        };
+        return c.json(health, database.ok ? 200 : 503);
+      },
+    )
+    .get(
+      '/livez',
+      operation({
+        id: 'isAlive',
+        tag: 'System',
+        summary: 'Does the process answer?',
+        dialect: 'asbb',
+        answer: ProbeAnswer,
+      }),
+      (c) => c.json({ status: 'ok' } satisfies z.infer<typeof ProbeAnswer>),
+    )
+    .get(
+      '/readyz',
+      operation({
+        id: 'isReady',
+        tag: 'System',
+        summary: 'May requests be sent here? The ledger decides; Temporal does not.',
+        dialect: 'asbb',
+        answer: ProbeAnswer,
+        may503: true,
+      }),
+      async (c) => {
+        const unavailable = (detail: string) =>
+          c.json({ status: 'unavailable', detail } satisfies z.infer<typeof ProbeAnswer>, 503);
+        if (isEnding()) return unavailable('stopping');
+        const database = await ledger.health();
+        if (!database.ok) return unavailable(`database: ${database.detail ?? 'no schema'}`);
+        return c.json({ status: 'ok' } satisfies z.infer<typeof ProbeAnswer>);
+      },
+    )
+    .get(
+      '/version',
+      operation({
+        id: 'readVersion',
+        tag: 'System',
+        summary: 'What runs here.',
+        dialect: 'asbb',
+        answer: VersionAnswer,
+      }),
+      (c) => {
+        const { version, gitCommit, buildTime } = buildFacts();
+        return c.json({
+          version,
+          git_commit: gitCommit,
+          build_time: buildTime,
+          go_version: `node ${process.version}`,
+          os: process.platform,
+          arch: process.arch,
+        } satisfies z.infer<typeof VersionAnswer>);
+      },
+    )
+    .get(
+      '/metrics',
+      operation({
+        id: 'readMetrics',
+        tag: 'System',
+        summary: 'Figures for Prometheus.',
+        dialect: 'asbb',
+        answer: z.string(),
+        media: 'text/plain',
+      }),
+      async (c) => c.body(await metrics.scrape(), 200, { 'Content-Type': metrics.contentType }),
+    );
+}
+
+export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
+  new Hono<ApiEnv>()
+    .get(
+      '/audit',
+      operation({
+        id: 'runAudit',
+        tag: 'Audit',
+        summary: 'Proves every balance from the entries.',
+        answer: AuditAnswer,
+      }),
+      async (c) => {
+        const report = await audit.run();
+        return c.json({
+          ok: report.ok,
+          difference: report.difference,
+          findings: report.findings,
+          accounts: report.accounts,
+          transactions: report.transactions,
+          open_holds: report.openHolds,
+        } satisfies z.infer<typeof AuditAnswer>);
+      },
+    )
+    .get(
+      '/audit/seals',
+      operation({
+        id: 'verifySeals',
+        tag: 'Audit',
+        summary: 'Walks the chain of hashes and names the first row that was tampered with.',
+        query: SealQuery,
+        answer: SealAnswer,
+      }),
+      async (c) => {
+        const report = await audit.verify(c.var.input.query.against?.toLowerCase());
+        const tampered = report.firstTampered;
+        return c.json({
+          ok: report.ok,
+          head: report.head,
+          sealed: report.sealed,
+          unsealed: report.unsealed,
+          first_tampered: tampered && {
+            txn_no: tampered.txnNo,
+            transaction_id: tampered.transactionId,
+            detail: tampered.detail,
+          },
+        } satisfies z.infer<typeof SealAnswer>);
+      },
+    )
+    .post(
+      '/recover',
+      operation({
+        id: 'recover',
+        tag: 'Audit',
+        summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
+        body: RecoverRequest,
+        bodyOptional: true,
+        answer: RecoverAnswer,
+        faults: ['temporal_unavailable'],
+      }),
+      async (c) => {
+        if (temporal.restartStrays === undefined) {
+          throw new Fault(
+            'temporal_unavailable',
+            'No Temporal is configured here, so there are no stories to restart.',
+          );
+        }
+        const restarted = await temporal.restartStrays(c.var.input.body.limit ?? STRAYS_MAX);
+        return c.json({ restarted: restarted.length, transaction_ids: restarted } satisfies z.infer<
+          typeof RecoverAnswer
+        >);
+      },
+    );
+
+function renderUptime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m ${seconds % 60}s`;
+}
