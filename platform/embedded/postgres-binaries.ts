@@ -35,13 +35,15 @@ export interface BinariesOptions {
   /** Where copies may go first. */
   home: string;
   onProgress: (text: string) => void;
+  /** The unpacked npm package; for tests. */
+  packageFolder?: string;
 }
 
 const OS: Partial<Record<NodeJS.Platform, string>> = { linux: 'linux', darwin: 'darwin' };
 
 /** Finds them, mends them, copies them if need be. Throws with what to do where there are none for this machine. */
-export function preparePostgresBinaries({ user, home, onProgress }: BinariesOptions): PostgresBinaries {
-  const shipped = findPackage();
+export function preparePostgresBinaries(options: BinariesOptions): PostgresBinaries {
+  const { user, home, onProgress, packageFolder: shipped = findPackage() } = options;
   const version = (JSON.parse(readFileSync(join(shipped, 'package.json'), 'utf8')) as { version: string }).version;
 
   if (needsMending(shipped) && mayWrite(join(shipped, 'native'))) mend(shipped);
