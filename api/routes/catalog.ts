@@ -72,7 +72,9 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         body: PutClusterRequest,
         answer: ClusterAnswer,
         faults: ['key_reused'],
-        example: { request: { cost_source: 'reported', reconciliation_timeout_seconds: 172_800 } },
+        example: {
+          request: { time_zone: 'America/Denver', cost_source: 'reported', reconciliation_timeout_seconds: 172_800 },
+        },
       }),
       async (c) => {
         const { path, body, caller } = c.var.input;

@@ -6,12 +6,12 @@ import {
   Count,
   Description,
   Instant,
+  LimitedUser,
   Money,
   PartitionName,
   Time,
   TimeZone,
   Unit,
-  UserName,
   alongside,
   asbbPageQuery,
   factor,
@@ -186,7 +186,7 @@ export const LimitRequest = z
 
 export const UserLimitQuery = z.object({ partition: PartitionName.optional() });
 export const PartitionLimitPath = z.object({ account: AccountName, partition: PartitionName });
-export const UserLimitPath = z.object({ account: AccountName, user: UserName });
+export const UserLimitPath = z.object({ account: AccountName, user: LimitedUser });
 export const AccountPath = z.object({ account: AccountName });
 
 export const BalanceQuery = z.object({ at: Instant.optional().describe('As of then. Default: now.') });

@@ -219,7 +219,7 @@ export const AccountName = z
   .string()
   .min(1)
   .max(64)
-  .regex(/^[^\s/\p{C}][^/\p{C}]*$/u, 'must not start with a space or contain "/" or control characters')
+  .regex(/^(?!\.{1,2}$)[^\s/\p{C}][^/\p{C}]*$/u, 'must not start with a space or contain "/" or control characters')
   .meta({ description: "The account's name in the scheduler (ASBB: slurm_account)." });
 
 export const ClusterName = z
@@ -233,7 +233,10 @@ export const ClusterName = z
   .meta({ description: "The cluster's name. Letters, digits, dot, underscore and hyphen." });
 
 export const PartitionName = text(128).meta({ description: 'The partition (queue) of the cluster.' });
-export const UserName = text(128).meta({
+export const UserName = text(128)
+  .regex(/^(?!\*$)/, 'must be a login name; "*" is not one')
+  .meta({ description: 'Login name.' });
+export const LimitedUser = text(128).meta({
   description: 'Login name; "*" stands for every user who has no cap of his own.',
 });
 export const Unit = text(32)

@@ -1,0 +1,172 @@
+/** The document is right by the specification, and nothing in it is left to be guessed. */
+import { execFileSync } from 'node:child_process';
+import { FAULTS } from '../../domain/faults';
+import { startApi, type TestApi } from './helpers/api';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.stop());
+
+interface Described {
+  description?: string;
+  $ref?: string;
+}
+interface Operation {
+  operationId: string;
+  summary: string;
+  parameters?: { name: string; in: string; description?: string; schema: Described }[];
+  requestBody?: { content: Record<string, { example?: unknown; schema: Described }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Described }> }>;
+}
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, { properties?: Record<string, Described> }> };
+}
+
+const read = async (): Promise<Document> => (await api.get('/openapi.json')).body as Document;
+const operationsOf = ({ paths }: Document) =>
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+  );
+
+/** The validator ships as an ES module, which jest cannot load and Node can. */
+function validate(document: unknown): unknown {
+  const script = `
+    import { Validator } from '@seriousme/openapi-schema-validator';
+    import { text } from 'node:stream/consumers';
+    const { valid, errors } = await new Validator().validate(JSON.parse(await text(process.stdin)));
+    console.log(JSON.stringify({ valid, errors: errors ?? [] }));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    input: JSON.stringify(document),
+    encoding: 'utf8',
+  });
+  return JSON.parse(output);
+}
+
+test('the document is valid OpenAPI 3.1', async () => {
+  const document = await read();
+  expect(document.openapi).toMatch(/^3\.1\./);
+  expect(validate(document)).toEqual({ valid: true, errors: [] });
+  expect(validate({ ...document, paths: { nowhere: 1 } })).toMatchObject({ valid: false });
+});
+
+test('every operation has a name of its own and a summary', async () => {
+  const operations = operationsOf(await read());
+  const names = operations.map(({ operation }) => operation.operationId);
+  expect(new Set(names).size).toBe(names.length);
+  expect(operations.filter(({ operation }) => operation.summary === '')).toEqual([]);
+});
+
+test('everything with a body shows an example of it that is taken', async () => {
+  const bodies = operationsOf(await read()).flatMap(({ name, operation }) =>
+    operation.requestBody ? [{ name, media: operation.requestBody.content['application/json'] }] : [],
+  );
+  expect(bodies.length).toBeGreaterThan(15);
+  expect(bodies.filter(({ name, media }) => media?.example === undefined && !name.endsWith('/recover'))).toEqual([]);
+  for (const { name, media } of bodies) {
+    const [method = '', path = ''] = name.split(' ');
+    const address = path.replace(/\{rate_no\}/, '1').replace(/\{\w+\}/g, 'unknown');
+    const answer = await api.ask(method, address, media?.example ?? {});
+    expect({ name, status: answer.status, errors: answer.body.errors }).not.toMatchObject({ status: 400 });
+  }
+});
+
+test('the errors of every operation are problems, with their codes', async () => {
+  const known = new Set<string>(Object.keys(FAULTS));
+  for (const { name, operation } of operationsOf(await read())) {
+    for (const [status, { description, content }] of Object.entries(operation.responses)) {
+      if (status.startsWith('2') || content?.['application/problem+json'] === undefined) continue;
+      const codes = [...description.matchAll(/`(\w+)`/g)].map(([, code]) => code ?? '');
+      expect({ name, status, codes }).toEqual({ name, status, codes: codes.filter((code) => known.has(code)) });
+      expect(codes.length).toBeGreaterThan(0);
+    }
+  }
+});
+
+test('amounts say their unit and their precision', async () => {
+  const { schemas } = (await read()).components;
+  for (const name of ['Amount', 'PositiveAmount', 'SignedAmount', 'ReportedCost', 'Money']) {
+    expect((schemas[name] as Described).description).toMatch(/account's unit/);
+  }
+  for (const name of ['Amount', 'PositiveAmount', 'SignedAmount', 'Money']) {
+    expect((schemas[name] as Described).description).toMatch(/six decimals/);
+  }
+});
+
+test('every address of the contract is there', async () => {
+  const names = operationsOf(await read()).map(({ name }) => name);
+  expect(names).toMatchInlineSnapshot(`
+   [
+     "GET /health",
+     "GET /livez",
+     "GET /readyz",
+     "GET /version",
+     "GET /metrics",
+     "POST /api/v1/budget/check",
+     "POST /api/v1/budget/estimate",
+     "POST /api/v1/budget/reconcile",
+     "GET /api/v1/accounts",
+     "POST /api/v1/accounts",
+     "GET /api/v1/accounts/{account}",
+     "PUT /api/v1/accounts/{account}",
+     "DELETE /api/v1/accounts/{account}",
+     "POST /api/v1/accounts/{account}/unarchive",
+     "GET /api/v1/accounts/{account}/balance",
+     "GET /api/v1/accounts/{account}/statement",
+     "GET /api/v1/accounts/{account}/funds",
+     "GET /api/v1/accounts/{account}/policy",
+     "PUT /api/v1/accounts/{account}/policy",
+     "GET /api/v1/accounts/{account}/partition-limits",
+     "PUT /api/v1/accounts/{account}/partition-limits/{partition}",
+     "DELETE /api/v1/accounts/{account}/partition-limits/{partition}",
+     "GET /api/v1/accounts/{account}/user-limits",
+     "PUT /api/v1/accounts/{account}/user-limits/{user}",
+     "DELETE /api/v1/accounts/{account}/user-limits/{user}",
+     "POST /api/v1/accounts/{account}/deposits",
+     "POST /api/v1/accounts/{account}/withdrawals",
+     "POST /api/v1/transfers",
+     "POST /api/v1/refunds",
+     "POST /api/v1/adjustments",
+     "GET /api/v1/transactions",
+     "GET /api/v1/transactions/{transaction_id}",
+     "GET /api/v1/holds",
+     "GET /api/v1/holds/{transaction_id}",
+     "POST /api/v1/holds/{transaction_id}/resize",
+     "POST /api/v1/holds/{transaction_id}/release",
+     "GET /api/v1/clusters",
+     "POST /api/v1/clusters",
+     "GET /api/v1/clusters/{cluster}",
+     "PUT /api/v1/clusters/{cluster}",
+     "PUT /api/v1/clusters/{cluster}/partitions/{partition}",
+     "DELETE /api/v1/clusters/{cluster}/partitions/{partition}",
+     "GET /api/v1/rates",
+     "POST /api/v1/rates",
+     "POST /api/v1/rates/{rate_no}/end",
+     "POST /api/v1/jobs/events",
+     "GET /api/v1/jobs",
+     "GET /api/v1/jobs/{cluster}/{job_id}",
+     "GET /api/v1/audit",
+     "GET /api/v1/audit/seals",
+     "POST /api/v1/recover",
+   ]
+  `);
+});
+
+test('the docs page works without anybody else: everything it loads comes from here', async () => {
+  const page = await api.get('/docs');
+  expect(page.status).toBe(200);
+  const sources = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source]) => source ?? '');
+  expect(sources).toEqual(['data:,', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/docs/start.js']);
+  for (const source of sources.slice(1)) expect((await api.get(source)).status).toBe(200);
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+  const packed = await api.get('/docs/swagger-ui-bundle.js', { headers: { 'Accept-Encoding': 'gzip' } });
+  expect(packed.headers.get('content-encoding')).toBe('gzip');
+});
+
+test('every fault has a paragraph on the page that problems point to', async () => {
+  const page = (await api.get('/docs/faults')).text;
+  for (const code of Object.keys(FAULTS)) expect(page).toContain(`<h2 id="${code}">`);
+});
