@@ -40,7 +40,10 @@ export function openPriceBooks(sql: Sql): PriceBooks {
     upToDate: async () => {
       if (!known) return read();
       const [row] = await ask(() => sql<{ version: bigint }[]>`select version from ledger.catalog_version`);
-      return row && row.version === known.version ? known : read();
+      const isNow = (book: PriceBook | undefined): book is PriceBook => book?.version === row?.version;
+      if (isNow(known)) return known;
+      if (reading) await reading.catch(() => undefined);
+      return isNow(known) ? known : read();
     },
   };
 }

@@ -18,7 +18,7 @@ export function readOrFault<T>(read: (text: string) => T, text: string): T | und
 export const strangeText = (alphabet: string) =>
   fc.oneof(
     fc.string({ unit: 'binary' }),
-    fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 60 }),
+    fc.string({ unit: fc.constantFrom(...alphabet.split('')), maxLength: 60 }),
     fc.constantFrom('', ' ', '\0', '-', '9'.repeat(400), '1e400', 'NaN', 'Infinity', '__proto__', 'constructor'),
   );
 
