@@ -21,6 +21,8 @@ export interface MoneyHouse {
   account(name: string, settings?: Partial<AccountSettings> & { unit?: string }): Promise<Account>;
   /** Holds an amount as a check would, at the given time. */
   hold(account: string, amount: Micro, options?: HoldOptions): Promise<string>;
+  /** The same, with the code of the decision. */
+  tryHold(account: string, amount: Micro, options?: HoldOptions): Promise<{ code: string; holdId: string }>;
   charge(run: Partial<RunCharge> & { runKey: string; cost?: Micro; at?: string; until?: string }): Promise<ChargedRun>;
 }
 
@@ -41,31 +43,38 @@ export async function openMoneyHouse(): Promise<MoneyHouse> {
     insert into ledger.clusters (name, time_zone) values ('hpc', 'UTC') returning cluster_no`;
   if (!cluster) throw new Error('no cluster');
 
+  const tryHold: MoneyHouse['tryHold'] = async (account, amount, options = {}) => {
+    const { partition = 'batch', user = 'rkaur', at = null } = options;
+    const holdId = `txn_${nextUlid()}`;
+    const item = {
+      n: 0,
+      account,
+      principal: 'local',
+      cluster_no: cluster.cluster_no,
+      user,
+      at,
+      hold_ids: [holdId],
+      partitions: [partition],
+      amounts: [amount.toString()],
+      request: {},
+    };
+    const [placed] = await sql<{ outcome: string; answer: { code: string } }[]>`
+      select outcome, answer from ledger.place_holds(${JSON.stringify([item])}::text::jsonb)`;
+    if (placed?.outcome !== 'decided') throw new Error(`the hold was not decided: ${placed?.outcome}`);
+    return { code: placed.answer.code, holdId };
+  };
+
   return {
     database,
     ledger,
     account: (name, { unit = 'USD', ...settings } = {}) =>
       ledger.accounts.create({ name, unit, title: name, startsAt: START, endsAt: END, ...settings }, CALLER),
 
-    async hold(account, amount, { partition = 'batch', user = 'rkaur', at } = {}) {
-      const holdId = `txn_${nextUlid()}`;
-      const item = {
-        n: 0,
-        account,
-        principal: 'local',
-        cluster_no: cluster.cluster_no,
-        user,
-        at: at ?? null,
-        hold_ids: [holdId],
-        partitions: [partition],
-        amounts: [amount.toString()],
-        request: {},
-      };
-      const [placed] = await sql<{ outcome: string; answer: { code: string } }[]>`
-        select outcome, answer from ledger.place_holds(${JSON.stringify([item])}::text::jsonb)`;
-      if (placed?.outcome !== 'decided' || placed.answer.code !== 'placed') {
-        throw new Error(`the hold was not placed: ${JSON.stringify(placed)}`);
-      }
+    tryHold,
+
+    async hold(account, amount, options) {
+      const { code, holdId } = await tryHold(account, amount, options);
+      if (code !== 'placed') throw new Error(`the hold was not placed: ${code}`);
       return holdId;
     },
 
