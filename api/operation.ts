@@ -74,7 +74,9 @@ export function operation<
 
   const middleware: MiddlewareHandler = async (c, next) => {
     const errors: FieldError[] = [];
-    const path = spec.path ? parsePart(spec.path, c.req.param(), errors) : {};
+    const params = c.req.param();
+    checkTexts(params, '', errors);
+    const path = spec.path ? parsePart(spec.path, params, errors) : {};
     const query = readsQuery ? parsePart(spec.query ?? Nothing, readQuery(c, knownQuery, dialect, errors), errors) : {};
     let body: unknown = {};
     if (spec.body && bodyNames) {

@@ -17,12 +17,15 @@ export function numeralOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** A wrong field does not keep the checks across fields from running. */
+const JUST_THIS = { abort: false } as const;
+
 const requiredOr = (what: string) => (issue: { input?: unknown }) =>
   issue.input === undefined ? 'is required' : `must be ${what}`;
 
 /** A number, or the same as a string: JSON numbers lose nothing on their way here, and strings are for those who fear it. */
 const numeral = (what: string) =>
-  z.custom<number | string>((value) => numeralOf(value) !== undefined, { error: requiredOr(what) });
+  z.custom<number | string>((value) => numeralOf(value) !== undefined, { ...JUST_THIS, error: requiredOr(what) });
 
 /** Runs a parser that throws `Fault`, and turns its sentence into the field's mistake. */
 export function readWith<T>(read: (text: string) => T) {
@@ -172,7 +175,10 @@ export const text = (max: number, options: { empty?: boolean } = {}) =>
 /** An identifier that schedulers write as a number and as a string. */
 export const idLike = (max: number, options: { empty?: boolean } = {}) =>
   z
-    .custom<number | string>((value) => numeralOf(value) !== undefined, { error: requiredOr('a string or a number') })
+    .custom<number | string>((value) => numeralOf(value) !== undefined, {
+      ...JUST_THIS,
+      error: requiredOr('a string or a number'),
+    })
     .transform((value, context) => {
       const id = (numeralOf(value) ?? '').trim();
       if (id === '' && !options.empty) context.addIssue({ code: 'custom', message: 'must not be empty' });
@@ -270,7 +276,7 @@ export const AnyJson = z.unknown().transform(plainJson).meta({ description: 'Any
 export const JsonObject = z
   .custom<Record<string, unknown>>(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && !isLosslessNumber(value),
-    { error: requiredOr('an object') },
+    { ...JUST_THIS, error: requiredOr('an object') },
   )
   .transform((value) => plainJson(value) as Record<string, unknown>)
   .meta({ type: 'object', additionalProperties: true });
@@ -304,7 +310,11 @@ export const Count = z.number().int();
 export const pageQuery = {
   limit: integer(1, 1000).optional().describe('How many rows at most; default and maximum 1000.'),
   offset: integer(0, 1_000_000_000).optional().describe('How many rows to leave out. The Link header is better.'),
-  cursor: text(500).optional().describe('From the Link header (rel="next") of the page before; opaque.'),
+  cursor: z
+    .string()
+    .regex(/^\d{1,18}$/, 'is not a cursor of this list; take it from the Link header of the page before')
+    .optional()
+    .describe('From the Link header (rel="next") of the page before; opaque.'),
 };
 
 /** ASBB's lists ignore a limit or an offset that makes no sense; so do we there. */
