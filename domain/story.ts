@@ -6,7 +6,11 @@
  * which their leader covers. Pure: the same facts tell the same story, in whatever order they arrived.
  */
 import type { JobState, Resources } from './job';
-import { readTask, type Interval, type ReportedCost, type Run, type RunEvent, type Task } from './runs';
+import type { Interval, ReportedCost, RunEvent, Task } from './runs';
+import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
+import { readChapter, type Chapter, type StoryHold } from './tasks';
+
+export type { StoryCharge, StoryHold, StoryRun };
 
 /** Times are microseconds since 1970. */
 export interface StoryFacts {
@@ -20,29 +24,6 @@ export interface StoryFacts {
   handledThrough: bigint;
 }
 
-export interface StoryHold {
-  holdNo: bigint;
-  holdId: string;
-  status: 'open' | 'settled' | 'released';
-  late: boolean;
-  overdueAt?: bigint;
-  effectiveAt: bigint;
-  placedAt: bigint;
-  costSource: 'usage' | 'reported';
-  /** What was asked for; unknown where the job had no check. */
-  resources?: Resources;
-  wallSeconds?: number;
-  arrayTasks: number;
-}
-
-export interface StoryCharge {
-  runKey: string;
-  holdNo: bigint;
-  startedAt?: bigint;
-  /** Its amount is what somebody reported, no longer what usage says. */
-  isReported: boolean;
-}
-
 export interface StoryOptions {
   /** Rulings 16; see AdvanceOptions. */
   scheduler: 'absent' | 'unreachable' | 'asked';
@@ -50,16 +31,6 @@ export interface StoryOptions {
   unpriced: ReadonlySet<string>;
   /** Keys of runs that another hold's story has charged: a run is paid for once. */
   chargedElsewhere: ReadonlySet<string>;
-}
-
-/** A run with the key that its charge is unique by, and its charge if it has one. */
-export interface StoryRun {
-  runKey: string;
-  hold: StoryHold;
-  run: Run;
-  /** What the job asked for, where the run itself does not say what it had. */
-  asked?: Resources;
-  charge?: StoryCharge;
 }
 
 export type Due =
@@ -106,32 +77,12 @@ interface Wait {
   isGivenUp?: boolean;
 }
 
-interface Chapter {
-  hold: StoryHold;
-  tasks: Task[];
-  events: readonly RunEvent[];
-  /** Costs for all of its tasks together. */
-  wholeCosts: ReportedCost[];
-  isOver: boolean;
-  /** Runs that the hold has still to pay for. */
-  unfinished: number;
-}
-
 const SECOND = 1_000_000n;
 
 export function tellStory(facts: StoryFacts, options: StoryOptions): Story {
   const told = new Telling(facts, options);
   return told.tell();
 }
-
-/** `<cluster>/<job id>[_task]/<submit>/<start>`, the times in epoch seconds, '-' where unknown. */
-export function runKeyOf(cluster: string, run: Pick<Run, 'jobId' | 'task' | 'submittedAt' | 'startedAt'>): string {
-  const seconds = (at: bigint | undefined) => (at === undefined ? '-' : (at / SECOND).toString());
-  return `${stemOf(cluster, run)}${seconds(run.submittedAt)}/${seconds(run.startedAt)}`;
-}
-
-const stemOf = (cluster: string, { jobId, task }: Pick<Run, 'jobId' | 'task'>): string =>
-  `${cluster}/${jobId}${task === '' ? '' : task.startsWith('+') ? task : `_${task}`}/`;
 
 class Telling {
   private readonly graceMicros: bigint;
@@ -150,8 +101,8 @@ class Telling {
 
   tell(): Story {
     const { facts } = this;
-    const chapters = facts.holds.map((_, index) => this.chapterOf(index));
-    const runs = this.matchCharges(chapters);
+    const chapters = facts.holds.map((_, index) => readChapter(facts.holds, facts.events, index));
+    const runs = pairWithCharges(chapters, facts);
     const due: Due[] = [];
     const waits: Wait[] = [];
     const wholeCost = this.spreadCosts(chapters, runs, due);
@@ -175,93 +126,7 @@ class Telling {
     };
   }
 
-  // Which events are whose ---------------------------------------------------------------------------------------------
-
-  private chapterOf(index: number): Chapter {
-    const { holds, events } = this.facts;
-    const hold = holds[index] as StoryHold;
-    const leader = holds[0] as StoryHold;
-    const own = events.filter(({ holdNo }) => holdNo === hold.holdNo);
-    if (holds.length === 1) return this.ordinaryChapter(hold, own);
-
-    // A component is heard of under an id of its own, or as +n of the leader's job; what the leader does, all do.
-    const isOwnJob = index > 0 && own.length > 0;
-    const source = isOwnJob ? own : events.filter(({ holdNo }) => holdNo === leader.holdNo);
-    const label = isOwnJob || index === 0 ? '' : `+${index}`;
-    const mine = source.filter(({ task, type }) =>
-      task === '' ? isOwnJob || type !== 'cost' : task === `+${index}` || isOwnJob,
-    );
-    const resized = mine.map((event) =>
-      // The resources of the whole job are not those of one component.
-      event.task === '' && !isOwnJob && event.resources ? withoutResources(event) : event,
-    );
-    const jobId = source[0]?.jobId;
-    const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
-    const wholeCosts = index === 0 ? costsOf(own.filter(({ task }) => task === '')) : [];
-    const isOver = tasks.length > 0 && tasks.every((task) => task.isOver);
-    return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1 };
-  }
-
-  private ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter {
-    const tasks: Task[] = [];
-    const wholeCosts: ReportedCost[] = [];
-    let endsAsAWhole = false;
-    for (const [jobId, ofJob] of groupBy(events, ({ jobId }) => jobId)) {
-      const byTask = groupBy(ofJob, ({ task }) => task);
-      const common = byTask.get('') ?? [];
-      byTask.delete('');
-      if (byTask.size === 0) {
-        tasks.push(readTask(jobId, '', common));
-        endsAsAWhole = true;
-        continue;
-      }
-      // What is said of the array is said of each task, but for its cost, and for a start (an array has none).
-      const shared = common.filter(({ type }) => type !== 'cost' && type !== 'started');
-      for (const [task, ofTask] of byTask) tasks.push(readTask(jobId, task, [...ofTask, ...shared]));
-      if (common.some(({ type }) => type === 'started')) tasks.push(readTask(jobId, '', withoutCosts(common)));
-      wholeCosts.push(...costsOf(common));
-      endsAsAWhole ||= shared.some(({ type }) => type === 'ended' || type === 'cancelled');
-    }
-    const overCount = tasks.filter((task) => task.isOver).length;
-    const isReconciled = wholeCosts.some(({ isFinal }) => isFinal);
-    const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
-    const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
-    const left = Math.max(hold.arrayTasks, tasks.length) - overCount;
-    return { hold, tasks, events, wholeCosts, isOver, unfinished: isOver ? 0 : Math.max(1, left) };
-  }
-
   // Charges ------------------------------------------------------------------------------------------------------------
-
-  /**
-   * Pairs runs with their charges. The key is exact, but a run may have been charged before its start was known, or under
-   * a start that the accounting later corrected by seconds; the hold's own charges tell.
-   */
-  private matchCharges(chapters: readonly Chapter[]): StoryRun[] {
-    const left = new Set(this.facts.charges);
-    const cluster = this.facts.cluster.name;
-    const runs = chapters.flatMap(({ hold, tasks }) =>
-      tasks.flatMap((task) =>
-        task.runs.map((run): StoryRun => {
-          const asked = task.resources ?? hold.resources;
-          return { runKey: runKeyOf(cluster, run), hold, run, ...(asked ? { asked } : {}) };
-        }),
-      ),
-    );
-    const pair = (fits: (run: StoryRun, charge: StoryCharge) => boolean) => {
-      for (const run of runs) {
-        const charge = run.charge ? undefined : [...left].find((candidate) => fits(run, candidate));
-        if (!charge) continue;
-        left.delete(charge);
-        run.charge = charge;
-        run.runKey = charge.runKey;
-      }
-    };
-    const isOfTask = ({ run }: StoryRun, charge: StoryCharge) => charge.runKey.startsWith(stemOf(cluster, run));
-    pair((run, charge) => run.runKey === charge.runKey);
-    pair((run, charge) => isOfTask(run, charge) && run.run.starts.some((start) => start === charge.startedAt));
-    pair((run, charge) => isOfTask(run, charge) && charge.startedAt === undefined);
-    return runs;
-  }
 
   /** A cost for the whole job is divided over its runs once all of them have ended. */
   private spreadCosts(chapters: readonly Chapter[], runs: StoryRun[], due: Due[]): 'none' | 'waits' | 'done' {
@@ -271,28 +136,11 @@ class Telling {
     if (!cost || !leader) return 'none';
     const isComplete = costs.some(({ isFinal }) => isFinal) || chapters.every(({ isOver }) => isOver);
     if (!isComplete) return 'waits';
-    if (runs.length === 0) runs.push(this.runOfWholeJob(leader));
+    if (runs.length === 0) runs.push(runOfWholeJob(leader, this.facts));
     const isCorrected = cost.isCorrection && cost.eventNo > this.facts.handledThrough;
     const open = isCorrected ? runs : runs.filter(({ charge }) => !charge?.isReported);
     if (open.length > 0) due.push({ act: 'spread', runs: open, cost });
     return 'done';
-  }
-
-  private runOfWholeJob({ hold }: Chapter): StoryRun {
-    const { events, cluster, charges } = this.facts;
-    const first = events[0];
-    const run: Run = {
-      jobId: first?.jobId ?? hold.holdId,
-      task: '',
-      starts: [],
-      suspensions: [],
-      suspendedSeconds: 0,
-      resources: [],
-      costs: [],
-    };
-    const runKey = runKeyOf(cluster.name, run);
-    const charge = charges.find((candidate) => candidate.runKey === runKey);
-    return { runKey, hold, run, ...(charge ? { charge } : {}) };
   }
 
   /** Adds the charge that is due for a run, or says what it waits for. Runs that go on are followHold's. */
@@ -342,7 +190,7 @@ class Telling {
       due.push({ act: 'close', hold, reason: 'The job was bound to a hold of its own', at: this.facts.now });
       return;
     }
-    const lifeWaits = chapter.isOver ? [] : this.lifeOf(chapter);
+    const lifeWaits = this.lifeOf(chapter);
     const all = [...runWaits, ...lifeWaits];
     if (chapter.isOver && all.length === 0 && !awaitsWholeCost) {
       due.push({ act: 'close', hold, reason: reasonOf(chapter), at: this.lastNews(chapter).spokenOfAt });
@@ -351,6 +199,7 @@ class Telling {
     if (lifeWaits.length > 0 && all.every(({ isGivenUp }) => isGivenUp)) {
       const reason = `Nobody could say what became of ${this.nameOf(chapter)}`;
       due.push({ act: 'close', hold, reason, at: this.facts.now });
+      waits.push(...all);
       return;
     }
     waits.push(...all);
@@ -360,10 +209,13 @@ class Telling {
     if (resize) due.push(resize);
   }
 
-  /** What the tasks that are not over wait for. */
+  /** What the tasks wait for that are not over, or of which nobody knows how long they ran. */
   private lifeOf(chapter: Chapter): Wait[] {
     const { hold, tasks } = chapter;
-    const waits = tasks.filter(({ isOver }) => !isOver).map((task) => this.lifeOfTask(chapter, task));
+    const waits = tasks
+      .filter((task) => (!task.isOver && !chapter.isOver) || isOfUnknownLength(task))
+      .map((task) => this.lifeOfTask(chapter, task));
+    if (chapter.isOver) return waits;
     const unseen = Math.max(hold.arrayTasks, 1) - tasks.length;
     if (tasks.length === 0) waits.push(this.pending(chapter, `${this.nameOf(chapter)} to start`));
     else if (hold.arrayTasks > 1 && unseen > 0 && !tasks.some(({ task }) => task === '')) {
@@ -378,6 +230,7 @@ class Telling {
     const run = task.runs.at(-1);
     if (!run) return this.pending(chapter, `${name} to start`);
     if (run.startedAt === undefined) {
+      if (run.costs.length > 0) return this.pending(chapter, `the record of the end of ${name}`);
       return this.orAsk(chapter, {
         state: 'awaiting_cost',
         for: `somebody to say when ${name} started, or what it cost`,
@@ -518,19 +371,6 @@ function effectiveCost(costs: readonly ReportedCost[]): ReportedCost | undefined
   return costs.findLast(({ isCorrection }) => isCorrection) ?? costs[0];
 }
 
-function costsOf(events: readonly RunEvent[]): ReportedCost[] {
-  return events
-    .filter(({ type, cost }) => type === 'cost' && cost !== undefined)
-    .map(({ eventNo, cost, correction, final, at }) => ({
-      eventNo,
-      numeral: cost as string,
-      isCorrection: correction ?? false,
-      isFinal: final ?? false,
-      at,
-    }))
-    .sort((a, b) => (a.eventNo < b.eventNo ? -1 : 1));
-}
-
 function reasonOf({ tasks }: Chapter): string {
   const runs = tasks.flatMap((task) => task.runs);
   const jobId = tasks[0]?.jobId;
@@ -542,21 +382,11 @@ function reasonOf({ tasks }: Chapter): string {
 const nameOf = (jobId: string, task: string): string =>
   task === '' ? `job ${jobId}` : task.startsWith('+') ? `job ${jobId}${task}` : `job ${jobId}_${task}`;
 
-const withoutCosts = (events: readonly RunEvent[]): RunEvent[] => events.filter(({ type }) => type !== 'cost');
-
-const withoutResources = ({ resources: _, ...event }: RunEvent): RunEvent => event;
+/** It ended, nobody has said when it had begun, nor what it cost. */
+const isOfUnknownLength = ({ runs }: Task): boolean =>
+  runs.some(({ startedAt, costs }) => startedAt === undefined && costs.length === 0);
 
 const lengthOf = ({ from, to }: Interval, now: bigint): bigint => (to ?? later(from, now)) - from;
 
 const later = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const sooner = (a: bigint, b: bigint): bigint => (a < b ? a : b);
-
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
-}

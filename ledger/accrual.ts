@@ -1,5 +1,6 @@
 /** What the jobs that run now, or wait for their cost, have accrued: computed on read, stored nowhere (rulings 5). */
 import { ZERO, toMicro, type Micro } from '../domain/money';
+import type { Run } from '../domain/runs';
 import type { StoryRun } from '../domain/story';
 import { epochMicros } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
@@ -18,11 +19,19 @@ export function accruedOf(facts: LedgerFacts, book: PriceBook, runs?: readonly S
 }
 
 function accruedByRun(storyRun: StoryRun, facts: LedgerFacts, book: PriceBook): Micro {
-  const { run } = storyRun;
-  const until = run.endedAt ?? run.supersededAt ?? facts.now;
+  const { run, limitSeconds } = storyRun;
+  const until = run.endedAt ?? run.supersededAt ?? withinLimit(run, limitSeconds, facts.now);
   if (run.startedAt === undefined || until <= run.startedAt) return ZERO;
   const priced = priceRun(storyRun, until, facts, book);
   return 'quarantined' in priced ? ZERO : priced.total;
+}
+
+/** A run of which nothing is heard has not run for longer than it was allowed to: a log of last year is no year of use. */
+function withinLimit(run: Run, limitSeconds: number | undefined, now: bigint): bigint {
+  if (limitSeconds === undefined || run.startedAt === undefined) return now;
+  const paused = run.suspensions.reduce((sum, { from, to }) => sum + ((to ?? now) - from), 0n);
+  const limit = run.startedAt + BigInt(limitSeconds) * 1_000_000n + (paused > 0n ? paused : 0n);
+  return limit < now ? limit : now;
 }
 
 /** For the balance of an account, hold by hold, at a moment: what ended before counts as far as it had gone. */

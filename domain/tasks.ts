@@ -1,0 +1,112 @@
+/**
+ * Which events are whose: the tasks of each hold of a story. An ordinary hold has one job, or an array of tasks, or several
+ * jobs that were given the same key; the holds of a heterogeneous job follow their leader's events and their own.
+ */
+import type { Resources } from './job';
+import { readTask, type ReportedCost, type RunEvent, type Task } from './runs';
+
+export interface StoryHold {
+  holdNo: bigint;
+  holdId: string;
+  status: 'open' | 'settled' | 'released';
+  late: boolean;
+  overdueAt?: bigint;
+  effectiveAt: bigint;
+  placedAt: bigint;
+  costSource: 'usage' | 'reported';
+  /** What was asked for; unknown where the job had no check. */
+  resources?: Resources;
+  wallSeconds?: number;
+  arrayTasks: number;
+}
+
+/** A hold, and what the events say of its tasks. */
+export interface Chapter {
+  hold: StoryHold;
+  tasks: Task[];
+  events: readonly RunEvent[];
+  /** Costs for all of its tasks together. */
+  wholeCosts: ReportedCost[];
+  isOver: boolean;
+  /** Runs that the hold has still to pay for. */
+  unfinished: number;
+}
+
+export function readChapter(holds: readonly StoryHold[], events: readonly RunEvent[], index: number): Chapter {
+  const hold = holds[index] as StoryHold;
+  const leader = holds[0] as StoryHold;
+  const own = events.filter(({ holdNo }) => holdNo === hold.holdNo);
+  if (holds.length === 1) return ordinaryChapter(hold, own);
+
+  // A component is heard of under an id of its own, or as +n of the leader's job; what the leader does, all do.
+  const isOwnJob = index > 0 && own.length > 0;
+  const source = isOwnJob ? own : events.filter(({ holdNo }) => holdNo === leader.holdNo);
+  const label = isOwnJob || index === 0 ? '' : `+${index}`;
+  const mine = source.filter(({ task, type }) =>
+    task === '' ? isOwnJob || type !== 'cost' : task === `+${index}` || isOwnJob,
+  );
+  const resized = mine.map((event) =>
+    // The resources of the whole job are not those of one component.
+    event.task === '' && !isOwnJob && event.resources ? withoutResources(event) : event,
+  );
+  const jobId = source[0]?.jobId;
+  const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
+  const wholeCosts = index === 0 ? costsOf(own.filter(({ task }) => task === '')) : [];
+  const isOver = tasks.length > 0 && tasks.every((task) => task.isOver);
+  return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1 };
+}
+
+function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter {
+  const tasks: Task[] = [];
+  const wholeCosts: ReportedCost[] = [];
+  let endsAsAWhole = false;
+  for (const [jobId, ofJob] of groupBy(events, ({ jobId }) => jobId)) {
+    const byTask = groupBy(ofJob, ({ task }) => task);
+    const common = byTask.get('') ?? [];
+    byTask.delete('');
+    if (byTask.size === 0) {
+      tasks.push(readTask(jobId, '', common));
+      endsAsAWhole = true;
+      continue;
+    }
+    // What is said of the array is said of each task, but for its cost, and for a start (an array has none).
+    const shared = common.filter(({ type }) => type !== 'cost' && type !== 'started');
+    for (const [task, ofTask] of byTask) tasks.push(readTask(jobId, task, [...ofTask, ...shared]));
+    if (common.some(({ type }) => type === 'started')) tasks.push(readTask(jobId, '', withoutCosts(common)));
+    wholeCosts.push(...costsOf(common));
+    endsAsAWhole ||= shared.some(({ type }) => type === 'ended' || type === 'cancelled');
+  }
+  const overCount = tasks.filter((task) => task.isOver).length;
+  const isReconciled = wholeCosts.some(({ isFinal }) => isFinal);
+  const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
+  const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
+  const left = Math.max(hold.arrayTasks, tasks.length) - overCount;
+  return { hold, tasks, events, wholeCosts, isOver, unfinished: isOver ? 0 : Math.max(1, left) };
+}
+
+function costsOf(events: readonly RunEvent[]): ReportedCost[] {
+  return events
+    .filter(({ type, cost }) => type === 'cost' && cost !== undefined)
+    .map(({ eventNo, cost, correction, final, at }) => ({
+      eventNo,
+      numeral: cost as string,
+      isCorrection: correction ?? false,
+      isFinal: final ?? false,
+      at,
+    }))
+    .sort((a, b) => (a.eventNo < b.eventNo ? -1 : 1));
+}
+
+const withoutCosts = (events: readonly RunEvent[]): RunEvent[] => events.filter(({ type }) => type !== 'cost');
+
+const withoutResources = ({ resources: _, ...event }: RunEvent): RunEvent => event;
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
