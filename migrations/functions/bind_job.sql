@@ -24,7 +24,7 @@ begin
       -- A job that was first heard of without its submit time, unless it is another hold's or had ended before this one began.
       update ledger.jobs j set submitted_at = p_submitted_at
       where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at is null
-        and (p_hold_no is null or j.hold_no is null or j.hold_no = p_hold_no)
+        and (p_hold_no is null or j.hold_no = p_hold_no or ledger.may_be_bound(j.hold_no))
         and not exists (
           select from ledger.job_events e
           where e.job_no = j.job_no and e.type in ('ended', 'cancelled') and e.at < p_submitted_at)
@@ -45,10 +45,11 @@ begin
       limit 1;
     end if;
   elsif p_hold_no is not null then
-    select * into v_job from ledger.jobs
-    where cluster_no = p_cluster_no and job_id = p_job_id
-      and (hold_no = p_hold_no or (hold_no is null and (submitted_at is null or submitted_at <= p_at)))
-    order by (hold_no = p_hold_no) desc nulls last, submitted_at desc nulls last
+    select * into v_job from ledger.jobs j
+    where j.cluster_no = p_cluster_no and j.job_id = p_job_id
+      and (j.hold_no = p_hold_no or (
+        (j.submitted_at is null or j.submitted_at <= p_at) and ledger.may_be_bound(j.hold_no)))
+    order by (j.hold_no = p_hold_no) desc nulls last, j.submitted_at desc nulls last
     limit 1;
 
     if not found and exists (
@@ -74,13 +75,7 @@ begin
     insert into ledger.jobs (cluster_no, job_id, submitted_at, hold_no)
     values (p_cluster_no, p_job_id, v_submitted_at, v_hold_no)
     returning * into v_job;
-  elsif v_hold_no is not null and v_job.hold_no is distinct from v_hold_no and (
-    v_job.hold_no is null
-    or exists (
-      select from ledger.holds h
-      where h.hold_no = v_job.hold_no and h.late
-        and not exists (select from ledger.charges c where c.hold_no = h.hold_no)))
-  then
+  elsif v_hold_no is not null and v_job.hold_no is distinct from v_hold_no and ledger.may_be_bound(v_job.hold_no) then
     if v_job.hold_no is not null then
       insert into ledger.outbox (hold_no, kind) values (v_job.hold_no, 'ring') on conflict do nothing;
     end if;
