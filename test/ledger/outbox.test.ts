@@ -1,0 +1,103 @@
+/** The outbox: every story is told, by one dispatcher at a time, however many there are. Real PostgreSQL. */
+import type { OutboxItem } from '../../ledger/types';
+import { clock, openJobsHouse, type JobsHouse } from './jobs-house';
+
+let house: JobsHouse;
+beforeEach(async () => void (house = await openJobsHouse({ poolSize: 12, limit: '100000' })));
+afterEach(() => house[Symbol.asyncDispose]());
+
+const numbers = (items: OutboxItem[]) => items.map(({ outboxNo }) => outboxNo);
+const holds = async (count: number) => Promise.all(Array.from({ length: count }, () => house.hold()));
+
+test('a placed hold waits to be told, with the chapter that its story begins with', async () => {
+  const holdId = await house.hold();
+  const [item, ...others] = await house.ledger.outbox.claim(10, 60_000);
+  expect(others).toEqual([]);
+  expect(item).toMatchObject({
+    kind: 'start',
+    generation: 0,
+    holdId,
+    cluster: 'hpc',
+    account: 'physics',
+    chapter: { state: 'pending', waitsFor: 'the job to start', held: '4.8', unit: 'USD', closed: false },
+  });
+  expect(item?.chapter.deadlineMs).toBeGreaterThan(Date.now());
+});
+
+test('the chapter of a claim knows all that was recorded before it, and what comes later rings', async () => {
+  const holdId = await house.hold();
+  await house.say({ type: 'started', holdId, at: clock(1) });
+  const [item] = await house.ledger.outbox.claim(10, 60_000);
+  expect(item).toMatchObject({ jobId: '4711', chapter: { state: 'running', waitsFor: 'job 4711 to end' } });
+  await house.say({ type: 'ended', at: clock(61) });
+  expect(await house.ledger.outbox.claim(10, 60_000)).toMatchObject([{ kind: 'ring', holdId, jobId: '4711' }]);
+});
+
+test('eight dispatchers claiming at once never get the same item while its lease lasts', async () => {
+  const placed = await holds(100);
+  const claims = await Promise.all(Array.from({ length: 8 }, () => house.ledger.outbox.claim(20, 60_000)));
+  const more = await house.ledger.outbox.claim(100, 60_000);
+  const claimed = [...claims.flat(), ...more];
+  expect(claimed.map(({ holdId }) => holdId).sort()).toEqual([...placed].sort());
+  expect(new Set(numbers(claimed)).size).toBe(100);
+  expect(await house.ledger.outbox.claim(100, 60_000)).toEqual([]);
+});
+
+test('what is done is gone; what was given back can be claimed at once; what was neither, when its lease has ended', async () => {
+  await holds(3);
+  const [first, second, third] = await house.ledger.outbox.claim(3, 60_000);
+  await house.ledger.outbox.done([first!.outboxNo]);
+  await house.ledger.outbox.giveBack([second!.outboxNo]);
+  expect(numbers(await house.ledger.outbox.claim(10, 60_000))).toEqual([second!.outboxNo]);
+  await house.sql`update ledger.outbox set leased_until = clock_timestamp() - interval '1 ms' where outbox_no = ${third!.outboxNo}`;
+  expect(numbers(await house.ledger.outbox.claim(10, 60_000))).toEqual([third!.outboxNo]);
+});
+
+test('a ring that comes while another is being carried is not lost, also when that one is given back', async () => {
+  const holdId = await house.hold();
+  const started = await house.ledger.outbox.claim(10, 60_000);
+  await house.ledger.outbox.done(numbers(started));
+  await house.say({ type: 'submitted', holdId, at: clock(0) });
+  const carried = await house.ledger.outbox.claim(10, 60_000);
+  await house.say({ type: 'started', at: clock(1) });
+  await house.ledger.outbox.giveBack(numbers(carried));
+  expect(await house.ledger.outbox.claim(10, 60_000)).toHaveLength(2);
+});
+
+test('an event that races with the claim of its start is in the chapter or rings: never neither', async () => {
+  for (let round = 0; round < 30; round += 1) {
+    const jobId = `race-${round}`;
+    const holdId = await house.hold();
+    const [items] = await Promise.all([
+      house.ledger.outbox.claim(10, 60_000),
+      house.say({ type: 'submitted', jobId, holdId, at: clock(0) }),
+    ]);
+    const later = await house.ledger.outbox.claim(10, 60_000);
+    const told = [...items, ...later].filter((item) => item.holdId === holdId && item.jobId === jobId);
+    expect(told.length).toBeGreaterThan(0);
+    await house.ledger.outbox.done(numbers([...items, ...later]));
+  }
+});
+
+test('its depth and the age of its oldest item can be watched', async () => {
+  expect(await house.ledger.outbox.depth()).toEqual({ waiting: 0, oldestSeconds: 0 });
+  await holds(2);
+  await house.sql`update ledger.outbox set created_at = created_at - interval '1 minute'`;
+  const { waiting, oldestSeconds } = await house.ledger.outbox.depth();
+  expect(waiting).toBe(2);
+  expect(oldestSeconds).toBeGreaterThan(59);
+});
+
+test('news of a closed hold ring it once more, if they may cost something', async () => {
+  const holdId = await house.hold();
+  await house.say({ type: 'ended', holdId, startedAt: clock(0), at: clock(60) });
+  await house.advance(holdId);
+  await house.ledger.outbox.done(numbers(await house.ledger.outbox.claim(10, 60_000)));
+
+  await house.say({ type: 'submitted', at: clock(0) });
+  expect(await house.ledger.outbox.claim(10, 60_000)).toEqual([]);
+  await house.say({ type: 'cost', at: clock(90), cost: '3' });
+  expect(await house.ledger.outbox.claim(10, 60_000)).toMatchObject([
+    { kind: 'ring', holdId, chapter: { closed: false } },
+  ]);
+});
