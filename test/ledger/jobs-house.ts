@@ -31,6 +31,7 @@ export const job = (changes: Partial<JobRequest> = {}): JobRequest => ({
 });
 
 export interface JobsHouse extends AsyncDisposable {
+  url: string;
   sql: Sql;
   ledger: Ledger;
   /** Holds for a job of four node-hours (4.80 USD held) at noon, unless the changes say otherwise. Returns the hold's id. */
@@ -75,6 +76,7 @@ export async function openJobsHouse(
     CALLER,
   );
   return {
+    url: database.url,
     sql,
     ledger,
 

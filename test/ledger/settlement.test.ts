@@ -1,5 +1,6 @@
 /** What runs cost and what their holds keep: requeues, arrays, components, pauses, changes, funds. Real PostgreSQL. */
 import type { Resources } from '../../domain/job';
+import { loadFacts } from '../../ledger/story-facts';
 import { clock, CALLER, job, NOON, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;
@@ -340,6 +341,26 @@ test('twenty advances at once do everything once', async () => {
   const chapters = await Promise.all(Array.from({ length: 20 }, () => house.advance(holdId)));
   for (const chapter of chapters) expect(chapter).toMatchObject({ closed: true, charged: '2', released: '2.8' });
   expect(await chargesOf(holdId)).toEqual([`${jobId} usage 1`, `${jobId} usage 1`]);
+});
+
+test('a story that was told from what is no longer true does nothing', async () => {
+  const [holdId, jobId] = [await house.hold(), nextJob()];
+  await house.say({ type: 'started', jobId, holdId, at: clock(0) });
+  const facts = await loadFacts(house.sql, holdId);
+  const act = async (seen: { event_no: string; charges: number }) => {
+    const acts = [{ act: 'close', hold_id: holdId, reason: 'too late', actor: 'test' }];
+    const [row] = await house.sql<{ outcome: string }[]>`
+      select ledger.act_on_story(${facts.leaderNo}, ${JSON.stringify(seen)}::text::jsonb,
+        ${JSON.stringify(acts)}::text::jsonb, '{"handled_through": "0"}') ->> 'outcome' as outcome`;
+    return row?.outcome;
+  };
+  const seen = { event_no: String(facts.events[0]?.eventNo), charges: 0 };
+  await house.say({ type: 'requeued', jobId, at: clock(60) });
+  expect(await act(seen)).toBe('stale');
+  await house.advance(holdId, { now: clock(61) });
+  const now = await loadFacts(house.sql, holdId);
+  expect(await act({ event_no: String(now.events.at(-1)?.eventNo), charges: 0 })).toBe('stale');
+  expect(await house.money(holdId)).toMatchObject({ status: 'open', charged: '1' });
 });
 
 test('what running jobs have accrued is shown in the balance and by the job, and is not stored', async () => {
