@@ -4,6 +4,7 @@
  *
  * A decision is rendered from what ledger.decisions keeps and nothing else, so a replay is the first answer word for word.
  */
+import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
@@ -99,7 +100,7 @@ interface Placed {
   effectiveAt: Instant | null;
 }
 
-const nextUlid = monotonicFactory();
+const nextUlid = monotonicFactory(bufferedRandom());
 
 /** Prices can change between pricing and placing, but hardly this often in a row. */
 const PRICINGS_MAX = 8;
@@ -276,6 +277,19 @@ function makeItem(
       ...(request.at === undefined ? {} : { at: request.at }),
       ...(request.details === undefined ? {} : { details: request.details }),
     },
+  };
+}
+
+/** Fractions from the system's random bytes, fetched by the page: one call a character cost more than pricing the job. */
+function bufferedRandom(): () => number {
+  const page = new Uint8Array(4096);
+  let next = page.length;
+  return () => {
+    if (next === page.length) {
+      randomFillSync(page);
+      next = 0;
+    }
+    return (page[next++] ?? 0) / 256;
   };
 }
 

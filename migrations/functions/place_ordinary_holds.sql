@@ -64,13 +64,14 @@ begin
           coalesce(sum(settled_micro + held_micro) filter (where source = 'overdraft'), 0)::bigint as debt
         from ledger.funds f where f.account_no = d.account_no) m
     ), cap as materialized (
-      select account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at,
+      select root_no, account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at,
         c.closes_at, c.settled_micro + c.held_micro as used_micro, sum(demand)::bigint as demand
       from (
-        select account_no, partition, "user", sum(amount)::bigint as demand from item group by account_no, partition, "user"
+        select root_no, account_no, partition, "user", sum(amount)::bigint as demand
+        from item group by root_no, account_no, partition, "user"
       ) d
       cross join lateral ledger.caps_of(d.account_no, d.partition, d."user", p_now) c
-      group by account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at, c.closes_at
+      group by root_no, account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at, c.closes_at
     ), node as materialized (
       select node.account_no, account.root_no, sum(demand)::bigint as demand,
         sum(demand) filter (where node.account_no = account.account_no) as own_demand
@@ -79,17 +80,13 @@ begin
     ), refused_tree as materialized (
       select root_no from account where not is_open or (demand > 0 and available < demand)
       union all
-      select a.root_no from cap join account a using (account_no)
-      where cap.demand > 0 and cap.limit_micro - cap.used_micro < cap.demand
+      select root_no from cap where demand > 0 and limit_micro - used_micro < demand
       union all
       select node.root_no from node
       cross join lateral (select * from ledger.accounts where account_no = node.account_no limit 1) a
+      cross join lateral ledger.subtree_limit(node.account_no, p_now) l
       where a.archived_at is not null or a.status <> 'active' or a.starts_at > p_now or a.ends_at <= p_now
-      union all
-      select node.root_no from node
-      cross join lateral ledger.subtree_limits(node.account_no, p_now) l
-      where l.account_no = node.account_no and node.demand > 0
-        and l.limit_micro - l.settled_micro - l.held_micro < node.demand
+        or (node.demand > 0 and l.limit_micro - l.settled_micro - l.held_micro < node.demand)
     ), placed as materialized (
       select nextval('ledger.txn_numbers') as hold_no, i.*
       from (
@@ -107,16 +104,18 @@ begin
         where account_no = placed.account_no and source <> 'overdraft' and opens_at <= p_now and closes_at > p_now
           and granted_micro > settled_micro + held_micro) f
       where f.through > placed.before and f.through - f.available < placed.before + placed.amount
+    ), partition_cap as materialized (
+      select account_no, partition, used_micro, limit_micro from cap where user_name is null
     ), answered as materialized (
       select placed.*, jsonb_build_object(
           'code', 'placed', 'balance', (account.available - placed.before)::text,
           'held', (account.held_micro + placed.before)::text, 'hold_ids', placed.hold_ids)
-        || case when cap.limit_no is null then '{}' else jsonb_build_object(
+        || case when cap.account_no is null then '{}' else jsonb_build_object(
           'partition_used', (cap.used_micro + placed.before_in_partition)::text, 'partition_limit', cap.limit_micro::text) end
         as answer
       from placed
       join account on account.account_no = placed.account_no
-      left join cap on cap.account_no = placed.account_no and cap.partition = placed.partition and cap.user_name is null
+      left join partition_cap cap on cap.account_no = placed.account_no and cap.partition = placed.partition
     ), decision as (
       insert into ledger.decisions (
         decision_no, principal, key, body_hash, account_no, code, request, answer, effective_at, decided_at)
@@ -155,14 +154,13 @@ begin
       -- Users who fall under a template get their rows with their first holds.
       insert into ledger.limits (
         account_no, partition, user_name, limit_micro, opens_at, closes_at, settled_micro, held_micro, from_template)
-      select cap.account_no, cap.partition, cap.user_name, cap.limit_micro, cap.opens_at, cap.closes_at, cap.settled_micro,
-        cap.held_micro + cap.demand, true
-      from cap join account a using (account_no)
-      where cap.limit_no is null and a.root_no <> all (array(select root_no from refused_tree))
+      select account_no, partition, user_name, limit_micro, opens_at, closes_at, settled_micro, held_micro + demand, true
+      from cap
+      where limit_no is null and root_no <> all (array(select root_no from refused_tree))
     ), counted as (
       update ledger.limits l set held_micro = l.held_micro + cap.demand
-      from cap join account a using (account_no)
-      where l.limit_no = cap.limit_no and cap.demand > 0 and a.root_no <> all (array(select root_no from refused_tree))
+      from cap
+      where l.limit_no = cap.limit_no and cap.demand > 0 and cap.root_no <> all (array(select root_no from refused_tree))
     )
     select array_agg(answered.n), array_agg(answered.answer), (select count(*) from decision)
     into v_answered, v_answers, v_decisions

@@ -1,18 +1,13 @@
--- subtree_limits lists the accounts, from this one upward, that limit what it and everything beside it below them may settle
--- and hold together (rulings 8): an explicit limit, else the money a parent was itself given (with its overdraft), else none.
--- An account without children limits nobody by its own money: that is what its funds are for. (limit 1: a probe, whatever
--- the planner thinks of the table's size.)
+-- subtree_limits lists the limits that bound an account from itself upward (see subtree_limit). Each step is a probe
+-- ("limit 1"), whatever the planner thinks of the size of a table.
 create function ledger.subtree_limits(p_account_no bigint, p_at timestamptz)
 returns table (place int, account_no bigint, name text, limit_micro bigint, settled_micro bigint, held_micro bigint)
 language sql stable
 as $$
-  select node.place::int, a.account_no, a.name, coalesce(t.subtree_limit_micro, own.granted_micro + own.overdraft_micro),
-    t.subtree_settled_micro, t.subtree_held_micro
+  select node.place::int, node.account_no, a.name, l.limit_micro, l.settled_micro, l.held_micro
   from (select account_no, ancestors from ledger.accounts where account_no = p_account_no limit 1) self
   cross join lateral unnest(array[self.account_no] || self.ancestors) with ordinality as node (account_no, place)
-  cross join lateral (select * from ledger.accounts where account_no = node.account_no limit 1) a
-  cross join lateral (select * from ledger.account_totals where account_no = node.account_no limit 1) t
-  left join lateral ledger.spendable(node.account_no, p_at) own
-    on t.subtree_limit_micro is null and t.was_funded and t.has_children
-  where t.subtree_limit_micro is not null or (t.was_funded and t.has_children)
+  cross join lateral (select accounts.name from ledger.accounts where account_no = node.account_no limit 1) a
+  cross join lateral ledger.subtree_limit(node.account_no, p_at) l
+  where l.limit_micro is not null
 $$;
