@@ -30,6 +30,7 @@ export interface AskOptions {
 }
 
 export interface TestApi {
+  app: ReturnType<typeof createApp>;
   sql: Sql;
   ledger: Ledger;
   metrics: Metrics;
@@ -79,6 +80,7 @@ export async function startApi(options: Partial<ApiDeps> = {}): Promise<TestApi>
   };
 
   return {
+    app,
     sql,
     ledger,
     metrics,
