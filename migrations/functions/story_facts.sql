@@ -2,9 +2,15 @@
 --
 -- Any hold of a heterogeneous group stands for its whole group. Times are microseconds since 1970 and amounts are text,
 -- so that JSON carries both exactly. Reads only; domain/story.ts decides what it means.
+--
+-- plpgsql with a generic plan, because planning took most of it: 1.0 ms a call as a SQL function, 0.7 ms with the custom
+-- plans that plpgsql chooses for an array, 0.35 ms like this (2 cores, PostgreSQL 18, November 2026).
 create or replace function ledger.story_facts(p_hold_nos bigint[]) returns table (hold_no bigint, facts jsonb)
-language sql stable
+language plpgsql stable set plan_cache_mode = force_generic_plan
 as $$
+#variable_conflict use_column
+begin
+  return query
   with leaders as (
     select distinct coalesce(h.group_no, h.hold_no) as leader_no from ledger.holds h where h.hold_no = any (p_hold_nos)
   ), members as (
@@ -58,5 +64,6 @@ as $$
   from leaders l
   join ledger.holds lead on lead.hold_no = l.leader_no
   join ledger.clusters c on c.cluster_no = lead.cluster_no
-  join ledger.accounts a on a.account_no = lead.account_no
+  join ledger.accounts a on a.account_no = lead.account_no;
+end;
 $$;
