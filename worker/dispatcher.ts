@@ -81,6 +81,8 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const pause = makePause();
   let stopping = false;
   let failures = 0;
+  /** Temporal refused something in this round or the one before: the log knows. */
+  let refusing = false;
 
   async function run(): Promise<void> {
     while (!stopping) {
@@ -104,19 +106,23 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     }
     const deliveries = gather(items);
     const outcomes = await deliverAll(deliveries);
+    // One story that is refused waits until its lease ends and keeps nobody from being told. When none is taken, the fault
+    // is not theirs (search attributes that are not registered yet), and all of them are tried again soon.
+    if (!outcomes.includes('refused')) refusing = false;
+    const noneTaken = outcomes.length > 0 && outcomes.every((outcome) => outcome === 'refused');
     const withOutcome = (...wanted: Outcome[]) =>
       deliveries
         .filter((_, index) => wanted.includes(outcomes[index] ?? 'not_tried'))
         .flatMap((each) => each.outboxNos);
     try {
       const done = withOutcome('delivered');
-      const back = withOutcome('away', 'not_tried');
+      const back = withOutcome('away', 'not_tried', ...(noneTaken ? (['refused'] as const) : []));
       if (done.length > 0) await outbox.done(done);
       if (back.length > 0) await outbox.giveBack(back);
     } catch (error) {
       return noLedger(error); // The leases end, and it is all said once more.
     }
-    return outcomes.includes('away') ? 'away' : items.length;
+    return noneTaken || outcomes.includes('away') ? 'away' : items.length;
   }
 
   /** `inFlight` carriers share the list; when Temporal is away they all put down what they have. */
@@ -138,6 +144,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
 
   async function deliver(delivery: Delivery): Promise<Outcome> {
     const { story, rings } = delivery;
+    if (isOver(delivery)) return 'delivered';
     try {
       await temporal.withDeadline(() => tell(delivery));
     } catch (error) {
@@ -160,7 +167,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
         signal: doorbell,
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       });
-    } else if (!story.chapter.closed) {
+    } else {
       await workflow.start('jobLifecycle', { ...start, workflowIdReusePolicy: 'REJECT_DUPLICATE' });
     }
   }
@@ -170,7 +177,8 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       heardFromTemporal();
       stats.refused += 1;
       metrics?.dispatched.inc({ kind, outcome: 'refused' });
-      log.error({ err: error, holdId, kind }, 'story refused by Temporal');
+      if (!refusing) log.error({ err: error, holdId, kind }, 'story refused by Temporal');
+      refusing = true;
       return 'refused';
     }
     if (!stats.temporalAway) log.warn({ err: error }, 'temporal away, stories wait in the outbox');
@@ -220,6 +228,9 @@ function gather(items: OutboxItem[]): Delivery[] {
   }
   return [...deliveries.values()];
 }
+
+/** Nothing is left to be told of a hold that was released before its story began. A ring brings news of it. */
+const isOver = ({ story, rings }: Delivery): boolean => story.chapter.closed && !rings;
 
 function startOf(
   { cluster, account, holdId, generation, chapter }: OutboxItem,

@@ -12,6 +12,7 @@ let namespace: Namespace;
 beforeAll(async () => {
   [site, namespace] = await Promise.all([openSite(), freshNamespace()]);
 });
+beforeEach(() => site.database.sql`delete from ledger.outbox`);
 afterAll(async () => {
   await namespace[Symbol.asyncDispose]();
   await site[Symbol.asyncDispose]();
@@ -44,12 +45,12 @@ async function bellsOf({ workflowId }: HeldJob): Promise<number> {
 }
 
 test('two dispatchers start each story once', async () => {
-  const dispatchers = [1, 2].map(() => startTestDispatcher(site.ledger, namespace, { batch: 5 }));
+  await using first = startTestDispatcher(site.ledger, namespace, { batch: 5 });
+  await using second = startTestDispatcher(site.ledger, namespace, { batch: 5 });
   const jobs = await submitMany(40);
   await until('the outbox is empty', isEmpty);
   for (const job of jobs) expect(await hasStarted(job)).toBe(true);
-  expect(dispatchers.map(({ stats }) => stats.delivered.start).reduce((sum, count) => sum + count, 0)).toBe(40);
-  await Promise.all(dispatchers.map((dispatcher) => dispatcher.stop()));
+  expect(first.stats.delivered.start + second.stats.delivered.start).toBe(40);
 });
 
 test('start and news of one job that wait together are one call, and the story begins with the bell', async () => {
@@ -57,15 +58,14 @@ test('start and news of one job that wait together are one call, and the story b
   const claimedBefore: OutboxItem[] = await site.ledger.outbox.claim(100, 50); // So that its news gets a ring of its own.
   await site.tell({ type: 'started', jobId: '501', holdId: job.holdId });
   await site.ledger.outbox.giveBack(claimedBefore.map(({ outboxNo }) => outboxNo));
-  const dispatcher = startTestDispatcher(site.ledger, namespace);
+  await using dispatcher = startTestDispatcher(site.ledger, namespace);
   await until('the outbox is empty', isEmpty);
   expect(dispatcher.stats.delivered).toEqual({ start: 0, ring: 1 });
   expect(await bellsOf(job)).toBe(1);
-  await dispatcher.stop();
 });
 
 test('news that come in a burst ring once or twice, not once each', async () => {
-  const dispatcher = startTestDispatcher(site.ledger, namespace, { pollMs: 300 });
+  await using _dispatcher = startTestDispatcher(site.ledger, namespace, { pollMs: 300 });
   const job = await site.submit({ arrayTasks: 20 });
   await until('the story has started', () => hasStarted(job));
   await site.tell(
@@ -78,24 +78,22 @@ test('news that come in a burst ring once or twice, not once each', async () => 
   );
   await until('the outbox is empty', isEmpty);
   expect(await bellsOf(job)).toBeLessThanOrEqual(2);
-  await dispatcher.stop();
 });
 
 test('a dispatcher that dies between telling Temporal and saying so leaves one story all the same', async () => {
   const { outbox } = site.ledger;
   const dying: Outbox = { ...outbox, done: () => Promise.reject(new Error('killed')) };
-  const first = startTestDispatcher({ ...site.ledger, outbox: dying }, namespace, { leaseMs: 200 });
+  await using first = startTestDispatcher({ ...site.ledger, outbox: dying }, namespace, { leaseMs: 200 });
   const job = await site.submit();
   await until('the story has started', () => hasStarted(job));
   await first.stop();
   expect(await isEmpty()).toBe(false);
 
-  const second = startTestDispatcher(site.ledger, namespace);
+  await using second = startTestDispatcher(site.ledger, namespace);
   await until('the outbox is empty', isEmpty);
   expect(second.stats.refused).toBe(0);
   await until('the run is visible', async () => (await runsOf(job)).length > 0);
   expect(await runsOf(job)).toHaveLength(1);
-  await second.stop();
 });
 
 test('never more calls at once than allowed, however long the outbox', async () => {
@@ -112,10 +110,9 @@ test('never more calls at once than allowed, however long the outbox', async () 
     },
   };
   await submitMany(30);
-  const dispatcher = startTestDispatcher(site.ledger, counted, { inFlight: 3 });
+  await using _dispatcher = startTestDispatcher(site.ledger, counted, { inFlight: 3 });
   await until('the outbox is empty', isEmpty);
   expect(calls.most).toBe(3);
-  await dispatcher.stop();
 });
 
 test('a story that Temporal will not take keeps no other waiting, and stays in the outbox', async () => {
@@ -126,42 +123,42 @@ test('a story that Temporal will not take keeps no other waiting, and stays in t
     (await outbox.claim(limit, leaseMs)).map((item) =>
       item.holdId === bad.holdId ? { ...item, cluster: 'x'.repeat(2_000) } : item,
     );
-  const dispatcher = startTestDispatcher({ ...site.ledger, outbox: { ...outbox, claim } }, namespace);
+  await using dispatcher = startTestDispatcher({ ...site.ledger, outbox: { ...outbox, claim } }, namespace);
   await until('the good one has started', () => hasStarted(good));
   await until('the bad one was refused', () => Promise.resolve(dispatcher.stats.refused === 1));
   expect(dispatcher.stats.temporalAway).toBe(false);
   await dispatcher.stop();
   expect((await outbox.depth()).waiting).toBe(1);
-  await site.database.sql`delete from ledger.outbox`;
 });
 
-test('a dispatcher that stops gives back what it has not carried', async () => {
+test('a dispatcher that stops ends its calls and gives back what it has not carried', async () => {
   const { temporal } = namespace;
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
-  const slow: Namespace = {
-    ...namespace,
-    temporal: { ...temporal, withDeadline: (work, ms) => held.then(() => temporal.withDeadline(work, ms)) },
+  const calls: unknown[] = [];
+  const slow: Pick<Namespace, 'temporal'> = {
+    temporal: {
+      ...temporal,
+      withDeadline: (work, deadlineMs) => {
+        calls.push(work);
+        return held.then(() => temporal.withDeadline(work, deadlineMs));
+      },
+    },
   };
   await submitMany(10);
-  const dispatcher = startTestDispatcher(site.ledger, slow, { inFlight: 2, leaseMs: 600_000 });
-  await until('everything is claimed', async () => {
-    const [row] = await site.database.sql`select bool_and(leased_until is not null) as claimed from ledger.outbox`;
-    return row?.claimed === true;
-  });
+  await using dispatcher = startTestDispatcher(site.ledger, slow, { inFlight: 2, leaseMs: 600_000 });
+  await until('two are on their way', () => Promise.resolve(calls.length === 2));
   const stopped = dispatcher.stop();
   release();
   await stopped;
-  const left = await site.ledger.outbox.claim(100, 60_000);
-  expect(left).toHaveLength(8);
-  await site.ledger.outbox.done(left.map(({ outboxNo }) => outboxNo));
+  expect(await site.ledger.outbox.claim(100, 60_000)).toHaveLength(8);
 });
 
 test('while Temporal is away jobs are admitted, and their stories start when it is back', async () => {
   const port = await freePort();
   const temporal = connectTemporal({ address: `127.0.0.1:${port}`, deadlineMs: 2_000 });
   const away: Namespace = { ...namespace, temporal };
-  const dispatcher = startTestDispatcher(site.ledger, away);
+  await using dispatcher = startTestDispatcher(site.ledger, away);
   const jobs = await submitMany(12);
   await until('the dispatcher has noticed', () => Promise.resolve(dispatcher.stats.temporalAway));
   expect((await site.ledger.outbox.depth()).waiting).toBe(12);
@@ -171,7 +168,6 @@ test('while Temporal is away jobs are admitted, and their stories start when it 
   await until('the outbox is empty', isEmpty, 30_000);
   for (const job of jobs) expect(await hasStarted(job, away)).toBe(true);
   expect(dispatcher.stats).toMatchObject({ temporalAway: false, delivered: { start: 12 } });
-  await dispatcher.stop();
   await temporal.close();
 });
 
@@ -180,11 +176,10 @@ test('while PostgreSQL is away the dispatcher waits and goes on afterwards', asy
   const state = { isAway: true };
   const claim: Outbox['claim'] = (limit, leaseMs) =>
     state.isAway ? Promise.reject(new Error('no route to host')) : outbox.claim(limit, leaseMs);
-  const dispatcher = startTestDispatcher({ ...site.ledger, outbox: { ...outbox, claim } }, namespace);
+  await using dispatcher = startTestDispatcher({ ...site.ledger, outbox: { ...outbox, claim } }, namespace);
   const job = await site.submit();
   await until('the dispatcher has noticed', () => Promise.resolve(dispatcher.stats.ledgerAway));
   state.isAway = false;
   await until('the story has started', () => hasStarted(job));
   expect(dispatcher.stats.ledgerAway).toBe(false);
-  await dispatcher.stop();
 });

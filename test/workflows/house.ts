@@ -80,12 +80,17 @@ export async function startCrew({ namespace, ledger, adapterOf }: CrewOptions): 
   return { stop, [Symbol.asyncDispose]: stop };
 }
 
-export const startTestDispatcher = (
-  ledger: Ledger,
-  { temporal }: Namespace,
+export type TestDispatcher = Dispatcher & AsyncDisposable;
+
+export function startTestDispatcher(
+  ledger: Pick<Ledger, 'outbox'>,
+  { temporal }: Pick<Namespace, 'temporal'>,
   options: Partial<DispatcherOptions> = {},
-): Dispatcher =>
-  startDispatcher({ outbox: ledger.outbox, temporal, log: silence, pollMs: 20, backOff: [20, 200], ...options });
+): TestDispatcher {
+  const { outbox } = ledger;
+  const dispatcher = startDispatcher({ outbox, temporal, log: silence, pollMs: 20, backOff: [20, 200], ...options });
+  return { ...dispatcher, [Symbol.asyncDispose]: () => dispatcher.stop() };
+}
 
 /** Once a file: the SDK's own logs would bury the results. */
 export const quietRuntime = (): void => {
