@@ -330,7 +330,8 @@ function resourcesOf(run: Run, events: readonly RunEvent[]): Run['resources'] {
 
 /** Gives each reported cost to the run that it is for. A job of which nothing else is known gets a run for it. */
 function assignCosts(runs: Run[], events: readonly RunEvent[], jobId: string, task: string): void {
-  const reports = events.filter((event) => event.type === 'cost' && event.cost !== undefined);
+  // Also the record of an end may say what the run cost.
+  const reports = events.filter((event) => event.cost !== undefined);
   for (const event of reports.sort((a, b) => ascending(a.eventNo, b.eventNo))) {
     let run = runOf(runs, event) ?? runs[0];
     if (!run) {

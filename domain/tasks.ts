@@ -46,8 +46,8 @@ export function readChapter(holds: readonly StoryHold[], events: readonly RunEve
     task === '' ? isOwnJob || type !== 'cost' : task === `+${index}` || isOwnJob,
   );
   const resized = mine.map((event) =>
-    // The resources of the whole job are not those of one component.
-    event.task === '' && !isOwnJob && event.resources ? withoutResources(event) : event,
+    // Neither the resources nor the cost of the whole job are those of one component.
+    event.task === '' && !isOwnJob ? ofTheWhole(event) : event,
   );
   const jobId = source[0]?.jobId;
   const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
@@ -70,7 +70,7 @@ function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter 
       continue;
     }
     // What is said of the array is said of each task, but for its cost, and for a start (an array has none).
-    const shared = common.filter(({ type }) => type !== 'cost' && type !== 'started');
+    const shared = withoutCosts(common).filter(({ type }) => type !== 'started');
     for (const [task, ofTask] of byTask) tasks.push(readTask(jobId, task, [...ofTask, ...shared]));
     if (common.some(({ type }) => type === 'started')) tasks.push(readTask(jobId, '', withoutCosts(common)));
     wholeCosts.push(...costsOf(common));
@@ -86,7 +86,7 @@ function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter 
 
 function costsOf(events: readonly RunEvent[]): ReportedCost[] {
   return events
-    .filter(({ type, cost }) => type === 'cost' && cost !== undefined)
+    .filter(({ cost }) => cost !== undefined)
     .map(({ eventNo, cost, correction, final, at }) => ({
       eventNo,
       numeral: cost as string,
@@ -97,9 +97,10 @@ function costsOf(events: readonly RunEvent[]): ReportedCost[] {
     .sort((a, b) => (a.eventNo < b.eventNo ? -1 : 1));
 }
 
-const withoutCosts = (events: readonly RunEvent[]): RunEvent[] => events.filter(({ type }) => type !== 'cost');
+const withoutCosts = (events: readonly RunEvent[]): RunEvent[] =>
+  events.filter(({ type }) => type !== 'cost').map(({ cost: _, ...event }) => event);
 
-const withoutResources = ({ resources: _, ...event }: RunEvent): RunEvent => event;
+const ofTheWhole = ({ resources: _, cost: __, ...event }: RunEvent): RunEvent => event;
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();

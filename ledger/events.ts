@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
+import { parseReportedCost, ZERO } from '../domain/money';
 import { epochMicros, readInstant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
@@ -31,6 +32,7 @@ export type RecordEvents = (events: readonly EventToRecord[], caller: Caller) =>
 
 export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): RecordEvents {
   return async function recordEvents(events, caller) {
+    for (const [i, { cost }] of events.entries()) requireCost(cost, i);
     const clusterNos = await numbersOf(new Set(events.map(({ cluster }) => cluster)), prices);
     const receipts: EventReceipt[] = [];
     for (let start = 0; start < events.length; start += CHUNK) {
@@ -48,6 +50,14 @@ export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): R
     }
     return receipts;
   };
+}
+
+/** What cannot be charged must not be recorded: the story of its job could never go on. */
+function requireCost(cost: string | undefined, i: number): void {
+  if (cost === undefined || parseReportedCost(cost) >= ZERO) return;
+  throw new Fault('malformed_request', 'The cost of a run is never negative.', {
+    errors: [{ pointer: `/events/${i}/cost`, detail: 'must not be negative' }],
+  });
 }
 
 /** Nothing of a batch is recorded where a cluster is unknown: the sender keeps it and sends it again. */
@@ -77,8 +87,8 @@ function rowOf(event: EventToRecord, i: number, clusterNo: number) {
     endState: event.endState,
     exitCode: event.exitCode,
     resources: event.resources,
-    timeLimitSeconds: event.timeLimitSeconds,
-    suspendedSeconds: event.suspendedSeconds,
+    timeLimitSeconds: wholeSeconds(event.timeLimitSeconds),
+    suspendedSeconds: wholeSeconds(event.suspendedSeconds),
     cost: event.cost,
     correction: event.correction,
     final: event.final,
@@ -105,6 +115,9 @@ function rowOf(event: EventToRecord, i: number, clusterNo: number) {
     new_hold_id: `txn_${nextUlid()}`,
   };
 }
+
+const wholeSeconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : Math.max(0, Math.trunc(seconds));
 
 /** The same facts in another order are the same facts. */
 const sortKeys = (_key: string, value: unknown): unknown =>

@@ -90,7 +90,13 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
     },
 
     async release(holdId, reason, caller) {
-      await ask(() => sql`select ledger.close_hold(${holdId}, ${reason}, ${caller.principal}, null, null)`);
+      // The story is rung in the same commit: it ends with its hold, and should not find out a day later.
+      await ask(
+        () => sql`
+          select ledger.close_hold(${holdId}, ${reason}, ${caller.principal}, null, null),
+            ledger.ring_stories(array(
+              select coalesce(group_no, hold_no) from ledger.holds where hold_id = ${holdId} and status = 'open'))`,
+      );
       return read(holdId);
     },
   };

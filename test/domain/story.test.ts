@@ -238,6 +238,13 @@ describe('a reported cost', () => {
       hold: reported,
       due: ['reported 12.5', 'close'],
     },
+    'that comes with the record of the end settles at once': {
+      now: 71,
+      events: [said('ended', 70, { startedAt: 10, cost: '12.5' })],
+      state: 'awaiting_cost',
+      hold: reported,
+      due: ['reported 12.5', 'close'],
+    },
     'that does not come in time leaves a provisional charge': {
       now: 70 + DAY,
       events: ended,

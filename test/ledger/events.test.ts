@@ -158,6 +158,15 @@ test('an unknown cluster refuses the whole batch, so that its sender keeps it', 
   expect(await jobsOf('c1')).toEqual([]);
 });
 
+test('a cost that could never be charged is refused at the door, with the whole batch', async () => {
+  const said = house.say({ type: 'started', jobId: 'neg' }, { type: 'cost', jobId: 'neg', cost: '-1' });
+  await expect(said).rejects.toMatchObject({ code: 'malformed_request', errors: [{ pointer: '/events/1/cost' }] });
+  await expect(house.say({ type: 'cost', jobId: 'neg', cost: '1e400' })).rejects.toMatchObject({
+    code: 'malformed_request',
+  });
+  expect(await jobsOf('neg')).toEqual([]);
+});
+
 test('news ring a story once, however many they are, and not at all while its start waits to be told', async () => {
   const holdId = await house.hold();
   await house.say({ type: 'submitted', jobId: 'rings', holdId });

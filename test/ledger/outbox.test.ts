@@ -114,3 +114,14 @@ test('news of a closed hold ring it once more, if they may cost something', asyn
     { kind: 'ring', holdId, chapter: { closed: false } },
   ]);
 });
+
+test('a hold that is released by hand rings its story, which is over', async () => {
+  const holdId = await house.hold();
+  await house.ledger.outbox.done(numbers(await house.ledger.outbox.claim(10, 60_000)));
+  await house.ledger.holds.release(holdId, 'not needed', { principal: 'local' });
+  expect(await house.ledger.outbox.claim(10, 60_000)).toMatchObject([
+    { kind: 'ring', holdId, chapter: { closed: true, state: 'released' } },
+  ]);
+  await house.ledger.holds.release(holdId, 'again', { principal: 'local' });
+  expect(await house.ledger.outbox.claim(10, 60_000)).toEqual([]);
+});

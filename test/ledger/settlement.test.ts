@@ -390,3 +390,19 @@ test('what running jobs have accrued is shown in the balance and by the job, and
   const { rows } = await house.ledger.jobs.list({ account: 'live' }, { limit: 10 });
   expect(rows).toMatchObject([{ state: 'running', accrued: usd('4'), held: usd('4.8') }]);
 });
+
+test('a job of which nobody has said what it had is quarantined, not guessed', async () => {
+  const jobId = nextJob();
+  const [receipt] = await house.say({ type: 'started', jobId, account: 'physics', at: clock(0) });
+  await house.say({ type: 'ended', jobId, at: clock(60) });
+  expect(await house.advance(receipt?.holdId ?? '')).toMatchObject({ state: 'quarantined', charged: '0' });
+  await house.say({ type: 'resized', jobId, at: clock(0), resources: nodes(2) });
+  expect(await house.advance(receipt?.holdId ?? '')).toMatchObject({ state: 'settled', charged: '2' });
+});
+
+test('a run of no length costs nothing and is a charge all the same', async () => {
+  const [holdId, jobId] = [await house.hold(), nextJob()];
+  await house.say({ type: 'ended', jobId, holdId, startedAt: clock(5), at: clock(5), endState: 'FAILED' });
+  expect(await house.advance(holdId)).toMatchObject({ state: 'settled', charged: '0', released: '4.8' });
+  expect(await chargesOf(holdId)).toEqual([`${jobId} usage 0`]);
+});
