@@ -181,6 +181,12 @@ describe('a requeue', () => {
       due: ['usage 60..120', 'close'],
       facts: { charges: [charged(runKey(10), { startedAt: minute(10) })], handledThrough: 3n },
     },
+    'and an end that do not name a start are those of the latest run that had begun': {
+      now: 200,
+      events: [...again, said('started', 60), said('ended', 120)],
+      state: 'awaiting_cost',
+      due: ['usage 10..40', 'usage 60..120', 'close'],
+    },
     'told of after the end of the run was recorded does not make that run longer': {
       now: 60,
       events: [said('started', 10), said('ended', 40, { startedAt: 10 }), said('requeued', 50, { startedAt: 10 })],
