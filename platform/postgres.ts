@@ -21,6 +21,8 @@ export function connectPostgres(options: PostgresOptions): Sql {
     connect_timeout: options.connectTimeoutSeconds ?? 5,
     idle_timeout: 0,
     max_lifetime: null,
+    // The default waits up to 20 seconds; who asks after an outage should not find one that is over.
+    backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},
     connection: {
       application_name: options.applicationName ?? 'bursar',
