@@ -62,7 +62,7 @@ export async function startApi(options: Partial<ApiDeps> = {}): Promise<TestApi>
     timeZone: 'America/Chicago',
     ...options,
   });
-  await ledger.catalog.createCluster('default', { timeZone: 'America/Chicago' }, { principal: 'test' });
+  await ledger.catalog.putCluster('default', { timeZone: 'America/Chicago' }, { principal: 'test' });
   const fits = await answerChecker(async () => (await app.request('/openapi.json')).json());
 
   const ask: TestApi['ask'] = async (method, path, body, { headers = {}, raw } = {}) => {
