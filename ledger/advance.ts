@@ -12,11 +12,15 @@ export type Advance = (holdId: string, options?: AdvanceOptions, actor?: string)
 interface ActAnswer {
   outcome: 'stale' | 'done';
   replayed?: string[];
+  charges?: number;
   facts?: RawFacts | null;
 }
 
 /** An array of thousands settles in one round. More rounds than this and the story and the ledger disagree. */
 const ROUNDS_MAX = 20;
+
+/** About 50 ms under the lock of the account's tree. */
+const ACTS_AT_ONCE = 50;
 
 export function openAdvance({ sql, prices }: { sql: Sql; prices: PriceBooks }): Advance {
   return async function advance(holdId, options = {}, actor) {
@@ -67,23 +71,33 @@ function isRemembered(facts: LedgerFacts, told: Told): boolean {
   );
 }
 
+/**
+ * All acts of one telling, in parts: a thousand tasks that ended together must not keep the account's lock for seconds. Each
+ * part is a step towards the same end; what is interrupted after one of them is told anew from there.
+ */
 async function act(sql: Sql, facts: LedgerFacts, told: Told): Promise<ActAnswer> {
   const { story, acts } = told;
-  const seen = {
-    event_no: facts.events.reduce((no, { eventNo }) => (eventNo > no ? eventNo : no), 0n).toString(),
-    charges: facts.charges.length,
-  };
   const save = {
     due_at: story.deadline?.toString() ?? null,
     handled_through: story.handledThrough.toString(),
     state: story.state,
     quarantined: isQuarantined(told),
   };
-  const [row] = await ask(
-    () => sql<{ answer: ActAnswer }[]>`
-      select ledger.act_on_story(${facts.leaderNo}, ${JSON.stringify(seen)}::text::jsonb,
-        ${JSON.stringify(acts)}::text::jsonb, ${JSON.stringify(save)}::text::jsonb) as answer`,
-  );
-  if (!row) throw new Error('ledger.act_on_story answered nothing');
-  return row.answer;
+  const eventNo = facts.events.reduce((no, event) => (event.eventNo > no ? event.eventNo : no), 0n).toString();
+  const replayed: string[] = [];
+  let charges = facts.charges.length;
+  for (let start = 0; ; start += ACTS_AT_ONCE) {
+    const part = acts.slice(start, start + ACTS_AT_ONCE);
+    const isLast = start + ACTS_AT_ONCE >= acts.length;
+    const seen = { event_no: eventNo, charges };
+    const [row] = await ask(
+      () => sql<{ answer: ActAnswer }[]>`
+        select ledger.act_on_story(${facts.leaderNo}, ${JSON.stringify(seen)}::text::jsonb,
+          ${JSON.stringify(part)}::text::jsonb, ${isLast ? JSON.stringify(save) : null}::text::jsonb) as answer`,
+    );
+    if (!row) throw new Error('ledger.act_on_story answered nothing');
+    replayed.push(...(row.answer.replayed ?? []));
+    if (isLast || row.answer.outcome === 'stale') return { ...row.answer, replayed };
+    charges = row.answer.charges ?? charges;
+  }
 }

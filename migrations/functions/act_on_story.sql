@@ -8,9 +8,10 @@
 -- p_acts: [{act: 'charge', request}, {act: 'close', hold_id, reason, effective_at, actor},
 --   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, reason, at, actor},
 --   {act: 'overdue', hold_id, is_overdue}]
--- p_save: {due_at (microseconds), handled_through, state, quarantined}
+-- p_save: {due_at (microseconds), handled_through, state, quarantined}; null where more acts of the same telling follow.
 --
--- Returns {outcome: 'stale' | 'done', replayed: [run keys that had been charged before], facts: as they are now}.
+-- Returns {outcome: 'stale' | 'done', replayed: [run keys that had been charged before], charges: how many there are now,
+-- facts: as they are now, where there were acts and none follow}.
 create or replace function ledger.act_on_story(p_hold_no bigint, p_seen jsonb, p_acts jsonb, p_save jsonb) returns jsonb
 language plpgsql volatile
 as $$
@@ -74,6 +75,11 @@ begin
     end case;
   end loop;
 
+  select count(*) into v_charge_count from ledger.charges where hold_no = any (v_hold_nos);
+  if p_save is null then
+    return jsonb_build_object('outcome', 'done', 'replayed', v_replayed, 'charges', v_charge_count);
+  end if;
+
   -- Where the acts closed the story, that is where it stands; no second call has to say so.
   v_closed := p_acts @? '$[*] ? (@.act == "close")' and not exists (
     select from ledger.holds where hold_no = any (v_hold_nos) and status = 'open');
@@ -90,12 +96,12 @@ begin
   from (
     select case
         when not v_closed then p_save ->> 'state'
-        when exists (select from ledger.charges where hold_no = any (v_hold_nos)) then 'settled'
+        when v_charge_count > 0 then 'settled'
         else 'released' end as state,
       (p_save ->> 'quarantined')::boolean as quarantined) s
   where j.hold_no = any (v_hold_nos) and (j.state, j.quarantined) is distinct from (s.state, s.quarantined);
 
-  return jsonb_build_object('outcome', 'done', 'replayed', v_replayed,
+  return jsonb_build_object('outcome', 'done', 'replayed', v_replayed, 'charges', v_charge_count,
     'facts', case when jsonb_array_length(p_acts) > 0 then (select f.facts from ledger.story_facts(array[p_hold_no]) f) end);
 end;
 $$;

@@ -129,6 +129,18 @@ test('an array settles its tasks one by one from one hold, which keeps enough fo
   expect(await chargesOf(holdId)).toEqual([`${jobId}_1 usage 1`, `${jobId}_2 usage 2`]);
 });
 
+test('three hundred tasks that ended together are charged in one look, each once, whoever looks besides', async () => {
+  await house.ledger.movements.deposit({ account: 'physics', amount: usd('10000') }, CALLER);
+  const [holdId, jobId] = [await house.hold({ arrayTasks: 300 }), nextJob()];
+  const tasks = Array.from({ length: 300 }, (_, index) => String(index));
+  await house.say(
+    ...tasks.map((task) => ({ type: 'ended' as const, jobId, holdId, task, startedAt: clock(0), at: clock(60) })),
+  );
+  const chapters = await Promise.all([house.advance(holdId), house.advance(holdId), house.advance(holdId)]);
+  for (const chapter of chapters) expect(chapter).toMatchObject({ state: 'settled', charged: '300', held: '0' });
+  expect(await chargesOf(holdId)).toHaveLength(300);
+});
+
 test('a heterogeneous job is one story over the holds of its components, each charged for its own', async () => {
   const decision = await house.ledger.admission.check(
     { account: 'physics', components: [job(), job({ resources: nodes(4) })], user: 'rkaur', at: NOON },
