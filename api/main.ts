@@ -1,5 +1,5 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
-import { serve } from '@hono/node-server';
+import { serve, type ServerType } from '@hono/node-server';
 import { restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
@@ -67,9 +67,16 @@ async function main(): Promise<void> {
     log.fatal({ err: error, host: config.host, port: config.port }, 'cannot listen');
     void shutdown.begin('cannot listen', 1);
   });
-  shutdown.add('server', () => new Promise<void>((resolve) => server.close(() => resolve())));
+  shutdown.add('server', () => closeServer(server));
 
   await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
+}
+
+/** Takes no more connections, lets what was asked be answered, and closes each connection as it falls idle. */
+async function closeServer(server: ServerType): Promise<void> {
+  const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearInterval(idle);
 }
 
 const CLUSTER_RETRY_MS = 2_000;

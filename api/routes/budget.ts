@@ -42,6 +42,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
         stopClock();
         metrics.checks.inc({ result: decision.available ? 'approved' : 'denied' });
         if (!decision.available) metrics.refusals.inc({ code: decision.code });
+        else if (!decision.replayed) metrics.transactions.inc({ type: 'hold' });
         return c.json(renderDecision(decision));
       },
     )

@@ -23,7 +23,7 @@ const tag = 'Jobs';
 /** A thousand events with their raw records. */
 const EVENTS_BYTES_MAX = 8 * 1_048_576;
 
-export const jobRoutes = ({ ledger: { jobs }, temporal, defaultCluster }: ApiDeps) =>
+export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster }: ApiDeps) =>
   new Hono<ApiEnv>()
     .post(
       '/jobs/events',
@@ -42,7 +42,11 @@ export const jobRoutes = ({ ledger: { jobs }, temporal, defaultCluster }: ApiDep
       async (c) => {
         const { body, caller } = c.var.input;
         const events = body.events.map((event) => readEvent(event, defaultCluster));
-        return c.json(renderReceipts(await jobs.recordEvents(events, caller)));
+        const receipts = await jobs.recordEvents(events, caller);
+        receipts.forEach(({ status }, index) =>
+          metrics.jobEvents.inc({ type: events[index]?.type ?? 'unknown', status }),
+        );
+        return c.json(renderReceipts(receipts));
       },
     )
     .get(

@@ -1,5 +1,6 @@
 /** Money that moves by hand, and the transactions of all movements. */
 import { Hono } from 'hono';
+import type { Transaction } from '../../ledger/types';
 import type { ApiDeps, ApiEnv } from '../env';
 import { DEPOSIT_EXAMPLE, TRANSFER_EXAMPLE } from '../examples';
 import { operation } from '../operation';
@@ -19,8 +20,14 @@ import {
 
 const tag = 'Movements';
 
-export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
-  new Hono<ApiEnv>()
+export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
+  /** What a movement made, counted. */
+  const made = (transaction: Transaction) => {
+    const rendered = renderTransaction(transaction);
+    metrics.transactions.inc({ type: rendered.type });
+    return rendered;
+  };
+  return new Hono<ApiEnv>()
     .post(
       '/accounts/:account/deposits',
       operation({
@@ -53,7 +60,7 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
           },
           caller,
         );
-        return c.json(renderTransaction(deposit), 201);
+        return c.json(made(deposit), 201);
       },
     )
     .post(
@@ -76,7 +83,7 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
           { account: path.account, amount, ...given({ unit, fundId, description }) },
           caller,
         );
-        return c.json(renderTransaction(withdrawal), 201);
+        return c.json(made(withdrawal), 201);
       },
     )
     .post(
@@ -98,7 +105,7 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
           { from, to, amount, ...given({ unit, opensAt, closesAt, description }) },
           caller,
         );
-        return c.json(renderTransaction(transfer), 201);
+        return c.json(made(transfer), 201);
       },
     )
     .post(
@@ -119,7 +126,7 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
         const { body, caller } = c.var.input;
         const { transaction_id: transactionId, amount, description } = body;
         const refund = await movements.refund({ transactionId, amount, ...given({ description }) }, caller);
-        return c.json(renderTransaction(refund), 201);
+        return c.json(made(refund), 201);
       },
     )
     .post(
@@ -143,7 +150,7 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
       async (c) => {
         const { body, caller } = c.var.input;
         const { transaction_id: transactionId, amount, description } = body;
-        return c.json(renderTransaction(await movements.adjust({ transactionId, amount, description }, caller)), 201);
+        return c.json(made(await movements.adjust({ transactionId, amount, description }, caller)), 201);
       },
     )
     .get(
@@ -186,3 +193,4 @@ export const movementRoutes = ({ ledger: { movements } }: ApiDeps) =>
       }),
       async (c) => c.json(renderTransaction(await movements.read(c.var.input.path.transaction_id))),
     );
+}

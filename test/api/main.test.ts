@@ -1,0 +1,176 @@
+/** The process itself: it starts before PostgreSQL does, makes its cluster, serves, and ends without dropping a request. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { ensureBuilt } from '../helpers/built';
+import { freshDatabase, type TestDatabase } from '../helpers/database';
+import { eventually } from '../helpers/eventually';
+import { freePort } from '../../platform/embedded/ports';
+
+let database: TestDatabase;
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  ensureBuilt();
+  database = await freshDatabase();
+}, 180_000);
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await database.drop();
+});
+
+interface Process {
+  child: ChildProcess;
+  url: string;
+  lines: () => Record<string, unknown>[];
+  ended: Promise<number | null>;
+}
+
+async function start(settings: Record<string, string>): Promise<Process> {
+  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
+    env: { ...process.env, BURSAR_PORT: '0', BURSAR_TIME_ZONE: 'America/Denver', ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.add(child);
+  let output = '';
+  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  const lines = () =>
+    output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const ended = new Promise<number | null>((resolve) =>
+    child.once('exit', (code) => {
+      children.delete(child);
+      resolve(code);
+    }),
+  );
+  const listening = await eventually('it listens', () => lines().find(({ event }) => event === 'listening'));
+  return { child, url: String(listening.url), lines, ended };
+}
+
+const json = async (address: string, init?: RequestInit) => (await fetch(address, init)).json() as Promise<unknown>;
+
+test('it makes the default cluster with the configured zone, and finds it there the next time', async () => {
+  const settings = { DATABASE_URL: database.url, BURSAR_DEFAULT_CLUSTER: 'eagle' };
+  const first = await start(settings);
+  await eventually('the cluster is there', async () =>
+    JSON.stringify(await json(`${first.url}/api/v1/clusters`)).includes('eagle'),
+  );
+  expect(await json(`${first.url}/api/v1/clusters`)).toMatchObject([{ name: 'eagle', time_zone: 'America/Denver' }]);
+  first.child.kill('SIGTERM');
+  expect(await first.ended).toBe(0);
+
+  const second = await start(settings);
+  expect(await json(`${second.url}/api/v1/clusters`)).toHaveLength(1);
+  expect(second.lines().filter(({ msg }) => msg === 'default cluster not made yet')).toEqual([]);
+  second.child.kill('SIGTERM');
+  expect(await second.ended).toBe(0);
+});
+
+test('it starts while PostgreSQL is away, is not ready, and becomes so when it comes', async () => {
+  const to = new URL(database.url);
+  const port = await freePort();
+  const address = Object.assign(new URL(database.url), { port: String(port) }).toString();
+  const api = await start({ DATABASE_URL: address, BURSAR_DEFAULT_CLUSTER: 'later' });
+  expect((await fetch(`${api.url}/livez`)).status).toBe(200);
+  expect((await fetch(`${api.url}/readyz`)).status).toBe(503);
+
+  const wire = createServer((near) => {
+    const far = connect(Number(to.port), to.hostname);
+    near.pipe(far).pipe(near);
+    near.on('error', () => far.destroy()).on('close', () => far.destroy());
+    far.on('error', () => near.destroy());
+  });
+  await new Promise<void>((resolve) => wire.listen(port, '127.0.0.1', resolve));
+  await eventually('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+  await eventually('the cluster is made', async () =>
+    JSON.stringify(await json(`${api.url}/api/v1/clusters`)).includes('later'),
+  );
+  api.child.kill('SIGTERM');
+  expect(await api.ended).toBe(0);
+  await new Promise((resolve) => wire.close(resolve));
+});
+
+test('told to end, it answers what it was asked before, and ends', async () => {
+  const api = await start({ DATABASE_URL: database.url });
+  const account = {
+    slurm_account: 'ending',
+    name: 'x',
+    budget_limit: 1000,
+    start_date: '2026-01-01T00:00:00Z',
+    end_date: '2099-01-01T00:00:00Z',
+  };
+  await json(`${api.url}/api/v1/accounts`, {
+    method: 'POST',
+    body: JSON.stringify(account),
+    headers: { 'Content-Type': 'application/json' },
+  });
+  await database.sql.begin(async (tx) => {
+    // The checks wait for this lock, so they are under way for certain when the signal comes.
+    await tx`select from ledger.account_totals for no key update`;
+    const body = JSON.stringify({ account: 'ending', partition: 'p', nodes: 1, cpus: 1, wall_time: '60' });
+    asked = Array.from({ length: 5 }, () =>
+      fetch(`${api.url}/api/v1/budget/check`, {
+        method: 'POST',
+        body,
+        headers: { 'Content-Type': 'application/json' },
+      }),
+    );
+    await eventually('they wait for the lock', async () => {
+      const [row] = await database.sql<{ waiting: number }[]>`
+        select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return (row?.waiting ?? 0) > 0;
+    });
+    api.child.kill('SIGTERM');
+    await eventually('it is stopping', () => api.lines().some(({ msg }) => msg === 'stopping'));
+  });
+  const answers = await Promise.all(asked);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  expect(await api.ended).toBe(0);
+});
+
+let asked: Promise<Response>[] = [];
+
+test("two processes share a database without getting in each other's way", async () => {
+  const both = await Promise.all([start({ DATABASE_URL: database.url }), start({ DATABASE_URL: database.url })]);
+  const body = JSON.stringify({
+    account: 'ending',
+    partition: 'p',
+    nodes: 1,
+    cpus: 1,
+    wall_time: '60',
+    idempotency_key: 'both',
+  });
+  const decisions = await Promise.all(
+    both.map(({ url }) =>
+      json(`${url}/api/v1/budget/check`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } }),
+    ),
+  );
+  expect(new Set(decisions.map((decision) => (decision as { transaction_id: string }).transaction_id)).size).toBe(1);
+  for (const { child } of both) child.kill('SIGTERM');
+  expect(await Promise.all(both.map(({ ended }) => ended))).toEqual([0, 0]);
+});
+
+test('a port that is taken, or a wrong setting, is said and ends it', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => holder.once('listening', resolve));
+  const address = holder.address();
+  const port = typeof address === 'object' && address !== null ? String(address.port) : '';
+  for (const [settings, says] of [
+    [{ BURSAR_PORT: port }, 'cannot listen'],
+    [{ BURSAR_PORT: '0', BURSAR_HOST: '0.0.0.0' }, 'BURSAR_HOST'],
+  ] as const) {
+    const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
+      env: { ...process.env, DATABASE_URL: database.url, ...settings },
+    });
+    let output = '';
+    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining(says) });
+  }
+  await new Promise((resolve) => holder.close(resolve));
+});
