@@ -18,7 +18,6 @@ declare
   v_hold_ids text[] := array(select jsonb_array_elements_text(p_item -> 'hold_ids'));
   v_partitions text[] := array(select jsonb_array_elements_text(p_item -> 'partitions'));
   v_amounts bigint[] := array(select jsonb_array_elements_text(p_item -> 'amounts')::bigint);
-  v_late boolean := coalesce((p_item ->> 'late')::boolean, false);
   v_group_no bigint;
   v_hold_no bigint;
 begin
@@ -31,8 +30,6 @@ begin
   effective_at := coalesce((p_item ->> 'at')::timestamptz, p_now);
   answer := ledger.judge_hold(
     p_account_no, effective_at, effective_at, v_user, v_partitions, v_amounts, nullif(p_item -> 'pre_refusal', 'null'));
-  -- A late hold records that a job ran: nothing is left to refuse.
-  if v_late then answer := answer - 'refusal' || '{"code": "placed"}'; end if;
   if answer ->> 'code' = 'placed' then
     answer := answer || jsonb_build_object('hold_ids', p_item -> 'hold_ids');
   end if;
@@ -58,11 +55,11 @@ begin
     if i > 1 then v_hold_no := ledger.next_txn_no(); end if;
     perform ledger.count_held(p_account_no, v_partitions[i], v_user, effective_at, v_amounts[i]);
     insert into ledger.holds (
-      hold_no, hold_id, account_no, cluster_no, partition, user_name, group_no, placed_micro, held_micro, late, effective_at,
+      hold_no, hold_id, account_no, cluster_no, partition, user_name, group_no, placed_micro, held_micro, effective_at,
       placed_at)
     values (
       v_hold_no, v_hold_ids[i], p_account_no, (p_item ->> 'cluster_no')::int, v_partitions[i], v_user, v_group_no,
-      v_amounts[i], v_amounts[i], v_late, effective_at, p_now);
+      v_amounts[i], v_amounts[i], effective_at, p_now);
     insert into ledger.transactions (
       txn_no, kind, account_no, hold_no, amount_micro, actor, effective_at, recorded_at)
     values (v_hold_no, 'hold', p_account_no, v_hold_no, v_amounts[i], v_principal, effective_at, p_now);

@@ -27,12 +27,12 @@ begin
         row_number() over (partition by i.key, i.principal order by i.n) as repetition
       from jsonb_to_recordset(p_batch) as i (
         n int, principal text, key text, body_hash text, account text, unit text, multiplier bigint, catalog bigint,
-        at timestamptz, "user" text, cluster_no int, pre_refusal jsonb, late boolean, request jsonb, hold_ids text[],
+        at timestamptz, "user" text, cluster_no int, pre_refusal jsonb, request jsonb, hold_ids text[],
         partitions text[], amounts bigint[])
     ), item as materialized (
       -- Items that move no money (a replay, a stale price) do not matter to their neighbours.
       select asked.*, a.account_no, a.root_no,
-        asked.at is null and asked.pre_refusal is null and asked.late is not true and cardinality(asked.hold_ids) = 1
+        asked.at is null and asked.pre_refusal is null and cardinality(asked.hold_ids) = 1
           as is_ordinary,
         coalesce(sum(asked.amount) over (partition by a.account_no order by asked.n
           rows between unbounded preceding and 1 preceding), 0)::bigint as before,
@@ -47,7 +47,7 @@ begin
         and asked.catalog = (select version from ledger.catalog_version)
         and (asked.key is null or (asked.repetition = 1 and d.decision_no is null))
     ), account as materialized (
-      select d.account_no, a.root_no, a.ancestors, t.held_micro, d.demand,
+      select d.account_no, a.root_no, a.ancestors, t.held_micro, d.demand, m.fund_nos, m.availables, m.throughs,
         m.open_available - greatest(0, m.debt - m.closed_available) as available,
         d.is_ordinary and a.archived_at is null and a.status = 'active' and a.starts_at <= p_now and a.ends_at > p_now as is_open
       from (
@@ -56,13 +56,21 @@ begin
       cross join lateral (select * from ledger.accounts where account_no = d.account_no limit 1) a
       cross join lateral (select held_micro from ledger.account_totals where account_no = d.account_no limit 1) t
       cross join lateral (
+        -- The money (see spendable), and the funds that may be drawn: what each has, and how far it and those before it reach.
         select
-          coalesce(sum(granted_micro - settled_micro - held_micro)
-            filter (where source <> 'overdraft' and opens_at <= p_now and closes_at > p_now), 0)::bigint as open_available,
-          coalesce(sum(granted_micro - settled_micro - held_micro)
-            filter (where source <> 'overdraft' and closes_at <= p_now), 0)::bigint as closed_available,
-          coalesce(sum(settled_micro + held_micro) filter (where source = 'overdraft'), 0)::bigint as debt
-        from ledger.funds f where f.account_no = d.account_no) m
+          coalesce(sum(free) filter (where is_open), 0)::bigint as open_available,
+          coalesce(sum(free) filter (where source <> 'overdraft' and closes_at <= p_now), 0)::bigint as closed_available,
+          coalesce(-sum(free) filter (where source = 'overdraft'), 0)::bigint as debt,
+          array_agg(fund_no) filter (where is_open and free > 0) as fund_nos,
+          array_agg(free) filter (where is_open and free > 0) as availables,
+          array_agg(through) filter (where is_open and free > 0) as throughs
+        from (
+          select *, sum(case when is_open then free else 0 end) over (order by closes_at, fund_no)::bigint as through
+          from (
+            select fund_no, source, closes_at, granted_micro - settled_micro - held_micro as free,
+              source <> 'overdraft' and opens_at <= p_now and closes_at > p_now as is_open
+            from ledger.funds
+            where account_no = d.account_no) f) f) m
     ), cap as materialized (
       select root_no, account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at,
         c.closes_at, c.settled_micro + c.held_micro as used_micro, sum(demand)::bigint as demand
@@ -88,33 +96,33 @@ begin
       where a.archived_at is not null or a.status <> 'active' or a.starts_at > p_now or a.ends_at <= p_now
         or (node.demand > 0 and l.limit_micro - l.settled_micro - l.held_micro < node.demand)
     ), placed as materialized (
-      select nextval('ledger.txn_numbers') as hold_no, i.*
+      select nextval('ledger.txn_numbers') as hold_no, i.*, account.available, account.held_micro, account.fund_nos,
+        account.availables, account.throughs
       from (
         select * from item where root_no <> all (array(select root_no from refused_tree)) order by item.n
       ) i
+      join account on account.account_no = i.account_no
     ), drawn as materialized (
       -- What each item takes from each fund: where the item's place in the queue meets the fund's place in the row of funds.
       select placed.hold_no, f.fund_no, placed.account_no,
         least(placed.before + placed.amount, f.through) - greatest(placed.before, f.through - f.available) as part
       from placed
-      cross join lateral (
-        select fund_no, granted_micro - settled_micro - held_micro as available,
-          sum(granted_micro - settled_micro - held_micro) over (order by closes_at, fund_no)::bigint as through
-        from ledger.funds
-        where account_no = placed.account_no and source <> 'overdraft' and opens_at <= p_now and closes_at > p_now
-          and granted_micro > settled_micro + held_micro) f
+      cross join lateral unnest(placed.fund_nos, placed.availables, placed.throughs) as f (fund_no, available, through)
       where f.through > placed.before and f.through - f.available < placed.before + placed.amount
     ), partition_cap as materialized (
       select account_no, partition, used_micro, limit_micro from cap where user_name is null
     ), answered as materialized (
-      select placed.*, jsonb_build_object(
-          'code', 'placed', 'balance', (account.available - placed.before)::text,
-          'held', (account.held_micro + placed.before)::text, 'hold_ids', placed.hold_ids)
-        || case when cap.account_no is null then '{}' else jsonb_build_object(
-          'partition_used', (cap.used_micro + placed.before_in_partition)::text, 'partition_limit', cap.limit_micro::text) end
-        as answer
+      select placed.hold_no, placed.n, placed.principal, placed.key, placed.body_hash, placed.account_no, placed.request,
+        case when cap.account_no is null
+          then jsonb_build_object(
+            'code', 'placed', 'balance', (placed.available - placed.before)::text,
+            'held', (placed.held_micro + placed.before)::text, 'hold_ids', placed.hold_ids)
+          else jsonb_build_object(
+            'code', 'placed', 'balance', (placed.available - placed.before)::text,
+            'held', (placed.held_micro + placed.before)::text, 'hold_ids', placed.hold_ids,
+            'partition_used', (cap.used_micro + placed.before_in_partition)::text, 'partition_limit', cap.limit_micro::text)
+        end as answer
       from placed
-      join account on account.account_no = placed.account_no
       left join partition_cap cap on cap.account_no = placed.account_no and cap.partition = placed.partition
     ), decision as (
       insert into ledger.decisions (

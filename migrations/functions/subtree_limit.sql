@@ -7,5 +7,8 @@ language sql stable
 as $$
   select coalesce(t.subtree_limit_micro, own.granted_micro + own.overdraft_micro), t.subtree_settled_micro, t.subtree_held_micro
   from (select * from ledger.account_totals where account_no = p_account_no limit 1) t
-  left join lateral ledger.spendable(p_account_no, p_at) own on t.subtree_limit_micro is null and t.was_funded and t.has_children
+  left join lateral (
+    -- A condition inside, so that an account that limits nobody is not added up for nothing.
+    select s.granted_micro, s.overdraft_micro from ledger.spendable(p_account_no, p_at) s
+    where t.subtree_limit_micro is null and t.was_funded and t.has_children) own on true
 $$;
