@@ -26,7 +26,7 @@ export function answerPage<Row, Rendered>(
     const query = new URLSearchParams(new URL(c.req.url).search);
     query.delete('offset');
     query.set('cursor', nextCursor);
-    c.header('Link', `<${c.req.path}?${query}>; rel="next"`);
+    c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
   }
   return c.json(rows.map(render));
 }

@@ -71,5 +71,5 @@ const asbbField = ({ pointer }: FieldError): string => pointer.slice(1).replaceA
 /** ASBB's `details` is one line of text. */
 function asbbDetails(facts: Facts): string | undefined {
   const plain = Object.entries(facts).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
-  return plain.length === 0 ? undefined : plain.map(([name, value]) => `${name}: ${value}`).join(', ');
+  return plain.length === 0 ? undefined : plain.map(([name, value]) => `${name}: ${String(value)}`).join(', ');
 }
