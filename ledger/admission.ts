@@ -1,32 +1,22 @@
 /**
  * Admission: may this job start, and if so its money is held. Prices come from memory, the decision is one SQL call shared
  * by whoever asks at the same time, and nothing remote is waited for.
- *
- * A decision is rendered from what ledger.decisions keeps and nothing else, so a replay is the first answer word for word.
  */
 import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
-import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
+import { addMicro, type Micro } from '../domain/money';
 import { estimate as price, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
-import { renderRefusal, type Refusal } from '../domain/refusal';
+import type { Refusal } from '../domain/refusal';
 import { instantOfMs } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { openBatcher } from './batcher';
+import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
-import type {
-  Admission,
-  Caller,
-  CheckRequest,
-  Decision,
-  EstimateNote,
-  Instant,
-  PriceBook,
-  StoredRequest,
-} from './types';
+import type { Admission, Caller, CheckRequest, Decision, EstimateNote, Instant, PriceBook } from './types';
 
 export interface AdmissionOptions {
   sql: Sql;
@@ -37,34 +27,6 @@ export interface AdmissionOptions {
   batchMax?: number;
   /** After which a hung PostgreSQL is answered as `ledger_unavailable`. */
   deadlineMs?: number;
-}
-
-/** What ledger.decisions.request keeps: what was asked, and how it was priced. Amounts are millionths as text. */
-interface RecordedRequest extends StoredRequest {
-  unit: string;
-  timeZone: string;
-  estimated: string;
-  holdMultiplier: string;
-  /** A component each. */
-  amounts: string[];
-  /** As priced; 0 where there is no finite one. */
-  wallSeconds: number[];
-  /** Where the cluster's cap made the hold smaller. */
-  uncappedHold?: string;
-  estimate: EstimateNote;
-  at?: Instant;
-  details?: Record<string, unknown>;
-}
-
-/** What ledger.judge_hold answers: the account before this hold, and for a no the refusal. */
-interface RecordedAnswer {
-  code: Decision['code'];
-  balance: string;
-  held: string;
-  partition_used?: string;
-  partition_limit?: string;
-  hold_ids?: TransactionId[];
-  refusal?: Refusal;
 }
 
 interface AccountTerms {
@@ -341,62 +303,4 @@ function decisionOf(request: CheckRequest, caller: Caller, item: Item, placed: P
     placed.effectiveAt,
     placed.outcome === 'replayed',
   );
-}
-
-/** From the stored (request, answer) alone. */
-function renderDecision(request: RecordedRequest, answer: RecordedAnswer, at: Instant, replayed: boolean): Decision {
-  const micro = (text: string): Micro => toMicro(BigInt(text));
-  const amounts = request.amounts.map(micro);
-  const holdAmount = addMicro(...amounts);
-  const isPlaced = answer.code === 'placed';
-  const taken = isPlaced ? holdAmount : ZERO;
-  const inFirstPartition = request.components.map(({ partition }) => partition === request.components[0]?.partition);
-  const takenInPartition = isPlaced ? addMicro(...amounts.filter((_, index) => inFirstPartition[index])) : ZERO;
-  const balance = micro(answer.balance);
-  const refused = answer.refusal && renderRefusal(answer.refusal, askedOf(request, holdAmount));
-  return {
-    available: isPlaced,
-    code: answer.code,
-    message: refused?.message ?? 'Budget check passed',
-    account: request.account,
-    unit: request.unit,
-    cluster: request.cluster,
-    clusterTimeZone: request.timeZone,
-    ...holdIdsOf(answer.hold_ids ?? []),
-    estimatedCost: micro(request.estimated),
-    holdAmount,
-    holdMultiplier: request.holdMultiplier,
-    remaining: toMicro(balance - taken),
-    balance,
-    held: addMicro(micro(answer.held), taken),
-    ...(answer.partition_used === undefined || answer.partition_limit === undefined
-      ? {}
-      : {
-          partitionUsed: addMicro(micro(answer.partition_used), takenInPartition),
-          partitionLimit: micro(answer.partition_limit),
-        }),
-    estimate: request.estimate,
-    ...(refused ? { explanation: refused.explanation } : {}),
-    at,
-    replayed,
-  };
-}
-
-function askedOf(request: RecordedRequest, holdAmount: Micro) {
-  const [only, ...others] = request.components;
-  return {
-    account: request.account,
-    unit: request.unit,
-    holdAmount,
-    uncappedHold: request.uncappedHold === undefined ? holdAmount : toMicro(BigInt(request.uncappedHold)),
-    ...(only && others.length === 0
-      ? { job: { wallSeconds: request.wallSeconds[0] ?? 0, nodes: only.resources.nodes, tasks: only.arrayTasks } }
-      : {}),
-  };
-}
-
-function holdIdsOf(ids: TransactionId[]): Pick<Decision, 'holdId' | 'componentHoldIds'> {
-  const [first, ...others] = ids;
-  if (first === undefined) return {};
-  return { holdId: first, ...(others.length > 0 ? { componentHoldIds: ids } : {}) };
 }

@@ -1,6 +1,6 @@
 -- judge_hold decides one request without writing anything: may these amounts be held, together, in these partitions? It is
--- the one place where the rules of admission stand in full; place_holds has a shorter test for the ordinary yes, and a
--- test holds the two against each other.
+-- the one place where the rules of admission stand in full; place_ordinary_holds has a shorter test for the ordinary yes, and
+-- test/ledger/admission-model.test.ts holds the two against one model.
 --
 -- The answer is what a Decision is rendered from: the code, the account before the hold, and for a no the facts. The order
 -- of the tests is the order of domain/faults.ts. Nothing costs nothing: an amount of 0 passes every limit of money, but

@@ -97,6 +97,8 @@ const expectParts = async ({ house }: Real, hold: ModelHold) => {
 
 interface Asked {
   account: number;
+  /** A check with a time of its own is decided by place_hold_exactly, and so is its whole tree in that batch. */
+  isDated: boolean;
   user: string;
   components: { partition: string; amount: Amount }[];
 }
@@ -112,6 +114,7 @@ class PlaceTogether implements Step {
         real.house.admission.check(
           check(accountOf(asked).name, 0, {
             user: asked.user,
+            ...(asked.isDated ? { at: '2026-01-01T00:00:00Z' } : {}),
             components: asked.components.map(({ partition, amount }) => job(amount, { partition })),
           }),
           caller(),
@@ -188,6 +191,7 @@ const amount = fc.integer({ min: 0, max: 6 });
 const component = fc.record({ partition: fc.constantFrom('cpu', 'cpu', 'gpu'), amount });
 const asked: fc.Arbitrary<Asked> = fc.record({
   account: fc.nat({ max: 3 }),
+  isDated: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 0),
   user: fc.constantFrom('ann', 'bob'),
   components: fc.oneof(
     { weight: 4, arbitrary: component.map((one) => [one]) },
