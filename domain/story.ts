@@ -106,9 +106,10 @@ class Telling {
     const due: Due[] = [];
     const waits: Wait[] = [];
     const wholeCost = this.spreadCosts(chapters, runs, due);
+    const spread = new Set(due.flatMap((each) => (each.act === 'spread' ? each.runs : [])));
 
     for (const chapter of chapters) {
-      const own = runs.filter(({ hold }) => hold === chapter.hold);
+      const own = runs.filter((run) => run.hold === chapter.hold && !spread.has(run));
       const runWaits = own.flatMap((run) => this.charge(run, due, wholeCost === 'waits') ?? []);
       if (chapter.hold.status === 'open') this.followHold(chapter, runWaits, wholeCost === 'waits', due, waits);
       else waits.push(...runWaits);
@@ -148,7 +149,6 @@ class Telling {
     const { now } = this.facts;
     const { run, charge, runKey, hold } = storyRun;
     if (this.options.chargedElsewhere.has(runKey)) return undefined;
-    if (due.some((each) => each.act === 'spread' && each.runs.includes(storyRun))) return undefined;
     const cost = effectiveCost(run.costs);
     if (charge) {
       const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
@@ -193,7 +193,7 @@ class Telling {
     const lifeWaits = this.lifeOf(chapter);
     const all = [...runWaits, ...lifeWaits];
     if (chapter.isOver && all.length === 0 && !awaitsWholeCost) {
-      due.push({ act: 'close', hold, reason: reasonOf(chapter), at: this.lastNews(chapter).spokenOfAt });
+      due.push({ act: 'close', hold, reason: reasonOf(chapter), at: chapter.spokenOfAt });
       return;
     }
     if (lifeWaits.length > 0 && all.every(({ isGivenUp }) => isGivenUp)) {
@@ -260,16 +260,8 @@ class Telling {
   }
 
   /** The later of the timeout by the clock of the events and a grace by ours: what is told late is not late (rulings 18). */
-  private afterTimeout(chapter: Chapter): bigint {
-    const { spokenOfAt, heardAt } = this.lastNews(chapter);
+  private afterTimeout({ spokenOfAt, heardAt }: Chapter): bigint {
     return later(spokenOfAt + this.timeoutMicros, heardAt + this.graceMicros);
-  }
-
-  private lastNews({ hold, tasks }: Chapter): { spokenOfAt: bigint; heardAt: bigint } {
-    return {
-      spokenOfAt: tasks.reduce((at, task) => later(at, task.spokenOfAt ?? at), hold.effectiveAt),
-      heardAt: tasks.reduce((at, task) => later(at, task.heardAt ?? at), hold.placedAt),
-    };
   }
 
   /** The wait itself while it lasts; after it, what the scheduler could say decides (rulings 16). */
@@ -290,8 +282,7 @@ class Telling {
           until: now + this.recheckMicros,
         };
       case 'absent': {
-        const { heardAt } = this.lastNews(chapter);
-        const until = later(heardAt + 2n * this.timeoutMicros, wait.until + this.timeoutMicros);
+        const until = later(chapter.heardAt + 2n * this.timeoutMicros, wait.until + this.timeoutMicros);
         return { state: 'overdue', for: `anybody to say what became of ${name}`, until, isGivenUp: now >= until };
       }
     }

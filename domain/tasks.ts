@@ -30,6 +30,9 @@ export interface Chapter {
   isOver: boolean;
   /** Runs that the hold has still to pay for. */
   unfinished: number;
+  /** The latest time that is spoken of, and when the latest news arrived; at first those of the hold. */
+  spokenOfAt: bigint;
+  heardAt: bigint;
 }
 
 export function readChapter(holds: readonly StoryHold[], events: readonly RunEvent[], index: number): Chapter {
@@ -53,7 +56,7 @@ export function readChapter(holds: readonly StoryHold[], events: readonly RunEve
   const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
   const wholeCosts = index === 0 ? costsOf(own.filter(({ task }) => task === '')) : [];
   const isOver = tasks.length > 0 && tasks.every((task) => task.isOver);
-  return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1 };
+  return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1, ...latestNews(hold, tasks) };
 }
 
 function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter {
@@ -81,7 +84,24 @@ function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter 
   const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
   const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
   const left = Math.max(hold.arrayTasks, tasks.length) - overCount;
-  return { hold, tasks, events, wholeCosts, isOver, unfinished: isOver ? 0 : Math.max(1, left) };
+  return {
+    hold,
+    tasks,
+    events,
+    wholeCosts,
+    isOver,
+    unfinished: isOver ? 0 : Math.max(1, left),
+    ...latestNews(hold, tasks),
+  };
+}
+
+function latestNews(hold: StoryHold, tasks: readonly Task[]): Pick<Chapter, 'spokenOfAt' | 'heardAt'> {
+  let { effectiveAt: spokenOfAt, placedAt: heardAt } = hold;
+  for (const task of tasks) {
+    if (task.spokenOfAt !== undefined && task.spokenOfAt > spokenOfAt) spokenOfAt = task.spokenOfAt;
+    if (task.heardAt !== undefined && task.heardAt > heardAt) heardAt = task.heardAt;
+  }
+  return { spokenOfAt, heardAt };
 }
 
 function costsOf(events: readonly RunEvent[]): ReportedCost[] {
