@@ -11,25 +11,28 @@ const output = (stream: NodeJS.WriteStream): Output => ({
   width: () => (stream.isTTY ? Math.max(40, stream.columns ?? 80) : undefined),
 });
 
+const args = process.argv.slice(2);
+/** Only these have something to put in order before they end. */
+const longRunning = args.some((arg) => arg === 'up' || arg === 'demo');
+const interruption = new AbortController();
+
 // `bursar … | head` ends our output, not with an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  if (!longRunning) process.exit(0);
+  interruption.abort('EPIPE');
 });
 
-const interruption = new AbortController();
 let interruptions = 0;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interruptions += 1;
     interruption.abort(signal);
-    // Only `up` and `demo` have something to put in order first; the second time nobody waits for them.
+    // The second time, nobody waits.
     if (!longRunning || interruptions > 1) process.exit(130);
   });
 }
 
-const args = process.argv.slice(2);
-const longRunning = args.some((arg) => arg === 'up' || arg === 'demo');
 const name = basename(process.argv[1] ?? '', '.js') === 'asbb' ? 'asbb' : 'bursar';
 
 void runCli(name, args, {

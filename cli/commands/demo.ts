@@ -183,7 +183,8 @@ function paceOf(
     }
     return { batch: 16, pauseMs: (gapMicros) => Number(gapMicros) / 1000 / Number(speed) };
   }
-  if (!session.io.out.isTerminal || log.jobs.length > WATCHABLE_JOBS) return asFastAsPossible;
+  if (log.jobs.length > WATCHABLE_JOBS) return asFastAsPossible;
+  if (!session.io.out.isTerminal) return { batch: 8, pauseMs: () => 0 };
   const occurrences = log.jobs.reduce((sum, { events }) => sum + 1 + events.length, 0);
   const stepMs = Math.min(250, WATCHABLE_MS / occurrences);
   return { batch: 4, pauseMs: (gapMicros) => (gapMicros > 0n ? stepMs : 0) };

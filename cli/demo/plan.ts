@@ -45,14 +45,17 @@ export function makePlan(jobs: readonly LoggedJob[]): Plan {
   const byAccount = new Map<string, PricedJob[]>();
   for (const entry of priced) byAccount.set(entry.job.account, [...(byAccount.get(entry.job.account) ?? []), entry]);
   const accounts = [...byAccount].sort(([a, one], [b, two]) => two.length - one.length || (a < b ? -1 : 1));
-  const tight = Math.ceil(accounts.length / 2);
+  let tightLeft = Math.ceil(accounts.length / 2);
+  let capsLeft = 1;
   return {
     rates,
-    accounts: accounts.map(([name, own], index) => {
+    accounts: accounts.map(([name, own]) => {
       const { need } = play(own, {});
-      const isTight = index < tight && need > LEAST;
-      const budget = isTight ? roundBelow(need) : roundAbove(need);
-      const cap = !isTight && index === tight ? capFor(own) : undefined;
+      const isTight = tightLeft > 0 && need > LEAST && play(own, { budget: roundBelow(need) }).close <= CLOSE_AT_MOST;
+      if (isTight) tightLeft -= 1;
+      const budget = isTight ? roundBelow(need) : roundAbove((need * 5n) / 4n);
+      const cap = !isTight && capsLeft > 0 ? capFor(own) : undefined;
+      if (cap) capsLeft -= 1;
       const { denials } = play(own, { budget, ...(cap ? { cap } : {}) });
       return {
         name,
@@ -143,16 +146,17 @@ interface Cap {
 function play(
   priced: readonly PricedJob[],
   { budget, cap }: { budget?: bigint; cap?: Cap },
-): { need: bigint; denials: number } {
+): { need: bigint; denials: number; close: number } {
   const byNumber = new Map(priced.map((entry) => [entry.job.number, entry]));
   const open = new Set<number>();
-  let [used, capped, need, denials] = [0n, 0n, 0n, 0];
+  let [used, capped, need, denials, close] = [0n, 0n, 0n, 0, 0];
   for (const occurrence of timelineOf(priced.map(({ job }) => job))) {
     const { job, hold, cost } = byNumber.get(occurrence.job.number) as PricedJob;
     const inCap = partitionOf(job) === cap?.partition;
     if (hold === undefined) continue;
     if (occurrence.what === 'submit') {
       const tooMuch = budget !== undefined && used + hold > budget;
+      if (budget !== undefined && used + hold > budget - budget / 20n) close += 1;
       if (tooMuch || (cap && inCap && capped + hold > cap.limit)) denials += 1;
       else {
         open.add(job.number);
@@ -165,7 +169,7 @@ function play(
     }
     if (used > need) need = used;
   }
-  return { need, denials };
+  return { need, denials, close };
 }
 
 const partitionOf = (job: LoggedJob): string | undefined => job.components[0]?.partition;
@@ -184,10 +188,15 @@ function capFor(priced: readonly PricedJob[]): Cap | undefined {
     };
   });
   const [most] = needs.sort((a, b) => (a.need < b.need ? 1 : -1));
-  return most && most.need > LEAST ? { partition: most.partition, limit: roundBelow(most.need) } : undefined;
+  if (!most || most.need <= LEAST) return undefined;
+  const jobs = priced.filter(({ job }) => partitionOf(job) === most.partition).length;
+  return jobs <= CLOSE_AT_MOST ? { partition: most.partition, limit: roundBelow(most.need) } : undefined;
 }
 
 const LEAST = MICRO_PER_UNIT;
+
+/** Jobs that may be asked for with less than a twentieth of the money left. */
+const CLOSE_AT_MOST = 60;
 
 /** The step of the second digit: 1_234 -> 100. */
 const stepOf = (amount: bigint): bigint => 10n ** BigInt(Math.max(0, amount.toString().length - 2));

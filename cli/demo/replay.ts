@@ -38,15 +38,14 @@ const SETTLES_WITHIN_MS = 15_000;
 const MOST_UNSETTLED = 400;
 
 export class Replay {
-  private checks: LoggedJob[] = [];
-  private events: Extract<Occurrence, { what: 'event' }>[] = [];
+  private batch: Occurrence[] = [];
   /** What each account surely has: as last read, less what was held since. */
   private readonly free = new Map<string, bigint>();
 
   constructor(private readonly options: ReplayOptions) {}
 
   async run(): Promise<void> {
-    const { plan, tally, interrupted, batch, pauseMs } = this.options;
+    const { plan, tally, watch, interrupted, batch, pauseMs } = this.options;
     for (const { name, budget } of plan.accounts) this.free.set(name, parseAmount(budget));
     let before: bigint | undefined;
     for (const occurrence of timelineOf([...tally.jobs.values()].map(({ job }) => job))) {
@@ -58,23 +57,37 @@ export class Replay {
         await sleep(waitMs, undefined, { signal: interrupted }).catch(() => undefined);
       }
       tally.clock = instantOfMicros(occurrence.at);
-      if (occurrence.what === 'submit') await this.submit(occurrence.job);
-      else this.events.push(occurrence);
-      if (this.checks.length + this.events.length >= batch) await this.flush();
-      if (tally.count('ended') > MOST_UNSETTLED) await this.letSettle(undefined);
+      if (occurrence.what === 'submit') await this.prepare(occurrence.job);
+      this.batch.push(occurrence);
+      if (this.batch.length >= batch) await this.flush();
+      if (tally.ended.size > MOST_UNSETTLED) await watch.settled({ withinMs: SETTLES_WITHIN_MS });
     }
     await this.flush();
   }
 
-  private async submit(job: LoggedJob): Promise<void> {
-    const needed = this.options.plan.holds.get(job.number);
-    const left = this.free.get(job.account) ?? 0n;
-    if ((needed !== undefined && left < needed) || this.isCapped(job)) {
+  /** Makes sure that the account has back by now what it would have had back then. */
+  private async prepare(job: LoggedJob): Promise<void> {
+    const needed = this.options.plan.holds.get(job.number) ?? 0n;
+    const capped = this.isCapped(job);
+    if (capped || this.freeOf(job) < needed) {
       await this.flush();
-      await this.letSettle(job.account);
+      await this.readFree(job.account);
+      if (capped || this.freeOf(job) < needed) {
+        await this.options.watch.settled({ account: job.account, withinMs: SETTLES_WITHIN_MS });
+        await this.readFree(job.account);
+      }
     }
-    if (needed !== undefined) this.free.set(job.account, (this.free.get(job.account) ?? 0n) - needed);
-    this.checks.push(job);
+    this.free.set(job.account, this.freeOf(job) - needed);
+  }
+
+  private freeOf(job: LoggedJob): bigint {
+    return this.free.get(job.account) ?? 0n;
+  }
+
+  private async readFree(account: string): Promise<void> {
+    const { watch, setup, client } = this.options;
+    const balance = await watch.readBalance(client, setup.nameOf(account));
+    this.free.set(account, parseAmount(String(balance.available)));
   }
 
   /** What a cap has left is not followed here, so its jobs always wait. */
@@ -83,32 +96,18 @@ export class Replay {
     return account?.cap !== undefined && job.components.some(({ partition }) => partition === account.cap?.partition);
   }
 
-  /** Waits for the money that is on its way back. */
-  private async letSettle(account: string | undefined): Promise<void> {
-    const { watch, setup } = this.options;
-    await watch.settled({ ...(account === undefined ? {} : { account }), withinMs: SETTLES_WITHIN_MS });
-    await watch.look();
-    for (const name of account === undefined ? this.free.keys() : [account]) {
-      const balance = watch.balances.get(setup.nameOf(name));
-      if (balance) this.free.set(name, parseAmount(String(balance.available)));
-    }
-  }
-
   private async flush(): Promise<void> {
-    const [checks, events] = [this.checks, this.events];
-    [this.checks, this.events] = [[], []];
-    await Promise.all(checks.map((job) => this.check(job)));
+    const batch = this.batch;
+    this.batch = [];
+    await Promise.all(batch.map(({ what, job }) => (what === 'submit' ? this.check(job) : undefined)));
 
-    const admitted = checks.map((job) => this.options.tally.of(job)).filter(({ holdId }) => holdId !== undefined);
-    const told = events.filter(({ job }) => this.options.tally.of(job).holdId !== undefined);
-    const bodies = [
-      ...admitted.map((followed) => this.submission(followed)),
-      ...told.map((occurrence) => this.eventBody(occurrence)),
-    ];
-    if (bodies.length > 0) {
-      await this.options.client.post<EventReceipts>('/api/v1/jobs/events', { events: bodies });
-    }
-    for (const occurrence of told) this.follow(occurrence);
+    // A job that was denied has not run, whatever the log says of it.
+    const told = batch.filter(({ job }) => this.options.tally.of(job).holdId !== undefined);
+    const events = told.map((occurrence) =>
+      occurrence.what === 'submit' ? this.submission(occurrence.job) : this.eventBody(occurrence),
+    );
+    if (events.length > 0) await this.options.client.post<EventReceipts>('/api/v1/jobs/events', { events });
+    for (const occurrence of batch) this.follow(occurrence);
   }
 
   private keyOf(job: LoggedJob): string {
@@ -117,7 +116,7 @@ export class Replay {
   }
 
   private async check(job: LoggedJob): Promise<void> {
-    const { client, setup, tally, onDecision } = this.options;
+    const { client, setup, tally } = this.options;
     const components = job.components.map(({ partition, resources, wallSeconds, unlimited }) => ({
       partition,
       tres: tresOf(resources),
@@ -134,24 +133,22 @@ export class Replay {
       ...(job.arrayTasks > 1 ? { array_tasks: job.arrayTasks } : {}),
     };
     const decision = await client.post<Decision>('/api/v1/budget/check', body, this.keyOf(job));
-    const followed = tally.of(job);
-    followed.decision = decision;
     if (decision.available && decision.transaction_id === undefined) {
       throw new Stop(EXIT.failure, `The server allowed job ${job.jobId} without a hold.`);
     }
+    const followed = tally.of(job);
+    followed.decision = decision;
     if (decision.transaction_id !== undefined) followed.holdId = decision.transaction_id;
-    tally.move(followed, decision.available ? 'pending' : 'denied');
-    onDecision(followed, decision);
   }
 
-  private submission({ job, holdId }: Followed): EventBody {
+  private submission(job: LoggedJob): EventBody {
     return {
       type: 'submitted',
       cluster: this.options.setup.nameOf(job.cluster),
       job_id: job.jobId,
       at: job.submittedAt,
       submitted_at: job.submittedAt,
-      transaction_id: holdId,
+      transaction_id: this.options.tally.of(job).holdId,
       ...this.whose(job),
     };
   }
@@ -184,9 +181,16 @@ export class Replay {
     };
   }
 
-  private follow(occurrence: Extract<Occurrence, { what: 'event' }>): void {
-    const { tally, onEvent } = this.options;
+  private follow(occurrence: Occurrence): void {
+    const { tally, onDecision, onEvent } = this.options;
     const followed = tally.of(occurrence.job);
+    if (occurrence.what === 'submit') {
+      if (!followed.decision) return;
+      tally.move(followed, followed.decision.available ? 'pending' : 'denied');
+      onDecision(followed, followed.decision);
+      return;
+    }
+    if (followed.standing === 'denied') return;
     if (isLastOf(occurrence)) tally.move(followed, 'ended');
     else if (occurrence.event.type === 'started') tally.move(followed, 'running');
     else if (occurrence.event.type === 'requeued') tally.move(followed, 'pending');

@@ -13,6 +13,8 @@ export interface Followed {
 
 export class Tally {
   readonly jobs: ReadonlyMap<number, Followed>;
+  /** Those that have ended and are not settled yet. */
+  readonly ended = new Set<Followed>();
   private readonly counts: Record<Standing, number>;
   /** Where the log's clock stands. */
   clock = '';
@@ -29,6 +31,8 @@ export class Tally {
   move(followed: Followed, standing: Standing): void {
     this.counts[followed.standing] -= 1;
     followed.standing = standing;
+    if (standing === 'ended') this.ended.add(followed);
+    else this.ended.delete(followed);
     this.counts[standing] += 1;
   }
 

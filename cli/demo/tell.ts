@@ -121,7 +121,7 @@ export class Tell implements Panel {
       `submitted ${total - tally.count('waiting')}/${total}`,
       count('pending', 'cyan', tally.count('pending')),
       count('running', 'blue', tally.count('running')),
-      count('ended', 'magenta', tally.count('ended')),
+      count('settling', 'magenta', tally.count('ended')),
       count('settled', 'green', tally.count('settled')),
       count('released', 'green', tally.count('released')),
       count('denied', 'red', tally.count('denied')),

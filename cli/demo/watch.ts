@@ -1,6 +1,6 @@
 /**
- * Watches the stories end. A hold that is no longer open has ended settled or released: the list of open holds, read again
- * and again, tells which, without asking for each of thousands of jobs.
+ * Watches the stories end: reads the holds of jobs that have ended until they are no longer open. A few are read one by one;
+ * of many, the list of open holds tells at once which are not worth asking for yet.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { path, type Client } from '../client';
@@ -10,6 +10,7 @@ import type { Followed, Tally } from './tally';
 
 const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 400;
+const READ_ONE_BY_ONE = 40;
 
 export interface Watched {
   client: Client;
@@ -49,21 +50,25 @@ export class Watch {
   private async read(): Promise<void> {
     const { client, setup, tally } = this.on;
     // Only what had ended before the list was read may be missing from it because it is closed.
-    const ended = tally.where('ended');
+    const ended = [...tally.ended];
+    const open = ended.length > READ_ONE_BY_ONE ? await this.openHolds() : new Set<string>();
+    await Promise.all(ended.filter(({ holdId = '' }) => !open.has(holdId)).map((followed) => this.close(followed)));
+    await Promise.all(setup.accounts.map((account) => this.readBalance(client, account)));
+  }
+
+  private async openHolds(): Promise<Set<string>> {
     const open = new Set<string>();
-    for (const cluster of setup.clusters) {
-      const { rows } = await client.list<Hold>('/api/v1/holds', { cluster, status: 'open' }, undefined);
+    for (const cluster of this.on.setup.clusters) {
+      const { rows } = await this.on.client.list<Hold>('/api/v1/holds', { cluster, status: 'open' }, undefined);
       for (const { transaction_id } of rows) open.add(transaction_id);
     }
-    const closed = ended.filter(
-      ({ holdId, standing }) => standing === 'ended' && holdId !== undefined && !open.has(holdId),
-    );
-    await Promise.all(closed.map((followed) => this.close(followed)));
-    await Promise.all(
-      setup.accounts.map(async (account) => {
-        this.balances.set(account, await client.get<Balance>(path`/api/v1/accounts/${account}/balance`));
-      }),
-    );
+    return open;
+  }
+
+  async readBalance(client: Client, account: string): Promise<Balance> {
+    const balance = await client.get<Balance>(path`/api/v1/accounts/${account}/balance`);
+    this.balances.set(account, balance);
+    return balance;
   }
 
   private async close(followed: Followed): Promise<void> {
@@ -78,17 +83,18 @@ export class Watch {
   async settled(options: { account?: string; withinMs: number; stalledMs?: number }): Promise<boolean> {
     const { tally, interrupted } = this.on;
     const left = () =>
-      tally.where('ended').filter(({ job }) => options.account === undefined || job.account === options.account).length;
-    const deadline = Date.now() + options.withinMs;
-    let [pauseMs, before, progressAt] = [FIRST_PAUSE_MS, left(), Date.now()];
-    while (left() > 0) {
+      [...tally.ended].filter(({ job }) => options.account === undefined || job.account === options.account);
+    const startedAt = Date.now();
+    let [pauseMs, before, progressAt] = [FIRST_PAUSE_MS, left().length, startedAt];
+    for (let waiting = left(); waiting.length > 0; waiting = left()) {
       const now = Date.now();
-      if (left() < before) [before, progressAt] = [left(), now];
+      if (waiting.length < before) [before, progressAt] = [waiting.length, now];
       const stalled = options.stalledMs !== undefined && now - progressAt > options.stalledMs;
-      if (now > deadline || stalled || interrupted.aborted) return false;
+      if (now - startedAt > options.withinMs || stalled || interrupted.aborted) return false;
       await sleep(pauseMs);
       pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
-      await this.look();
+      if (waiting.length > READ_ONE_BY_ONE) await this.look();
+      else await Promise.all(waiting.map((followed) => this.close(followed)));
     }
     return true;
   }
