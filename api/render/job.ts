@@ -46,11 +46,23 @@ const renderResources = (resources: Resources) => ({
   memory_mib: resources.memoryMib,
 });
 
+/** What the ledger stored in its own words, in those of the wire. */
+function snakeCased(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCased);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      snakeCased(inner),
+    ]),
+  );
+}
+
 export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<typeof JobStoryAnswer> => ({
   ...renderJob(story, temporal),
   waits_for: story.waitsFor,
   deadline: story.deadline,
-  decision: story.decision,
+  decision: snakeCased(story.decision),
   hold: story.hold && renderHold(story.hold),
   runs: story.runs.map((run) => ({
     run_key: run.runKey,

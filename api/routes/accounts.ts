@@ -158,7 +158,7 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
       operation({
         id: 'readStatement',
         tag,
-        summary: 'Every movement between two times, with the balances after it.',
+        summary: 'Every movement between two times, and what it changed: opening + lines = closing.',
         path,
         query: StatementQuery,
         answer: StatementAnswer,

@@ -245,4 +245,4 @@ export const StatementAnswer = z
     ),
     closing: StatementBalance,
   })
-  .meta({ id: 'Statement', description: 'Each line shows the balances after it.' });
+  .meta({ id: 'Statement', description: 'By the time it happened. Lines carry changes: opening + lines = closing.' });

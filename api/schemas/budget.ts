@@ -163,7 +163,9 @@ export const ReconcileRequest = z
     job_id: idLike(128).optional().describe("The scheduler's job id; a number or a string."),
     actual_cost: Cost,
     transaction_id: text(128).optional().describe("The hold's id. Without it the hold is found by job_id."),
-    cluster: ClusterName.optional().describe('Where job_id was given. Default: any; an open hold before a closed one, the newest first.'),
+    cluster: ClusterName.optional().describe(
+      'Where job_id was given. Default: any; an open hold before a closed one, the newest first.',
+    ),
     job_metadata: z.unknown().optional().describe('JSON text or an object; kept.'),
     correction: z
       .boolean()

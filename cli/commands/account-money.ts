@@ -126,7 +126,7 @@ export function defineStatement(account: Command, act: Act): void {
   account
     .command('statement')
     .summary('Everything that moved between two days')
-    .description('Everything that moved between two days, with the balances after each line.')
+    .description('Everything that moved between two days, and what each line changed: opening, changes, closing.')
     .argument('<account>', 'account name')
     .option('--from <date>', "first day (default: the account's first)")
     .option('--to <date>', 'last day, included (default: until now)')
