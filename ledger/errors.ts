@@ -33,15 +33,13 @@ const UNAVAILABLE = new Set([
   '57P03',
 ]);
 
-/**
- * Two transactions got in each other's way and one of them was undone as if it had never been: repeating it is safe. Two
- * commands with one key at the same moment are such a case: the second finds the first one's answer when it asks again.
- */
+/** Two commands with one key, or two charges of one run, under different roots: the second finds the first when it asks again. */
+const ONCE = new Set(['commands_pkey', 'charges_run_key_key']);
+
+/** Two transactions got in each other's way and one of them was undone as if it had never been: repeating it is safe. */
 const isConflict = (error: unknown): boolean => {
   const code = codeOf(error);
-  return (
-    code === '40001' || code === '40P01' || (code === '23505' && textOf(error, 'constraint_name') === 'commands_pkey')
-  );
+  return code === '40001' || code === '40P01' || (code === '23505' && ONCE.has(textOf(error, 'constraint_name')));
 };
 
 const ATTEMPTS_MAX = 5;
