@@ -40,7 +40,7 @@ export interface DispatcherOptions {
   /** While Temporal or PostgreSQL is away. Default 250 ms to 10 s. */
   backOff?: BackOff;
   /** When stories continue as new; for tests. */
-  storyLimits?: JobLifecycle['limits'];
+  storyLimits?: JobLifecycle['limits'] | undefined;
 }
 
 export interface Dispatcher {

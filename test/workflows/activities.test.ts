@@ -1,15 +1,14 @@
 /** The doors to the outside, without a Temporal: how faults travel, and what a scheduler's silence means. */
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { faultsBecomeFailures, schedulerActivities, sealBacklog, type SchedulerAdapter } from '../../activities';
 import { Fault, FAULTS, isFaultCode } from '../../domain/faults';
 import type { JobEvent, Jobs } from '../../ledger/types';
-import { quietRuntime } from './house';
 import { inSeconds } from './site';
 
-quietRuntime();
-
-const environment = () => new MockActivityEnvironment({}, { interceptors: [faultsBecomeFailures] });
+const environment = () =>
+  new MockActivityEnvironment({}, { interceptors: [faultsBecomeFailures], logger: new DefaultLogger('ERROR') });
 
 test.each(Object.keys(FAULTS))(
   'the fault %s fails its activity by its code, for good where no retry can help',

@@ -4,7 +4,7 @@
  */
 import type { SchedulerAdapter } from '../../activities';
 import type { Outbox, OutboxItem } from '../../ledger/types';
-import type { JobLifecycleResult } from '../../workflows/contracts/job-lifecycle';
+import type { JobLifecycle, JobLifecycleResult } from '../../workflows/contracts/job-lifecycle';
 import { freshNamespace, startCrew, startTestDispatcher, until, type Namespace } from './house';
 import { inSeconds, openSite, type HeldJob, type Site } from './site';
 
@@ -28,7 +28,7 @@ export const REPORTING = 'reporting';
 /** Its scheduler can be asked. */
 export const ANSWERING = 'answering';
 
-export async function openStage(): Promise<Stage> {
+export async function openStage(storyLimits?: JobLifecycle['limits']): Promise<Stage> {
   const [site, namespace] = await Promise.all([openSite(), freshNamespace()]);
   await site.addCluster(HASTY, { reconciliationTimeoutSeconds: 1 });
   await site.addCluster(REPORTING, { reconciliationTimeoutSeconds: 3, costSource: 'reported' });
@@ -43,7 +43,7 @@ export async function openStage(): Promise<Stage> {
     await outbox.done(items.filter(isRing).map(({ outboxNo }) => outboxNo));
     return items.filter((item) => !isRing(item));
   };
-  const dispatcher = startTestDispatcher(site.ledger, namespace, { outbox: { ...outbox, claim } });
+  const dispatcher = startTestDispatcher(site.ledger, namespace, { outbox: { ...outbox, claim }, storyLimits });
   const { workflow } = namespace.temporal.client;
   const stage: Stage = {
     ...site,
@@ -173,6 +173,19 @@ export async function arrayLife(stage: Stage): Promise<Life> {
     await stage.tell({ type: 'ended', jobId, task, at: inSeconds(0), endState: 'COMPLETED' });
   }
   return { job, result: await stage.ends(job) };
+}
+
+/** So long in the queue that its story goes on in a second run; for a stage whose limits make that short. */
+export async function continuedLife(stage: Stage): Promise<Life & { firstRunId: string }> {
+  const job = await stage.submit();
+  const handle = stage.namespace.temporal.client.workflow.getHandle(job.workflowId);
+  await stage.standsAt(job, 'pending');
+  const { runId: firstRunId } = await handle.describe();
+  await until('the story goes on in another run', async () => (await handle.describe()).runId !== firstRunId);
+  const [jobId, { holdId }] = [nextJobId(), job];
+  await stage.tell({ type: 'started', jobId, holdId, at: inSeconds(-60) });
+  await stage.tell({ type: 'ended', jobId, at: inSeconds(0), endState: 'COMPLETED' });
+  return { job, firstRunId, result: await stage.ends(job) };
 }
 
 export const LIVES: Record<string, (stage: Stage) => Promise<Life>> = {
