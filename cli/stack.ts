@@ -18,7 +18,7 @@ import {
 import { isPortFree, pickPort, rememberedPorts, rememberPorts } from '../platform/embedded/ports';
 import { ensureDatabase, openEmbeddedPostgres } from '../platform/embedded/postgres';
 import type { Service, ServiceSpec } from '../platform/embedded/service';
-import { openEmbeddedTemporal } from '../platform/embedded/temporal';
+import { openEmbeddedTemporal, prepareNamespace } from '../platform/embedded/temporal';
 import { findTemporalCli } from '../platform/embedded/temporal-cli';
 import { PACKAGE_ROOT } from '../platform/paths';
 import { connectPostgres } from '../platform/postgres';
@@ -30,6 +30,7 @@ import {
   type StackAddresses,
   type Supervisor,
 } from '../platform/supervisor';
+import { connectTemporal } from '../platform/temporal';
 import { POSTGRES_MIN } from '../platform/versions';
 
 export { AlreadyRunning, type RunningStack, type StackAddresses };
@@ -225,6 +226,7 @@ class Builder {
       logFile: this.logFile('temporal'),
     });
     await this.start(temporal.spec);
+    await keepForAMonth(temporal.address, temporalNamespace);
     this.up('Temporal', `${cli.serverVersion} on ${temporal.address}, its pages on ${temporal.uiUrl}`, startedAt);
     return temporal;
   }
@@ -309,6 +311,16 @@ class Builder {
 
   private up(part: Part, text: string, startedAt: number): void {
     this.options.onEvent({ type: 'up', part, text, tookMs: Date.now() - startedAt });
+  }
+}
+
+/** The dev server forgets closed workflows after a day; an operator should be able to read last week's. */
+async function keepForAMonth(address: string, namespace: string): Promise<void> {
+  const temporal = connectTemporal({ address, namespace });
+  try {
+    await prepareNamespace(temporal, { namespace, searchAttributes: [], retentionDays: 30 });
+  } finally {
+    await temporal.close();
   }
 }
 

@@ -66,18 +66,6 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     checks: counter('asbb_budget_checks_total', 'Budget checks answered', ['result']),
     checkSeconds: histogram('asbb_budget_check_duration_seconds', 'Time to answer a budget check', LATENCY_BUCKETS),
     refusals: counter('bursar_refusals_total', 'Checks that were refused, by what refused them', ['code']),
-    admissionBatch: histogram(
-      'bursar_admission_batch_size',
-      'Checks that were decided in one transaction',
-      [1, 2, 4, 8, 16, 32, 64, 128],
-    ),
-    holds: counter('bursar_holds_total', 'Holds that ended, by how', ['outcome']),
-    holdSeconds: histogram(
-      'bursar_hold_seconds',
-      'Time from placing a hold to its end',
-      [60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000],
-      ['outcome'],
-    ),
     overdueHolds: gauge('bursar_holds_overdue', 'Open holds of which nothing was heard for too long'),
 
     // Movements

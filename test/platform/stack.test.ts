@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { connectPostgres } from '../../platform/postgres';
 import { isAlive, type ProcessIdentity } from '../../platform/embedded/processes';
 import { freePort } from '../../platform/embedded/ports';
+import { connectTemporal } from '../../platform/temporal';
 import { findRunningStack, type RunningStack, type StackAddresses } from '../../platform/supervisor';
 import { ensureBuilt } from '../helpers/built';
 import { databaseUrl, freshDatabase } from '../helpers/database';
@@ -95,6 +96,16 @@ async function ask(url: string, text: string): Promise<unknown> {
   }
 }
 
+async function retentionDaysOf(address: string): Promise<number> {
+  const temporal = connectTemporal({ address });
+  try {
+    const { config } = await temporal.connection.workflowService.describeNamespace({ namespace: 'default' });
+    return Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
+  } finally {
+    await temporal.close();
+  }
+}
+
 test('it starts everything from nothing, says where, and Ctrl-C leaves nothing running', async () => {
   const first = up();
   const addresses = await first.addresses();
@@ -104,6 +115,7 @@ test('it starts everything from nothing, says where, and Ctrl-C leaves nothing r
   });
   expect(await ask(addresses.database, 'select count(*)::int from migrations.applied')).toBeGreaterThan(0);
   expect((await fetch(addresses.temporalUi ?? '')).status).toBe(200);
+  expect(await retentionDaysOf(addresses.temporal)).toBe(30);
   const { services, alive } = running();
   expect(alive.sort()).toEqual(['api', 'postgres', 'temporal', 'worker']);
 
