@@ -137,8 +137,10 @@ test('a host that cannot be reached costs seconds, not minutes', async () => {
 
 test('where nothing works, the error says what was tried and what to install, and leaves nothing behind', async () => {
   putProgram(join(folder, 'bin/go'), goScript('1.19.8'));
-  const error = await find().catch((reason: unknown) => reason as Error);
-  const text = String(error);
+  const text = await find().then(
+    ({ found }) => `found ${found}`,
+    (error: Error) => error.message,
+  );
   expect(text).toContain('cannot be downloaded from 127.0.0.1:9');
   expect(text).toContain('needs Go 1.25.0 or newer to be built, and');
   expect(text).toContain('is 1.19.8');
