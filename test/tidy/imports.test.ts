@@ -1,5 +1,5 @@
 /** Who may import whom (CONTRIBUTING.md). A test remembers it so that nobody has to. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 
 const ROOT = resolve(__dirname, '../..');
@@ -30,7 +30,7 @@ const RULES: Record<string, Rule> = {
 };
 
 const sourcesBelow = (folder: string): string[] =>
-  readdirSync(folder).flatMap((name) => {
+  (existsSync(folder) ? readdirSync(folder) : []).flatMap((name) => {
     const path = join(folder, name);
     if (statSync(path).isDirectory()) return sourcesBelow(path);
     return /\.tsx?$/.test(name) ? [path] : [];

@@ -63,7 +63,8 @@ test('no test is skipped, focused or promised for later', () => {
 
 test('no default exports, no any', () => {
   expect(linesLike(/^export default (?!async function global|function global)/, tracked(...SOURCE))).toEqual([]);
-  expect(linesLike(/(:|as|<) ?any\b/, tracked(...SOURCE))).toEqual([]);
+  // Not inside a sentence: a quotation mark or a backtick before it makes it words.
+  expect(linesLike(/^[^'`"]*(:|as|<) ?any\b/, tracked(...SOURCE))).toEqual([]);
 });
 
 test('every fault has its paragraph in docs/faults.md', () => {
