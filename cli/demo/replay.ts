@@ -28,6 +28,8 @@ export interface ReplayOptions {
   interrupted: AbortSignal;
   /** How many occurrences are handled at once. */
   batch: number;
+  /** Tell of a submission together with what comes next, for half as many bells. */
+  lateSubmissions: boolean;
   /** Milliseconds to wait before an occurrence, by the log's microseconds since the one before. */
   pauseMs: (gapMicros: bigint) => number;
   onDecision: (followed: Followed, decision: Decision) => void;
@@ -60,7 +62,9 @@ export class Replay {
       if (occurrence.what === 'submit') await this.prepare(occurrence.job);
       this.batch.push(occurrence);
       if (this.batch.length >= batch) await this.flush();
-      if (tally.ended.size > MOST_UNSETTLED) await watch.settled({ withinMs: SETTLES_WITHIN_MS });
+      if (tally.ended.size > MOST_UNSETTLED) {
+        await watch.settled({ atMost: MOST_UNSETTLED / 2, withinMs: SETTLES_WITHIN_MS });
+      }
     }
     await this.flush();
   }
@@ -99,15 +103,23 @@ export class Replay {
   private async flush(): Promise<void> {
     const batch = this.batch;
     this.batch = [];
-    await Promise.all(batch.map(({ what, job }) => (what === 'submit' ? this.check(job) : undefined)));
+    await Promise.all(batch.filter(({ what }) => what === 'submit').map(({ job }) => this.check(job)));
 
     // A job that was denied has not run, whatever the log says of it.
     const told = batch.filter(({ job }) => this.options.tally.of(job).holdId !== undefined);
-    const events = told.map((occurrence) =>
-      occurrence.what === 'submit' ? this.submission(occurrence.job) : this.eventBody(occurrence),
-    );
+    const events = told.flatMap((occurrence) => this.bodiesOf(occurrence));
     if (events.length > 0) await this.options.client.post<EventReceipts>('/api/v1/jobs/events', { events });
     for (const occurrence of batch) this.follow(occurrence);
+  }
+
+  private bodiesOf(occurrence: Occurrence): EventBody[] {
+    const { job } = occurrence;
+    if (occurrence.what === 'submit') {
+      const waits = this.options.lateSubmissions && job.events.length > 0;
+      return waits ? [] : [this.submission(job)];
+    }
+    const isFirst = this.options.lateSubmissions && job.events[0] === occurrence.event;
+    return [...(isFirst ? [this.submission(job)] : []), this.eventBody(occurrence)];
   }
 
   private keyOf(job: LoggedJob): string {
