@@ -1,6 +1,7 @@
-/** Stories that outlive a run: months in the queue, thousands of tasks. */
+/** Stories that outlive a run (months in the queue, thousands of tasks), and news at the wrong moment. */
 import { doorbell } from '../../workflows/contracts/job-lifecycle';
 import { freshNamespace, quietRuntime, startCrew, startTestDispatcher, until } from './house';
+import type { Jobs } from '../../ledger/types';
 import { inSeconds, openSite } from './site';
 
 quietRuntime();
@@ -54,4 +55,41 @@ test('a thousand bells make no long history and no bell is lost when a run gives
   await site.tell({ type: 'ended', jobId: '802', at: inSeconds(0), endState: 'COMPLETED' });
   expect(await handle.result()).toMatchObject({ outcome: 'settled' });
   expect((await handle.describe()).runId).not.toBe(story.runId);
+});
+
+test('a cost that is reported while its story looks at the ledger for the last time is not lost', async () => {
+  await using site = await openSite();
+  await using namespace = await freshNamespace();
+  const { workflow } = namespace.temporal.client;
+  const job = await site.submit();
+  const handle = workflow.getHandle(job.workflowId);
+  const bells = async () =>
+    ((await handle.fetchHistory()).events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes)
+      .length;
+
+  let isReported = false;
+  const advance: Jobs['advance'] = async (holdId, options) => {
+    const chapter = await site.ledger.jobs.advance(holdId, options);
+    if (chapter.closed && !isReported) {
+      isReported = true;
+      const before = await bells();
+      await site.tell({ type: 'cost', jobId: '803', cost: '99.5' });
+      await until('the bell has rung', async () => (await bells()) > before);
+    }
+    return chapter;
+  };
+  const jobs = { ...site.ledger.jobs, advance };
+  await using _crew = await startCrew({ namespace, ledger: { ...site.ledger, jobs } });
+  await using _dispatcher = startTestDispatcher(site.ledger, namespace);
+  await until('the story has started', () =>
+    handle.describe().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await site.tell(
+    { type: 'started', jobId: '803', holdId: job.holdId, at: inSeconds(-60) },
+    { type: 'ended', jobId: '803', at: inSeconds(0), endState: 'COMPLETED' },
+  );
+  expect(await handle.result()).toMatchObject({ outcome: 'settled', charged: '99.5' });
 });
