@@ -17,10 +17,10 @@ as $$
     join use u on u.account_no = l.account_no and u.partition = l.partition where l.user_name is null
     union all
     select l.limit_no, u.at, u.settled, u.held from ledger.limits l
-    join use u on u.account_no = l.account_no and u.user_name = l.user_name where l.partition is null
+    join use u on u.account_no = l.account_no and u.user_name = l.user_name where l.partition is null and l.user_name <> '*'
     union all
     select l.limit_no, u.at, u.settled, u.held from ledger.limits l
-    join use u on u.account_no = l.account_no and u.partition = l.partition and u.user_name = l.user_name
+    join use u on u.account_no = l.account_no and u.partition = l.partition and u.user_name = l.user_name where l.user_name <> '*'
   ), said as (
     select l.limit_no, sum(counted.settled) as settled, sum(counted.held) as held
     from counted join ledger.limits l on l.limit_no = counted.limit_no

@@ -27,7 +27,9 @@ begin
 
   insert into ledger.limits as l (
     account_no, partition, user_name, limit_micro, opens_at, closes_at, settled_micro, held_micro, from_template)
-  select v_account.account_no, p_partition, p_user, p_limit_micro, p_opens_at, p_closes_at, used.settled_micro, used.held_micro, false
+  -- A template counts nothing itself; it stands for the users.
+  select v_account.account_no, p_partition, p_user, p_limit_micro, p_opens_at, p_closes_at,
+    case when p_user = '*' then 0 else used.settled_micro end, case when p_user = '*' then 0 else used.held_micro end, false
   from ledger.limit_use(v_account.account_no, p_partition, p_user, p_opens_at, p_closes_at) used
   on conflict on constraint limits_once do update
   set limit_micro = excluded.limit_micro, opens_at = excluded.opens_at, closes_at = excluded.closes_at,

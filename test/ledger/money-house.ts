@@ -1,6 +1,7 @@
 /** A house for the tests of money: one cluster, accounts at will, jobs that are held and charged, and the books at the end. */
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { chargeRun, type ChargedRun, type Piece, type RunCharge } from '../../ledger/charges';
+import { ask } from '../../ledger/errors';
 import { openLedger } from '../../ledger/index';
 import type { Account, AccountSettings, Caller, Ledger } from '../../ledger/types';
 import { parseAmount, type Micro } from '../../domain/money';
@@ -58,8 +59,10 @@ export async function openMoneyHouse(): Promise<MoneyHouse> {
       amounts: [amount.toString()],
       request: {},
     };
-    const [placed] = await sql<{ outcome: string; answer: { code: string } }[]>`
-      select outcome, answer from ledger.place_holds(${JSON.stringify([item])}::text::jsonb)`;
+    const [placed] = await ask(
+      () => sql<{ outcome: string; answer: { code: string } }[]>`
+        select outcome, answer from ledger.place_holds(${JSON.stringify([item])}::text::jsonb)`,
+    );
     if (placed?.outcome !== 'decided') throw new Error(`the hold was not decided: ${placed?.outcome}`);
     return { code: placed.answer.code, holdId };
   };
