@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort, rememberPorts } from '../../platform/embedded/ports';
 import { endProcess, identify, isAlive, type ProcessIdentity } from '../../platform/embedded/processes';
 
 const PREFIX = 'bursar-test-';
@@ -13,6 +14,14 @@ export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), PREFIX));
   writeFileSync(join(folder, OWNER), JSON.stringify(identify(process.pid)));
   return folder;
+}
+
+/** The same as the home of a stack, with ports that no other stack of this run is about to take. */
+export async function scratchHome(): Promise<string> {
+  const home = scratchFolder();
+  const [postgres, temporal, temporalUi, api] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  rememberPorts(home, { postgres, temporal, temporalUi, api });
+  return home;
 }
 
 /** Writes down a server that lives in the folder, to be ended should this process not do it. */

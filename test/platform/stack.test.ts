@@ -11,7 +11,7 @@ import { findRunningStack, type RunningStack, type StackAddresses } from '../../
 import { ensureBuilt } from '../helpers/built';
 import { databaseUrl, freshDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
-import { noteServer, removeScratch, scratchFolder } from '../helpers/scratch';
+import { noteServer, removeScratch, scratchHome } from '../helpers/scratch';
 import { temporalAddress } from '../helpers/temporal';
 
 jest.setTimeout(120_000);
@@ -55,8 +55,8 @@ class Supervisor {
 
 let home: string;
 let supervisors: Supervisor[];
-beforeEach(() => {
-  home = scratchFolder();
+beforeEach(async () => {
+  home = await scratchHome();
   supervisors = [];
 });
 afterEach(async () => {

@@ -6,7 +6,7 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { findRunningStack } from '../../platform/supervisor';
 import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
-import { removeScratch, noteServer, scratchFolder } from '../helpers/scratch';
+import { removeScratch, noteServer, scratchHome } from '../helpers/scratch';
 
 jest.setTimeout(180_000);
 
@@ -37,7 +37,7 @@ const api = (): string => running()?.addresses?.api ?? '';
 
 beforeAll(async () => {
   ensureBuilt();
-  home = scratchFolder();
+  home = await scratchHome();
   child = spawn(process.execPath, [bursar, 'up'], { env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await eventually(
