@@ -116,7 +116,7 @@ export class Client {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const answer = await this.send(method, url, call);
-    if (answer.status >= 200 && answer.status < 300) return answer as Answer<T>;
+    if (answer.status >= 200 && answer.status < 300 && typeof answer.body !== 'string') return answer as Answer<T>;
     throw refusal(answer, call.key);
   }
 
@@ -241,10 +241,14 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function refusal({ status, body, headers }: Answer<unknown>, key: string | undefined): Stop {
   if (!isProblem(body)) {
-    return new Stop(exitCodeFor(status, undefined), `The server answered ${status} and no sentence with it.`, {
-      hints: ['Is that a Bursar server? `bursar status` tells.'],
-      problem: { status, body },
-    });
+    return new Stop(
+      exitCodeFor(status, undefined),
+      `What answers there is not Bursar: it said ${status}, and not in JSON.`,
+      {
+        hints: ['Check the address: --endpoint, BURSAR_URL, BURSAR_PORT.'],
+        problem: { status, body },
+      },
+    );
   }
   const message = body.detail ?? body.error?.message ?? body.title ?? `The server answered ${status}.`;
   const fields = (body.errors ?? []).map(({ pointer = '', detail = '' }) => {

@@ -8,7 +8,7 @@ import type { Client } from '../client';
 import { showAddresses, showBooks, showOpen } from '../demo/books';
 import { readLog, type Log } from '../demo/log';
 import { makePlan } from '../demo/plan';
-import { Replay } from '../demo/replay';
+import { Replay, type ReplayOptions } from '../demo/replay';
 import { Screen } from '../demo/screen';
 import { setUp } from '../demo/setup';
 import { openStack } from '../demo/open-stack';
@@ -174,18 +174,18 @@ function paceOf(
   session: Session,
   log: Log,
   { speed }: DemoOptions,
-): Pick<ConstructorParameters<typeof Replay>[0], 'batch' | 'pauseMs'> {
-  const asFastAsPossible = { batch: 48, pauseMs: () => 0 };
+): Pick<ReplayOptions, 'batch' | 'pauseMs' | 'lateSubmissions'> {
+  const asFastAsPossible = { batch: 64, pauseMs: () => 0, lateSubmissions: log.jobs.length > WATCHABLE_JOBS };
   if (speed === 'max') return asFastAsPossible;
   if (speed !== undefined) {
     if (!/^\d{1,9}(\.\d{1,6})?$/.test(speed) || Number(speed) === 0) {
       throw new Stop(EXIT.usage, `--speed takes a number above 0, or max, not "${speed}".`);
     }
-    return { batch: 16, pauseMs: (gapMicros) => Number(gapMicros) / 1000 / Number(speed) };
+    return { batch: 16, lateSubmissions: false, pauseMs: (gapMicros) => Number(gapMicros) / 1000 / Number(speed) };
   }
   if (log.jobs.length > WATCHABLE_JOBS) return asFastAsPossible;
-  if (!session.io.out.isTerminal) return { batch: 8, pauseMs: () => 0 };
+  if (!session.io.out.isTerminal) return { batch: 8, lateSubmissions: false, pauseMs: () => 0 };
   const occurrences = log.jobs.reduce((sum, { events }) => sum + 1 + events.length, 0);
   const stepMs = Math.min(250, WATCHABLE_MS / occurrences);
-  return { batch: 4, pauseMs: (gapMicros) => (gapMicros > 0n ? stepMs : 0) };
+  return { batch: 4, lateSubmissions: false, pauseMs: (gapMicros) => (gapMicros > 0n ? stepMs : 0) };
 }

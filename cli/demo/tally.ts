@@ -36,6 +36,11 @@ export class Tally {
     this.counts[standing] += 1;
   }
 
+  /** Others are asked for first. */
+  toTheBack(followed: Followed): void {
+    if (this.ended.delete(followed)) this.ended.add(followed);
+  }
+
   count(...standings: Standing[]): number {
     return standings.reduce((sum, standing) => sum + this.counts[standing], 0);
   }

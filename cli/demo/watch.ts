@@ -1,6 +1,6 @@
 /**
- * Watches the stories end: reads the holds of jobs that have ended until they are no longer open. A few are read one by one;
- * of many, the list of open holds tells at once which are not worth asking for yet.
+ * Watches the stories end: reads the holds of jobs that have ended until they are no longer open, a few at a time, in turn,
+ * so that watching thousands of jobs costs the server little and none that is stuck hides the others.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { path, type Client } from '../client';
@@ -10,7 +10,7 @@ import type { Followed, Tally } from './tally';
 
 const FIRST_PAUSE_MS = 40;
 const LONGEST_PAUSE_MS = 400;
-const READ_ONE_BY_ONE = 40;
+const READ_AT_ONCE = 40;
 
 export interface Watched {
   client: Client;
@@ -48,21 +48,19 @@ export class Watch {
   }
 
   private async read(): Promise<void> {
-    const { client, setup, tally } = this.on;
-    // Only what had ended before the list was read may be missing from it because it is closed.
-    const ended = [...tally.ended];
-    const open = ended.length > READ_ONE_BY_ONE ? await this.openHolds() : new Set<string>();
-    await Promise.all(ended.filter(({ holdId = '' }) => !open.has(holdId)).map((followed) => this.close(followed)));
+    const { client, setup } = this.on;
+    await this.closeSome([...this.on.tally.ended]);
     await Promise.all(setup.accounts.map((account) => this.readBalance(client, account)));
   }
 
-  private async openHolds(): Promise<Set<string>> {
-    const open = new Set<string>();
-    for (const cluster of this.on.setup.clusters) {
-      const { rows } = await this.on.client.list<Hold>('/api/v1/holds', { cluster, status: 'open' }, undefined);
-      for (const { transaction_id } of rows) open.add(transaction_id);
+  /** Goes on as long as all that it asked for were closed: then more are. */
+  private async closeSome(waiting: readonly Followed[]): Promise<void> {
+    for (let from = 0; from < waiting.length; from += READ_AT_ONCE) {
+      const closed = await Promise.all(
+        waiting.slice(from, from + READ_AT_ONCE).map((followed) => this.close(followed)),
+      );
+      if (closed.includes(false)) return;
     }
-    return open;
   }
 
   async readBalance(client: Client, account: string): Promise<Balance> {
@@ -71,30 +69,42 @@ export class Watch {
     return balance;
   }
 
-  private async close(followed: Followed): Promise<void> {
+  private async close(followed: Followed): Promise<boolean> {
     const hold = await this.on.client.get<Hold>(path`/api/v1/holds/${followed.holdId ?? ''}`);
-    if (hold.status === 'open' || followed.standing !== 'ended') return;
+    if (followed.standing !== 'ended') return true;
+    if (hold.status === 'open') {
+      this.on.tally.toTheBack(followed);
+      return false;
+    }
     // A job that never ran costs nothing; its hold is given back whole, whichever way it was closed.
     this.on.tally.move(followed, hold.charged === 0 ? 'released' : 'settled');
     this.on.onClosed(followed, hold);
+    return true;
   }
 
-  /** Waits until nothing that ended is left open, in an account or anywhere; false if that does not come about in time. */
-  async settled(options: { account?: string; withinMs: number; stalledMs?: number }): Promise<boolean> {
+  /**
+   * Waits until at most `atMost` (0) of the jobs that ended are still open, in an account or anywhere; false if that does
+   * not come about in time.
+   */
+  async settled(options: {
+    account?: string;
+    atMost?: number;
+    withinMs: number;
+    stalledMs?: number;
+  }): Promise<boolean> {
     const { tally, interrupted } = this.on;
     const left = () =>
       [...tally.ended].filter(({ job }) => options.account === undefined || job.account === options.account);
     const startedAt = Date.now();
     let [pauseMs, before, progressAt] = [FIRST_PAUSE_MS, left().length, startedAt];
-    for (let waiting = left(); waiting.length > 0; waiting = left()) {
+    for (let waiting = left(); waiting.length > (options.atMost ?? 0); waiting = left()) {
       const now = Date.now();
       if (waiting.length < before) [before, progressAt] = [waiting.length, now];
       const stalled = options.stalledMs !== undefined && now - progressAt > options.stalledMs;
       if (now - startedAt > options.withinMs || stalled || interrupted.aborted) return false;
       await sleep(pauseMs);
       pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
-      if (waiting.length > READ_ONE_BY_ONE) await this.look();
-      else await Promise.all(waiting.map((followed) => this.close(followed)));
+      await this.closeSome(waiting);
     }
     return true;
   }

@@ -1,0 +1,136 @@
+/** What goes wrong is a sentence with what to do next, and a number that scripts can trust. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { runBursar, startCli, type TestCli } from './helpers/cli';
+
+let cli: TestCli;
+beforeAll(async () => {
+  cli = await startCli();
+  await cli.api.account('lab', 10);
+});
+afterAll(() => cli.stop());
+
+test.each([
+  [['account', 'show', 'nobody'], 4, 'bursar account list'],
+  [['transactions', 'show', 'txn_01JDABCDEFGHJKMNPQRSTVWXYZ'], 4, 'bursar transactions list'],
+  [['hold', 'show', 'txn_01JDABCDEFGHJKMNPQRSTVWXYZ'], 4, 'bursar hold list'],
+  [['cluster', 'show', 'nowhere'], 4, 'bursar cluster list'],
+  [['deposit', 'lab', 'much'], 2, 'amount: "much" is not a decimal number'],
+  [['deposit', 'lab', '0.1234567'], 2, 'six decimals'],
+  [['deposit', 'lab', '-5'], 2, ''],
+  [['account', 'create', 'lab', '--name', 'Lab', '--start', '2026-01-01', '--end', '2026-12-31'], 1, 'keeps its name'],
+  [['account', 'create', 'x', '--name', 'X', '--start', '2026-02-30', '--end', '2026-12-31'], 2, '--start'],
+  [['account', 'create', 'x'], 2, 'Missing: --name, --start, --end.'],
+  [['account', 'list', '--limit', '0'], 2, '--limit'],
+  [['transactions', 'list', '--last', 'a while'], 2, '30d'],
+  [['frobnicate'], 2, "unknown command 'frobnicate'"],
+  [['account', 'shwo', 'lab'], 2, 'Did you mean show?'],
+  [['check', '--account', 'lab'], 2, "required option '--partition"],
+  [['check', '--account', 'lab', '--partition', 'cpu', '--time', 'soon'], 2, 'soon'],
+])('bursar %j ends with %i', async (args, code, words) => {
+  const ended = await cli.bursar(...args);
+  expect(ended.err).toContain(words);
+  expect(ended).toMatchObject({ code, out: '' });
+  expect(ended.err).not.toMatch(/^\s+at /m);
+});
+
+test('every wrong field is named', async () => {
+  const { err, code } = await cli.bursar(
+    'check',
+    '--account',
+    'lab',
+    '--partition',
+    'cpu',
+    '--time',
+    '1',
+    '--cpus',
+    'x',
+    '--gpus',
+    'y',
+  );
+  expect(code).toBe(2);
+  expect(err).toMatch(/cpus: [\s\S]*gpus: /);
+});
+
+test('with --json an error is the answer of the server, on stderr', async () => {
+  const { err, out } = await cli.bursar('account', 'show', 'nobody', '--json');
+  expect(out).toBe('');
+  expect(JSON.parse(err)).toMatchObject({ code: 'account_not_found', status: 404 });
+});
+
+test('a server that is not there ends with 5 and says how to start one', async () => {
+  const ended = await runBursar(['account', 'list'], { endpoint: 'http://127.0.0.1:1' });
+  expect(ended).toMatchObject({ code: 5, out: '' });
+  expect(ended.err).toBe(
+    'Bursar cannot be reached at http://127.0.0.1:1: nothing listens there.\n' +
+      '  Start it with `bursar up`, or name another address with --endpoint or BURSAR_URL.\n',
+  );
+  expect(await runBursar(['account', 'list'], { endpoint: 'nonsense' })).toMatchObject({ code: 2 });
+});
+
+describe('a server that behaves badly', () => {
+  let server: Server;
+  let url: string;
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      if (request.url?.includes('slow')) return;
+      if (request.url?.includes('cut')) request.socket.destroy();
+      else if (request.url?.includes('away')) {
+        response.writeHead(503, { 'retry-after': '2', 'content-type': 'application/problem+json' });
+        response.end(JSON.stringify({ code: 'ledger_unavailable', detail: 'The ledger cannot be reached.' }));
+      } else response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>hello</h1>');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test('does not answer: the command gives up, and its key makes repeating it safe', async () => {
+    const { code, err } = await runBursar(['deposit', 'slow', '5', '--key', 'k-1', '--timeout', '0.2'], {
+      endpoint: url,
+    });
+    expect(code).toBe(5);
+    expect(err).toContain('no answer within 0.2 s');
+    expect(err).toContain('--key k-1');
+  });
+
+  test('cuts the line: the key that the command made is said', async () => {
+    const { code, err } = await runBursar(['deposit', 'cut', '5'], { endpoint: url });
+    expect(code).toBe(5);
+    expect(err).toMatch(/--key cli-\w{26}/);
+  });
+
+  test('has lost its database: 5, and when to come again', async () => {
+    const { code, err } = await runBursar(['account', 'show', 'away'], { endpoint: url });
+    expect(code).toBe(5);
+    expect(err).toContain('Try again in 2 s.');
+  });
+
+  test('is no Bursar at all', async () => {
+    const { code, err } = await runBursar(['account', 'show', 'page'], { endpoint: url });
+    expect(code).toBe(1);
+    expect(err).toContain('is not Bursar');
+  });
+});
+
+test('what others wrote cannot steer the terminal', async () => {
+  const sneaky = await cli.api.post('/api/v1/accounts/lab/deposits', {
+    amount: 1,
+    description: 'red \u001b[31mmoney\u001b[2J',
+  });
+  const { out } = await cli.works('transactions', 'show', (sneaky.body as { transaction_id: string }).transaction_id);
+  expect(out).toContain('red \ufffd[31mmoney');
+  expect(out).not.toContain('\u001b');
+});
+
+test('colours only in a terminal, and never where they are not wanted', async () => {
+  expect((await cli.inTerminal(100, 'account', 'list')).out).toContain('\u001b[1m');
+  expect((await cli.inTerminal(100, 'account', 'list', '--no-color')).out).not.toContain('\u001b');
+  expect(
+    (await runBursar(['account', 'list'], { endpoint: cli.url, width: 100, env: { NO_COLOR: '1' } })).out,
+  ).not.toContain('\u001b');
+  expect((await cli.bursar('account', 'list')).out).not.toContain('\u001b');
+});
