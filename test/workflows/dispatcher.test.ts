@@ -1,10 +1,13 @@
 /** How stories get from the outbox to Temporal, whoever dies on the way. No worker runs here: the stories only begin. */
+import { msToTs } from '@temporalio/common/lib/time';
 import { doorbell } from '../../workflows/contracts/job-lifecycle';
 import type { Outbox, OutboxItem } from '../../ledger/types';
 import { connectTemporal } from '../../platform/temporal';
 import { freePort } from '../../platform/embedded/ports';
 import { ownTemporal } from './own-temporal';
-import { freshNamespace, startTestDispatcher, until, type Namespace } from './house';
+import { ensureNamespace } from '../../worker/namespace';
+import { temporalAddress, uniqueName } from '../helpers/temporal';
+import { freshNamespace, silence, startTestDispatcher, until, type Namespace } from './house';
 import { openSite, type HeldJob, type Site } from './site';
 
 let site: Site;
@@ -129,6 +132,27 @@ test('a story that Temporal will not take keeps no other waiting, and stays in t
   expect(dispatcher.stats.temporalAway).toBe(false);
   await dispatcher.stop();
   expect((await outbox.depth()).waiting).toBe(1);
+});
+
+test('stories that come before their search attributes are registered wait for them, and not for their leases', async () => {
+  const bare = connectTemporal({ address: await temporalAddress(), namespace: uniqueName('bare') });
+  const { namespace: name } = bare.client.options;
+  const workflowExecutionRetentionPeriod = msToTs('1 day');
+  await bare.connection.workflowService.registerNamespace({ namespace: name, workflowExecutionRetentionPeriod });
+  await using dispatcher = startTestDispatcher(site.ledger, { temporal: bare }, { leaseMs: 600_000 });
+  await submitMany(3);
+  await until('Temporal has refused them', () => Promise.resolve(dispatcher.stats.refused >= 3));
+  expect((await site.ledger.outbox.depth()).waiting).toBe(3);
+
+  await until('the namespace is prepared', () =>
+    ensureNamespace(bare, silence).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await until('the outbox is empty', isEmpty);
+  await dispatcher.stop();
+  await bare.close();
 });
 
 test('a dispatcher that stops ends its calls and gives back what it has not carried', async () => {
