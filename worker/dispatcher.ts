@@ -8,7 +8,12 @@
  * At most `inFlight` calls run at once. A hundred thousand stories that waited for Temporal to come back are told one
  * after another; they never take the processor, or PostgreSQL, from the checks that come in meanwhile.
  */
-import { ServiceError, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from '@temporalio/client';
+import {
+  NamespaceNotFoundError,
+  ServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
 import type { Outbox, OutboxItem } from '../ledger/types';
 import type { Log } from '../platform/log';
@@ -29,6 +34,8 @@ export interface DispatcherOptions {
   temporal: Temporal;
   log: Log;
   metrics?: Pick<Metrics, 'dispatched' | 'temporalReachable'>;
+  /** Makes the namespace fit for stories; called when Temporal takes none. */
+  prepare?: () => Promise<void>;
   /** Calls to Temporal at once. Default 8: the dev server starts as many a second with 8 as with 64 (2 cores, 220/s). */
   inFlight?: number;
   /** Items claimed at once. Default 64. */
@@ -107,7 +114,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     const deliveries = gather(items);
     const outcomes = await deliverAll(deliveries);
     // One story that is refused waits until its lease ends and keeps nobody from being told. When none is taken, the fault
-    // is not theirs (search attributes that are not registered yet), and all of them are tried again soon.
+    // is not theirs (a Temporal that came back empty knows no search attributes), and all are tried again soon.
     if (!outcomes.includes('refused')) refusing = false;
     const noneTaken = outcomes.length > 0 && outcomes.every((outcome) => outcome === 'refused');
     const withOutcome = (...wanted: Outcome[]) =>
@@ -122,6 +129,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     } catch (error) {
       return noLedger(error); // The leases end, and it is all said once more.
     }
+    if (noneTaken) await prepareAgain();
     return noneTaken || outcomes.includes('away') ? 'away' : items.length;
   }
 
@@ -172,8 +180,12 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
+  async function prepareAgain(): Promise<void> {
+    await options.prepare?.().catch((error: unknown) => log.warn({ err: error }, 'namespace not prepared'));
+  }
+
   function notDelivered(error: unknown, { holdId, kind }: OutboxItem): Outcome {
-    if (isAboutTheItem(error)) {
+    if (isRefusal(error)) {
       heardFromTemporal();
       stats.refused += 1;
       metrics?.dispatched.inc({ kind, outcome: 'refused' });
@@ -256,6 +268,7 @@ function startOf(
 
 const INVALID_ARGUMENT = 3;
 
-/** Would the next item fare better? A request that Temporal read and did not like says nothing about the others. */
-const isAboutTheItem = (error: unknown): boolean =>
-  error instanceof ServiceError && Reflect.get(error.cause ?? {}, 'code') === INVALID_ARGUMENT;
+/** Temporal is there, has read what it was told, and would not take it. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof NamespaceNotFoundError ||
+  (error instanceof ServiceError && Reflect.get(error.cause ?? {}, 'code') === INVALID_ARGUMENT);

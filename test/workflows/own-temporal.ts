@@ -13,8 +13,8 @@ export interface OwnTemporal extends AsyncDisposable {
   address: string;
 }
 
-/** Empty, on this port, with our search attributes in the namespace `default`. */
-export async function ownTemporal(port: number): Promise<OwnTemporal> {
+/** Empty, on this port; with our search attributes in the namespace `default`, unless it is to be bare. */
+export async function ownTemporal(port: number, { isBare = false } = {}): Promise<OwnTemporal> {
   const folder = scratchFolder();
   const cli = await findTemporalCli({
     cliPath: readConfig().temporalCliPath,
@@ -26,6 +26,15 @@ export async function ownTemporal(port: number): Promise<OwnTemporal> {
   const service = await startService(spec, (event) => {
     if (event.type === 'spawned') noteServer(folder, event.identity);
   });
+  if (!isBare) await prepared(address);
+  const stop = async () => {
+    await service.stop();
+    await removeScratch(folder);
+  };
+  return { address, [Symbol.asyncDispose]: stop };
+}
+
+async function prepared(address: string): Promise<void> {
   const temporal = connectTemporal({ address });
   await until('its namespace is ready', () =>
     ensureNamespace(temporal, silence).then(
@@ -34,9 +43,4 @@ export async function ownTemporal(port: number): Promise<OwnTemporal> {
     ),
   );
   await temporal.close();
-  const stop = async () => {
-    await service.stop();
-    await removeScratch(folder);
-  };
-  return { address, [Symbol.asyncDispose]: stop };
 }

@@ -96,6 +96,23 @@ test('a worker comes up while Temporal is away, prepares it when it comes, and w
   expect(await worker.end()).toBe(0);
 }, 120_000);
 
+test('a worker survives a Temporal that goes away and comes back empty', async () => {
+  const port = await freePort();
+  const first = await ownTemporal(port);
+  await using worker = await run('main', `127.0.0.1:${port}`, 'default');
+  await says(worker, 'ready');
+  await expectWork('911');
+  await first[Symbol.asyncDispose]();
+  const job = await site.submit();
+  await says(worker, 'temporal away, stories wait in the outbox');
+
+  await using _second = await ownTemporal(port, { isBare: true });
+  await site.tell({ type: 'started', jobId: '912', holdId: job.holdId, at: inSeconds(-60) });
+  await site.tell({ type: 'ended', jobId: '912', at: inSeconds(0), endState: 'COMPLETED' });
+  await until('it is settled', async () => (await site.ledger.holds.read(job.holdId)).status === 'settled', 60_000);
+  expect(await worker.end()).toBe(0);
+}, 180_000);
+
 test('a dispatcher alone carries the outbox and goes down when asked', async () => {
   await using namespace: Namespace = await freshNamespace();
   await using dispatcher = await run('dispatcher-main', await temporalAddress(), namespace.name);
