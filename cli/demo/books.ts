@@ -114,9 +114,7 @@ async function whyOpen(client: Client, setup: Setup, { job, standing }: Followed
 /** Where the same jobs can be looked at: one of them on the command line, the API, the Temporal UI. */
 export async function showAddresses(session: Session, client: Client, setup: Setup, tally: Tally): Promise<void> {
   const example = tally.where('settled')[0] ?? tally.where('released')[0] ?? tally.where('pending')[0];
-  const story =
-    example &&
-    (await client.get<JobStory>(path`/api/v1/jobs/${setup.nameOf(example.job.cluster)}/${example.job.jobId}`));
+  const story = example && (await storyOf(client, setup, example));
   const [cluster = ''] = setup.clusters;
   session.heading('Look at the same jobs');
   session.fields([
@@ -126,6 +124,10 @@ export async function showAddresses(session: Session, client: Client, setup: Set
     ['One account', setup.accounts[0] && `npx bursar account statement ${setup.accounts[0]}`],
   ]);
 }
+
+/** An address that cannot be had is no reason to call the demo a failure. */
+const storyOf = (client: Client, setup: Setup, { job }: Followed): Promise<JobStory | undefined> =>
+  client.get<JobStory>(path`/api/v1/jobs/${setup.nameOf(job.cluster)}/${job.jobId}`).catch(() => undefined);
 
 /** The list of the cluster's workflows, from the address of one of them. */
 export function uiQuery(workflowUrl: string, cluster: string): string | undefined {

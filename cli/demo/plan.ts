@@ -51,7 +51,11 @@ export function makePlan(jobs: readonly LoggedJob[]): Plan {
     rates,
     accounts: accounts.map(([name, own]) => {
       const { need } = play(own, {});
-      const isTight = tightLeft > 0 && need > LEAST && play(own, { budget: roundBelow(need) }).close <= CLOSE_AT_MOST;
+      const isTight =
+        tightLeft > 0 &&
+        own.length >= JOBS_TO_BE_TIGHT &&
+        need > LEAST &&
+        play(own, { budget: roundBelow(need) }).close <= CLOSE_AT_MOST;
       if (isTight) tightLeft -= 1;
       const budget = isTight ? roundBelow(need) : roundAbove((need * 5n) / 4n);
       const cap = !isTight && capsLeft > 0 ? capFor(own) : undefined;
@@ -194,6 +198,9 @@ function capFor(priced: readonly PricedJob[]): Cap | undefined {
 }
 
 const LEAST = MICRO_PER_UNIT;
+
+/** With fewer jobs, one denial would be most of what an account does. */
+const JOBS_TO_BE_TIGHT = 5;
 
 /** Jobs that may be asked for with less than a twentieth of the money left. */
 const CLOSE_AT_MOST = 60;

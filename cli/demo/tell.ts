@@ -2,7 +2,7 @@
 import type { Resources } from '../../domain/job';
 import { clock, money, moneyIn, wallTime } from '../format';
 import { tableLines } from '../table';
-import { harmless, padEnd, plural, type Color, type Paint } from '../text';
+import { displayWidth, harmless, padEnd, plural, wrap, type Color, type Paint } from '../text';
 import type { Balance, Decision, Hold } from '../wire';
 import type { LoggedJob } from './log';
 import { UNIT } from './plan';
@@ -84,8 +84,15 @@ export class Tell implements Panel {
       this.day = day;
       screen.say(paint('bold', `${day} (${zone})`));
     }
-    const who = `${padEnd(job.jobId, 7)} ${padEnd(job.account, 10)} ${padEnd(job.user ?? '-', 7)}`;
-    screen.say(`${padEnd(shown.slice(11), 8)}  ${paint(color, padEnd(word, 9))} ${harmless(who)} ${harmless(detail)}`);
+    const who = harmless(`${padEnd(job.jobId, 7)} ${padEnd(job.account, 10)} ${padEnd(job.user ?? '-', 7)}`);
+    const head = `${padEnd(shown.slice(11), 8)}  ${paint(color, padEnd(word, 9))} ${who}`;
+    // Only a no is told in full where it does not fit: it is the sentence that the user reads.
+    if (word !== 'denied' || !screen.isTerminal) {
+      screen.say(`${head} ${harmless(detail)}`);
+      return;
+    }
+    screen.say(head);
+    for (const part of wrap(harmless(detail), screen.width, ' '.repeat(20)).split('\n')) screen.say(paint(color, part));
   }
 
   // The panel -------------------------------------------------------------------------------------------------------------
@@ -103,13 +110,15 @@ export class Tell implements Panel {
   }
 
   private progress(): string {
-    const { tally, paint, zone } = this.by;
+    const { tally, paint, zone, screen } = this.by;
     const total = tally.jobs.size;
     const done = total - tally.count('waiting');
     const width = 20;
     const filled = Math.floor((done * width) / Math.max(1, total));
     const bar = `[${'='.repeat(filled)}${' '.repeat(width - filled)}]`;
-    return `${paint('bold', clock(tally.clock, zone) ?? '')}  ${bar} ${this.counts()}`;
+    const at = paint('bold', clock(tally.clock, zone) ?? '');
+    const whole = `${at}  ${bar} ${this.counts()}`;
+    return displayWidth(whole) <= screen.width ? whole : `${at}  ${this.counts()}`;
   }
 
   counts(): string {
