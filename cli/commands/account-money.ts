@@ -150,6 +150,12 @@ export function defineStatement(account: Command, act: Act): void {
 /** A minute from now, so that what was written just now is in it, whatever the two clocks say. */
 const shortlyAfter = (now: Date): string => new Date(now.getTime() + 60_000).toISOString();
 
+/** The edges show balances; a line in between shows what it changed, and nothing where it changed nothing. */
+function change(line: { kind: string }, amount: number): string | undefined {
+  if (line.kind === 'opening' || line.kind === 'closing') return money(amount);
+  return amount === 0 ? ' ' : `${amount > 0 ? '+' : ''}${money(amount)}`;
+}
+
 function showStatement(session: Session, statement: Statement): void {
   const zone = session.zone(statement.time_zone);
   session.line(
@@ -173,13 +179,13 @@ function showStatement(session: Session, statement: Statement): void {
   session.table(lines, [
     { title: `WHEN (${zone})`, value: (line) => clock(line.at, zone) },
     { title: 'KIND', value: (line) => line.kind },
-    { title: 'JOB', value: (line) => line.job_id, shrinksTo: 8, optional: 2 },
-    { title: 'GRANTED', value: (line) => money(line.granted), align: 'point', optional: 4 },
-    { title: 'SETTLED', value: (line) => money(line.settled), align: 'point' },
-    { title: 'HELD', value: (line) => money(line.held), align: 'point' },
-    { title: 'AVAILABLE', value: (line) => money(line.available), align: 'point' },
-    { title: 'DESCRIPTION', value: (line) => line.description || undefined, shrinksTo: 12, optional: 3 },
-    { title: 'TRANSACTION', value: (line) => line.transaction_id, optional: 5 },
+    { title: 'JOB', value: (line) => line.job_id ?? ' ', shrinksTo: 8, optional: 2 },
+    { title: 'GRANTED', value: (line) => change(line, line.granted), align: 'point', optional: 4 },
+    { title: 'SETTLED', value: (line) => change(line, line.settled), align: 'point' },
+    { title: 'HELD', value: (line) => change(line, line.held), align: 'point' },
+    { title: 'AVAILABLE', value: (line) => change(line, line.available), align: 'point' },
+    { title: 'DESCRIPTION', value: (line) => line.description || ' ', shrinksTo: 12, optional: 3 },
+    { title: 'TRANSACTION', value: (line) => line.transaction_id ?? ' ', optional: 5 },
   ]);
   if (statement.lines.length === 0) session.line('Nothing moved in this time.');
 }

@@ -55,7 +55,6 @@ function showEstimate(session: Session, { estimate, recommendation }: Decision):
     session.heading(`How the estimate was made (${estimate.method})`);
     for (const line of estimate.lines) session.say(`  ${line}`);
   }
-  if (estimate.unbilled.length > 0) session.say(`  Not billed on this cluster: ${estimate.unbilled.join(', ')}.`);
   if (recommendation) session.say(`  ${recommendation}`);
 }
 

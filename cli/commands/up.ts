@@ -47,9 +47,8 @@ async function runUp(session: Session): Promise<void> {
     session.fields([...listAddresses(stack.addresses), ['Data', stack.home], ['Logs', stack.logFolder]]);
     session.line();
     session.line('Next, in another terminal:');
-    session.line(
-      '  npx bursar account create climate --name "Climate ML" --budget 1000 --start 2026-01-01 --end 2026-12-31',
-    );
+    const year = session.io.now().getFullYear();
+    session.line(`  npx bursar account create lab --name Lab --budget 1000 --start ${year}-01-01 --end ${year}-12-31`);
     session.line();
     session.line('Ctrl-C stops it.');
   }

@@ -58,7 +58,7 @@ export async function setUp(
     });
     await client.post(
       path`/api/v1/accounts/${nameOf(name)}/deposits`,
-      { amount: budget, description: 'money of the demo' },
+      { amount: budget, description: 'money of the demo', effective_at: starts_at },
       `demo-${nameOf(name)}-deposit`,
     );
     if (cap) {

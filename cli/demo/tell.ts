@@ -70,10 +70,10 @@ export class Tell implements Panel {
 
   closed({ job }: Followed, hold: Hold): void {
     if (!this.everyLine) return;
-    const back = moneyIn(hold.released, hold.unit);
-    if (hold.charged === 0) this.line(undefined, 'released', 'green', job, `${back} given back, nothing was used`);
+    const placed = moneyIn(hold.placed, hold.unit);
+    if (hold.charged === 0) this.line(undefined, 'released', 'green', job, `${placed} given back, nothing was used`);
     else
-      this.line(undefined, 'settled', 'green', job, `${moneyIn(hold.charged, hold.unit)} charged, ${back} given back`);
+      this.line(undefined, 'settled', 'green', job, `${moneyIn(hold.charged, hold.unit)} charged, ${placed} was held`);
   }
 
   private line(at: string | undefined, word: string, color: Color, job: LoggedJob, detail: string): void {
