@@ -50,8 +50,12 @@ export function defineDemo(parent: Command, act: Act): void {
       `
 Examples:
   $ bursar demo
-  $ sacct -aDP --starttime now-7days --format ALL > week.log && bursar demo --log week.log --time-zone America/Chicago
+  $ bursar demo --log week.log --time-zone America/Chicago
   $ bursar demo --log old.log --columns JobID,User,Account,Partition,Submit,Start,End,State,AllocTRES,Timelimit --speed 3600
+
+A log of your own cluster, with what the demo reads of it:
+  sacct -aXDP --starttime now-7days --format JobID,Cluster,Partition,Account,User,Submit,Start,End,State,ExitCode,\\
+    NNodes,ReqTRES,AllocTRES,Timelimit,NodeList,JobName > week.log
 
 Each demo uses clusters and accounts of its own (name, name-2, name-3), so it can be run again on the same data.
 Ends with 0, or with 1 if the books do not balance.
@@ -101,7 +105,10 @@ async function readTheLog(options: DemoOptions): Promise<Log> {
   }
   if (log.jobs.length > 0) return log;
   throw new Stop(EXIT.usage, `${file} has no job that could be replayed.`, {
-    hints: [...log.faults.slice(0, 3), 'Write one with `sacct -aDP --format ALL`, or name its columns with --columns.'],
+    hints: [
+      ...log.faults.slice(0, 3),
+      '`bursar demo --help` shows how to write one; --columns names the columns of a log without a header.',
+    ],
   });
 }
 
