@@ -58,64 +58,123 @@ const BOOKS = { a: 'available', h: 'held', s: 'settled', e: 'expired', x: 'outsi
 type Filter = Parameters<Movements['list']>[0];
 
 export async function listTransactions(sql: Sql, filter: Filter, page: Page): Promise<Paged<Transaction>> {
-  const { limit, offset = 0, cursor = null } = page;
-  const {
-    account = null,
-    jobId = null,
-    cluster = null,
-    type,
-    kind,
-    status = null,
-    user = null,
-    holdId = null,
-  } = filter;
-  const { from = null, to = null } = filter;
-  const kinds = type === undefined ? null : kindsOf(type);
-  const [named] =
-    account === null
-      ? []
-      : await sql<{ account_no: bigint }[]>`
-    select account_no from ledger.accounts where name = ${account}`;
-  if (account !== null && !named) return { rows: [] };
-  const accountNo = named?.account_no ?? null;
+  const { limit, offset = 0, cursor } = page;
+  const { account, holdId } = filter;
+  const accountNo = account === undefined ? undefined : await findAccount(sql, account);
+  const jobs = filter.jobId === undefined ? undefined : await findJob(sql, filter.jobId);
+  const hold = holdId === undefined ? undefined : { holdNos: await findHold(sql, holdId), chargeNos: [] };
+  const nowhere = [jobs, hold].some((found) => found && found.holdNos.length + found.chargeNos.length === 0);
+  if (accountNo === null || nowhere) return { rows: [] };
 
-  // One account's rows come from its own two indexes, newest first; the filter by job goes through its holds and charges.
+  const conditions = [
+    ...(cursor === undefined ? [] : [sql`t.txn_no < ${cursor}::text::bigint`]),
+    ...(jobs ? [sql`t.txn_no in (${numbersOf(sql, jobs)})`] : []),
+    ...(hold ? [sql`t.txn_no in (${numbersOf(sql, hold)})`] : []),
+    ...conditionsOf(sql, filter),
+  ];
+  const where = conditions.reduce((all, condition) => sql`${all} and ${condition}`, sql`true`);
+
+  // The page first, newest by number from an account's own two indexes; then only its rows are dressed.
+  const newest = sql`${where} order by t.txn_no desc limit ${limit + offset + 1}`;
   const candidates =
-    accountNo === null
-      ? sql`select t.*, t.account_no as seen_from from ledger.transactions t`
-      : sql`select t.*, t.account_no as seen_from from ledger.transactions t where t.account_no = ${accountNo}
-          union all
-          select t.*, t.other_account_no from ledger.transactions t where t.other_account_no = ${accountNo}`;
-  const ofJob =
-    jobId === null
-      ? sql``
-      : sql`and (t.hold_no in (select hold_no from ledger.jobs where job_id = ${jobId} and hold_no is not null)
-               or t.hold_no in (select hold_no from ledger.charges where job_id = ${jobId} and hold_no is not null)
-               or coalesce(t.charge_no, t.txn_no) in (select charge_no from ledger.charges where job_id = ${jobId}))`;
+    accountNo === undefined
+      ? sql`(select t.*, t.account_no as seen_from from ledger.transactions t where ${newest})`
+      : sql`(select t.*, t.account_no as seen_from from ledger.transactions t where t.account_no = ${accountNo} and ${newest})
+            union all
+            (select t.*, t.other_account_no from ledger.transactions t where t.other_account_no = ${accountNo} and ${newest})`;
   const rows = await sql<TransactionRow[]>`
-    select * from (
-      ${SHOWN(sql)}
-      from (${candidates}) t
-      ${JOINED(sql)}
-      where (${cursor}::text is null or t.txn_no < ${cursor}::text::bigint)
-        and (${kinds}::text[] is null or t.kind = any (${kinds}::text[]))
-        and (${kind ?? null}::text is null or t.kind = ${kind ?? null})
-        and (${cluster}::text is null or c.name = ${cluster})
-        and (${user}::text is null or coalesce(ch.user_name, h.user_name) = ${user})
-        and (${holdId}::text is null or t.hold_no = (select hold_no from ledger.holds where hold_id = ${holdId}))
-        and (${from}::timestamptz is null or t.recorded_at >= ${from})
-        and (${to}::timestamptz is null or t.recorded_at <= ${to})
-        ${ofJob}
-    ) shown
-    where ${status}::text is null or status = ${status}
-    order by txn_no desc
-    limit ${limit + 1} offset ${offset}`;
+    with page as materialized (
+      select * from (${candidates}) t order by t.txn_no desc limit ${limit + 1} offset ${offset}
+    )
+    ${SHOWN(sql)}
+    from page t
+    ${JOINED(sql)}
+    order by t.txn_no desc`;
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   return {
     rows: shown.map(toTransaction),
     ...(rows.length > limit && last && { nextCursor: last.txn_no.toString() }),
   };
+}
+
+/** Null where there is none: a list of nothing, not a fault. */
+async function findAccount(sql: Sql, name: string): Promise<bigint | null> {
+  const [row] = await sql<{ account_no: bigint }[]>`select account_no from ledger.accounts where name = ${name}`;
+  return row?.account_no ?? null;
+}
+
+interface Found {
+  holdNos: bigint[];
+  chargeNos: bigint[];
+}
+
+async function findHold(sql: Sql, holdId: string): Promise<bigint[]> {
+  const rows = await sql<{ hold_no: bigint }[]>`select hold_no from ledger.holds where hold_id = ${holdId}`;
+  return rows.map(({ hold_no }) => hold_no);
+}
+
+/** The holds and charges of every job of this id: ids recycle, and clusters share them. */
+async function findJob(sql: Sql, jobId: string): Promise<Found> {
+  const holds = await sql<{ hold_no: bigint }[]>`
+    with bound as (
+      select j.hold_no
+      from ledger.clusters c join ledger.jobs j on j.cluster_no = c.cluster_no and j.job_id = ${jobId}
+      where j.hold_no is not null
+      union
+      select hold_no from ledger.charges where job_id = ${jobId} and hold_no is not null
+    )
+    select hold_no from bound
+    union
+    select h.hold_no from bound join ledger.holds h on h.group_no = bound.hold_no`;
+  const charges = await sql<{ charge_no: bigint }[]>`select charge_no from ledger.charges where job_id = ${jobId}`;
+  return { holdNos: holds.map(({ hold_no }) => hold_no), chargeNos: charges.map(({ charge_no }) => charge_no) };
+}
+
+/** The numbers of all transactions about these holds and charges. (A hold's own is its number.) */
+const numbersOf = (sql: Sql, { holdNos, chargeNos }: Found) => sql`
+  select unnest(${holdNos.map(String)}::bigint[]) union
+  select unnest(${chargeNos.map(String)}::bigint[]) union
+  select txn_no from ledger.transactions where hold_no = any (${holdNos.map(String)}::bigint[]) and kind <> 'hold' union
+  select txn_no from ledger.transactions where charge_no = any (${chargeNos.map(String)}::bigint[])`;
+
+/** ASBB's words for a hold (see SHOWN), as conditions that begin at the few holds that they are about. */
+function conditionsOf(sql: Sql, { type, kind, status, user, cluster, from, to }: Filter) {
+  const kinds = type === undefined ? undefined : kindsOf(type);
+  return [
+    ...(kinds ? [sql`t.kind = any (${kinds}::text[])`] : []),
+    ...(kind === undefined ? [] : [sql`t.kind = ${kind}`]),
+    ...(from === undefined ? [] : [sql`t.recorded_at >= ${from}`]),
+    ...(to === undefined ? [] : [sql`t.recorded_at <= ${to}`]),
+    ...(user === undefined
+      ? []
+      : [
+          sql`coalesce(
+            (select user_name from ledger.charges where charge_no = coalesce(t.charge_no, t.txn_no)),
+            (select user_name from ledger.holds where hold_no = t.hold_no)) = ${user}`,
+        ]),
+    ...(cluster === undefined
+      ? []
+      : [
+          sql`coalesce(
+            (select cluster_no from ledger.charges where charge_no = coalesce(t.charge_no, t.txn_no)),
+            (select cluster_no from ledger.holds where hold_no = t.hold_no))
+            = (select cluster_no from ledger.clusters where name = ${cluster})`,
+        ]),
+    ...(status === undefined ? [] : [statusIs(sql, status)]),
+  ];
+}
+
+function statusIs(sql: Sql, status: string) {
+  const pending = sql`
+    select h.hold_no from ledger.holds h join ledger.clusters c on c.cluster_no = h.cluster_no
+    where h.status = 'open' and (h.overdue_at is not null
+      or h.placed_at + make_interval(secs => c.reconciliation_timeout_seconds) < clock_timestamp())`;
+  const cancelled = sql`select hold_no from ledger.holds where status = 'released' and overdue_at is not null`;
+  if (status === 'pending') return sql`t.kind = 'hold' and t.txn_no in (${pending})`;
+  if (status === 'cancelled') return sql`t.kind = 'hold' and t.txn_no in (${cancelled})`;
+  if (status !== 'completed') return sql`false`;
+  return sql`(t.kind <> 'hold' or t.txn_no not in (${pending} union all ${cancelled}))`;
 }
 
 /** By its id; of a hold, by the hold's. With its lines. */
