@@ -452,6 +452,6 @@ test('no order of movements makes the ledger say anything else than a simpler on
       const { model, real } = await begin();
       for (const step of story) await step.run(model, real);
     }),
-    { numRuns: 60, seed },
+    { numRuns: 40, seed },
   );
 });
