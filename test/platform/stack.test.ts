@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectPostgres } from '../../platform/postgres';
@@ -55,14 +55,14 @@ class Supervisor {
 
 let home: string;
 let supervisors: Supervisor[];
-beforeEach(async () => {
+async function openHome(): Promise<void> {
   home = await scratchHome();
   supervisors = [];
-});
-afterEach(async () => {
+}
+async function closeHome(): Promise<void> {
   await Promise.all(supervisors.map((supervisor) => supervisor.interrupt()));
   await removeScratch(home);
-});
+}
 
 function up(env: Record<string, string> = {}): Supervisor {
   const child = spawn(process.execPath, [join(__dirname, 'fixtures/stack.js')], {
@@ -106,125 +106,138 @@ async function retentionDaysOf(address: string): Promise<number> {
   }
 }
 
-test('it starts everything from nothing, says where, and Ctrl-C leaves nothing running', async () => {
-  const first = up();
-  const addresses = await first.addresses();
-  expect(await (await fetch(addresses.api)).json()).toEqual({
-    DATABASE_URL: addresses.database,
-    TEMPORAL_ADDRESS: addresses.temporal,
+describe('one that is up', () => {
+  let first: Supervisor;
+  let addresses: StackAddresses;
+  beforeAll(async () => {
+    await openHome();
+    first = up();
+    addresses = await first.addresses();
   });
-  expect(await ask(addresses.database, 'select count(*)::int from migrations.applied')).toBeGreaterThan(0);
-  expect((await fetch(addresses.temporalUi ?? '')).status).toBe(200);
-  expect(await retentionDaysOf(addresses.temporal)).toBe(30);
-  const { services, alive } = running();
-  expect(alive.sort()).toEqual(['api', 'postgres', 'temporal', 'worker']);
+  afterAll(closeHome);
 
-  expect(await first.interrupt()).toBe(0);
-  expect(Object.values(services).filter(isAlive)).toEqual([]);
-  expect(findRunningStack(home)).toBeUndefined();
-  expect(existsSync(join(home, `temporal-1.29.1.db`))).toBe(true);
+  test('passwords and addresses on disk are for their owner only', () => {
+    for (const name of ['stack.json', 'postgres-password', 'logs/api.log']) {
+      expect(statSync(join(home, name)).mode & 0o077).toBe(0);
+    }
+    expect(readFileSync(join(home, 'logs/postgres.log'), 'utf8')).not.toContain(
+      readFileSync(join(home, 'postgres-password'), 'utf8').trim(),
+    );
+  });
+
+  test('a second start finds the first, changes nothing, and knows its addresses', async () => {
+    const before = running();
+    const second = up();
+    expect(await second.exited).toBe(1);
+    expect(second.said(/^ALREADY/)).toBe(`ALREADY Bursar already runs in ${home} (process ${first.pid})`);
+    expect(running()).toEqual(before);
+    expect(before.addresses).toEqual(addresses);
+  });
+
+  test('whichever child is killed comes back, and that is said', async () => {
+    await ask(addresses.database, 'create table kept as select 42 as answer');
+    for (const [name, part] of [
+      ['api', 'API'],
+      ['worker', 'worker'],
+      ['temporal', 'Temporal'],
+      ['postgres', 'PostgreSQL'],
+    ] as const) {
+      const before = service(name);
+      process.kill(before.pid, 'SIGKILL');
+      await eventually(`${name} is back`, () => first.said(`${part} is back after`), 60_000);
+      expect(first.said(`${part} was ended by SIGKILL; starting it again in`)).toBeDefined();
+      expect(service(name)).not.toEqual(before);
+    }
+    expect(await ask(addresses.database, 'select answer from kept')).toBe(42);
+    expect((await fetch(addresses.api)).status).toBe(200);
+    expect((await fetch(addresses.temporalUi ?? '')).status).toBe(200);
+  });
 });
 
-test('a second start finds the first, changes nothing, and knows its addresses', async () => {
-  const first = up();
-  const addresses = await first.addresses();
-  const before = running();
-  const second = up();
-  expect(await second.exited).toBe(1);
-  expect(second.said(/^ALREADY/)).toBe(`ALREADY Bursar already runs in ${home} (process ${first.pid})`);
-  expect(running()).toEqual(before);
-  expect(before.addresses).toEqual(addresses);
-});
+describe('one that starts', () => {
+  beforeEach(openHome);
+  afterEach(closeHome);
 
-test('of several starts at the same moment exactly one wins', async () => {
-  const all = [up(), up(), up()];
-  const ends = await Promise.all(
-    all.map(async (each) => {
-      await eventually('it decided', () => each.said(/^(UP|ALREADY|FAILED)/), 60_000);
-      return each.said(/^(UP|ALREADY|FAILED)/)?.split(' ')[0];
-    }),
-  );
-  expect(ends.sort()).toEqual(['ALREADY', 'ALREADY', 'UP']);
-});
+  test('it starts everything from nothing, says where, and Ctrl-C leaves nothing running', async () => {
+    const first = up();
+    const addresses = await first.addresses();
+    expect(await (await fetch(addresses.api)).json()).toEqual({
+      DATABASE_URL: addresses.database,
+      TEMPORAL_ADDRESS: addresses.temporal,
+    });
+    expect(await ask(addresses.database, 'select count(*)::int from migrations.applied')).toBeGreaterThan(0);
+    expect((await fetch(addresses.temporalUi ?? '')).status).toBe(200);
+    expect(await retentionDaysOf(addresses.temporal)).toBe(30);
+    const { services, alive } = running();
+    expect(alive.sort()).toEqual(['api', 'postgres', 'temporal', 'worker']);
 
-test('whichever child is killed comes back, and that is said', async () => {
-  const supervisor = up();
-  const addresses = await supervisor.addresses();
-  await ask(addresses.database, 'create table kept as select 42 as answer');
-  for (const [name, part] of [
-    ['api', 'API'],
-    ['worker', 'worker'],
-    ['temporal', 'Temporal'],
-    ['postgres', 'PostgreSQL'],
-  ] as const) {
-    const before = service(name);
-    process.kill(before.pid, 'SIGKILL');
-    await eventually(`${name} is back`, () => supervisor.said(`${part} is back after`), 60_000);
-    expect(supervisor.said(`${part} was ended by SIGKILL; starting it again in`)).toBeDefined();
-    expect(service(name)).not.toEqual(before);
-  }
-  expect(await ask(addresses.database, 'select answer from kept')).toBe(42);
-  expect((await fetch(addresses.api)).status).toBe(200);
-  expect((await fetch(addresses.temporalUi ?? '')).status).toBe(200);
-});
+    expect(await first.interrupt()).toBe(0);
+    expect(Object.values(services).filter(isAlive)).toEqual([]);
+    expect(findRunningStack(home)).toBeUndefined();
+    expect(existsSync(join(home, `temporal-1.29.1.db`))).toBe(true);
+  });
 
-test('after kill -9 of the supervisor the next start ends what was left, keeps the data and the addresses', async () => {
-  const first = up();
-  const addresses = await first.addresses();
-  await ask(addresses.database, 'create table kept as select 42 as answer');
-  const { services } = running();
-  await first.kill();
-  expect(Object.values(services).every(isAlive)).toBe(true);
-  expect(findRunningStack(home)).toBeUndefined();
+  test('of several starts at the same moment exactly one wins', async () => {
+    const all = [up(), up(), up()];
+    const ends = await Promise.all(
+      all.map(async (each) => {
+        await eventually('it decided', () => each.said(/^(UP|ALREADY|FAILED)/), 60_000);
+        return each.said(/^(UP|ALREADY|FAILED)/)?.split(' ')[0];
+      }),
+    );
+    expect(ends.sort()).toEqual(['ALREADY', 'ALREADY', 'UP']);
+  });
 
-  const second = up();
-  expect(await second.addresses()).toEqual(addresses);
-  expect(
-    second.said(/an earlier start was killed; ended what it left behind \(API, worker, Temporal, PostgreSQL\)/),
-  ).toBeDefined();
-  expect(Object.values(services).filter(isAlive)).toEqual([]);
-  expect(await ask(addresses.database, 'select answer from kept')).toBe(42);
-});
+  test('after kill -9 of the supervisor the next start ends what was left, keeps the data and the addresses', async () => {
+    const first = up();
+    const addresses = await first.addresses();
+    await ask(addresses.database, 'create table kept as select 42 as answer');
+    const { services } = running();
+    await first.kill();
+    expect(Object.values(services).every(isAlive)).toBe(true);
+    expect(findRunningStack(home)).toBeUndefined();
 
-test('with DATABASE_URL and TEMPORAL_ADDRESS, those are used and none of its own is started', async () => {
-  await using database = await freshDatabase();
-  const temporal = await temporalAddress();
-  const supervisor = up({ DATABASE_URL: database.url, TEMPORAL_ADDRESS: temporal });
-  const addresses = await supervisor.addresses();
-  expect(addresses).toMatchObject({ database: database.url, temporal });
-  expect(await (await fetch(addresses.api)).json()).toEqual({ DATABASE_URL: database.url, TEMPORAL_ADDRESS: temporal });
-  expect(Object.keys(running().services).sort()).toEqual(['api', 'worker']);
-  const said = supervisor.lines.filter((line) => !line.startsWith('UP ')).join('\n');
-  expect(said).toContain('PostgreSQL: yours, postgres://');
-  expect(said).not.toContain(`:${new URL(database.url).password || 'no password at all'}@`);
-});
+    const second = up();
+    expect(await second.addresses()).toEqual(addresses);
+    expect(
+      second.said(/an earlier start was killed; ended what it left behind \(API, worker, Temporal, PostgreSQL\)/),
+    ).toBeDefined();
+    expect(Object.values(services).filter(isAlive)).toEqual([]);
+    expect(await ask(addresses.database, 'select answer from kept')).toBe(42);
+  });
 
-test('a database that cannot be used is said without its password, and nothing is left running', async () => {
-  const url = Object.assign(new URL(databaseUrl('no_such_database')), { password: 'hunter2' }).toString();
-  const supervisor = up({ DATABASE_URL: url, TEMPORAL_ADDRESS: await temporalAddress() });
-  expect(await supervisor.exited).toBe(1);
-  const said = supervisor.lines.join('\n');
-  expect(said).toMatch(/FAILED the database .*no_such_database cannot be used/);
-  expect(said).not.toContain('hunter2');
-  expect(existsSync(join(home, 'stack.json'))).toBe(false);
-});
+  test('with DATABASE_URL and TEMPORAL_ADDRESS, those are used and none of its own is started', async () => {
+    await using database = await freshDatabase();
+    const temporal = await temporalAddress();
+    const supervisor = up({ DATABASE_URL: database.url, TEMPORAL_ADDRESS: temporal });
+    const addresses = await supervisor.addresses();
+    expect(addresses).toMatchObject({ database: database.url, temporal });
+    expect(await (await fetch(addresses.api)).json()).toEqual({
+      DATABASE_URL: database.url,
+      TEMPORAL_ADDRESS: temporal,
+    });
+    expect(Object.keys(running().services).sort()).toEqual(['api', 'worker']);
+    const said = supervisor.lines.filter((line) => !line.startsWith('UP ')).join('\n');
+    expect(said).toContain('PostgreSQL: yours, postgres://');
+    expect(said).not.toContain(`:${new URL(database.url).password || 'no password at all'}@`);
+  });
 
-test('a port that is taken is named, with what to do', async () => {
-  const port = await freePort();
-  const other = createServer().listen(port, '127.0.0.1');
-  const supervisor = up({ BURSAR_PORT: String(port) });
-  expect(await supervisor.exited).toBe(1);
-  expect(supervisor.said(`port ${port} is taken by another program. Set BURSAR_PORT to a free one`)).toBeDefined();
-  other.close();
-});
+  test('a database that cannot be used is said without its password, and nothing is left running', async () => {
+    const url = Object.assign(new URL(databaseUrl('no_such_database')), { password: 'hunter2' }).toString();
+    const supervisor = up({ DATABASE_URL: url, TEMPORAL_ADDRESS: await temporalAddress() });
+    expect(await supervisor.exited).toBe(1);
+    const said = supervisor.lines.join('\n');
+    expect(said).toMatch(/FAILED the database .*no_such_database cannot be used/);
+    expect(said).not.toContain('hunter2');
+    expect(existsSync(join(home, 'stack.json'))).toBe(false);
+  });
 
-test('passwords and addresses on disk are for their owner only', async () => {
-  await up().addresses();
-  const { statSync } = await import('node:fs');
-  for (const name of ['stack.json', 'postgres-password', 'logs/api.log']) {
-    expect(statSync(join(home, name)).mode & 0o077).toBe(0);
-  }
-  expect(readFileSync(join(home, 'logs/postgres.log'), 'utf8')).not.toContain(
-    readFileSync(join(home, 'postgres-password'), 'utf8').trim(),
-  );
+  test('a port that is taken is named, with what to do', async () => {
+    const port = await freePort();
+    const other = createServer().listen(port, '127.0.0.1');
+    const supervisor = up({ BURSAR_PORT: String(port) });
+    expect(await supervisor.exited).toBe(1);
+    expect(supervisor.said(`port ${port} is taken by another program. Set BURSAR_PORT to a free one`)).toBeDefined();
+    other.close();
+  });
 });
