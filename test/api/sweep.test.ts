@@ -35,7 +35,11 @@ test('funds expire, transactions are sealed, the books are proved for the metric
   expect(await unsealed()).toBeGreaterThan(0);
   await sweepOf().once();
   expect(await expiries('expiring')).toBe(1);
-  expect(await unsealed()).toBe(0);
+  // Transactions of other suites hold the fence too (one server, one line of xids): the next sweeps seal what is left.
+  await eventually('everything is sealed', async () => {
+    await sweepOf().once();
+    return (await unsealed()) === 0;
+  });
   const { text } = await api.get('/metrics');
   expect(text).toMatch(/^bursar_ledger_audit_difference 0$/m);
   expect(text).toMatch(/^bursar_ledger_unsealed_transactions 0$/m);
