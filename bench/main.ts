@@ -1,0 +1,34 @@
+/** `npm run bench -- <what> [--json FILE] [--quick]`: every number we quote, measured again (README.md in this folder). */
+import { parseArgs } from 'node:util';
+import { checkBench } from './check';
+import type { Options } from './report';
+
+const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
+  check: checkBench,
+};
+
+const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick]
+
+Ends with 1 where a mark is missed. --quick shows that it works; its figures are not to be quoted.
+`;
+
+async function main(): Promise<void> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'string' }, quick: { type: 'boolean', default: false }, help: { type: 'boolean' } },
+  });
+  const bench = BENCHES[positionals[0] ?? ''];
+  if (!bench || positionals.length !== 1 || values.help) {
+    (values.help ? process.stdout : process.stderr).write(USAGE);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const { json, quick } = values;
+  const reached = await bench({ quick, ...(json === undefined ? {} : { json }) });
+  process.exitCode = reached ? 0 : 1;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+});
