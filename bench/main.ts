@@ -1,10 +1,12 @@
 /** `npm run bench -- <what> [--json FILE] [--quick]`: every number we quote, measured again (README.md in this folder). */
 import { parseArgs } from 'node:util';
 import { checkBench } from './check';
+import { lifecycleBench } from './lifecycle';
 import type { Options } from './report';
 
 const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   check: checkBench,
+  lifecycle: lifecycleBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick]
