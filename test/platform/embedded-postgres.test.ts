@@ -29,8 +29,8 @@ afterEach(async () => {
 const open = async (): Promise<EmbeddedPostgres> =>
   openEmbeddedPostgres({ home, port: await freePort(), logFile: join(home, 'postgres.log'), onProgress: () => {} });
 
-async function start(postgres: EmbeddedPostgres): Promise<Service> {
-  const service = await startService(postgres.spec, (event) => {
+async function start({ spec }: Pick<EmbeddedPostgres, 'spec'>): Promise<Service> {
+  const service = await startService(spec, (event) => {
     events.push(event);
     if (event.type === 'spawned') noteServer(home, event.identity);
   });
@@ -101,7 +101,13 @@ test('a postmaster.pid that names another living process does not keep it from s
 
 test('a server left behind by a killed supervisor is ended and replaced, without damage', async () => {
   const postgres = await open();
-  const orphan = await start(postgres);
+  // Whoever started the orphan never starts it again: as if killed.
+  let starts = 0;
+  const launch = async () => {
+    if (starts++ > 0) throw new Error('its supervisor is dead');
+    return postgres.spec.launch();
+  };
+  const orphan = await start({ spec: { ...postgres.spec, launch } });
   await query(postgres.urlOf('postgres'), 'create table kept as select 42 as answer');
   const old = orphan.identity?.pid ?? 0;
   await start(postgres); // Knows nothing of the first one but its postmaster.pid.
