@@ -1,5 +1,6 @@
 /** ASBB's budget check and reconcile, with what we add (contract 3.1, 3.2; rulings 14, 15). */
 import { z } from 'zod';
+import { Fault } from '../../domain/faults';
 import { readArrayTasks, readGres, readMemory, readTimeLimit, readTres } from '../../domain/slurm';
 import {
   AccountName,
@@ -20,7 +21,7 @@ import {
   understood,
 } from './wire';
 
-const WallTime = idLike(64, { empty: true })
+const WallTime = idLike(64)
   .transform(readWith(readTimeLimit))
   .meta({
     type: ['string', 'integer'],
@@ -57,8 +58,14 @@ const shape = {
 };
 
 /** A bare number is how many, not which one. */
-const readArrayCount = (text: string): number =>
-  readArrayTasks(/^[1-9]\d{0,6}$/.test(text) ? `1-${text}` : text.includes('-') || text.includes(',') ? text : '');
+const readArrayCount = (text: string): number => {
+  if (/^[1-9]\d{0,6}$/.test(text)) return readArrayTasks(`1-${text}`);
+  if (/[-,]/.test(text)) return readArrayTasks(text);
+  throw new Fault(
+    'malformed_request',
+    `"${text}" is no number of array tasks; give at least 1, or the list as in --array (0-15:4%2)`,
+  );
+};
 
 const countsOrTres = (
   job: { nodes?: number | undefined; cpus?: number | undefined; tres?: string | undefined },

@@ -36,6 +36,7 @@ const CASES: Case[] = [
   { why: 'words for counts', to: CHECK, body: check({ nodes: 'two', cpus: [] }), fields: ['nodes', 'cpus'] },
   { why: 'a fraction of a node', to: CHECK, body: check({ nodes: 1.5 }), fields: ['nodes'] },
   { why: 'more nodes than there are', to: CHECK, body: check({ nodes: 10_000_001 }), fields: ['nodes'] },
+  { why: 'an empty time limit', to: CHECK, body: check({ wall_time: '' }), fields: ['wall_time'] },
   { why: 'no time limit by any grammar', to: CHECK, body: check({ wall_time: 'soon' }), fields: ['wall_time'] },
   {
     why: 'a time limit of a million years',
