@@ -14,9 +14,10 @@ const DEPTH_MAX = 64;
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? '0');
   if (announced > limit) throw tooLarge(limit);
-  if (request.body === null) return new Uint8Array();
-  // With an announced length the server reads no more than that, and reading at once is faster than piece by piece.
+  // With an announced length the server reads no more than that. Before anything asks for `request.body`: that makes the
+  // adapter build a stream and an abort signal, an eighth of what a budget check costs this process.
   if (announced > 0) return new Uint8Array(await request.arrayBuffer());
+  if (request.body === null) return new Uint8Array();
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
