@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   Amount,
+  PositiveAmount,
   ClusterName,
   Count,
   IdempotencyKey,
@@ -33,7 +34,7 @@ const clusterSettings = {
   unpriced: z.enum(['deny', 'allow']).describe('What happens at admission to what has no price.'),
   price_preset: z.enum(['asbb-compat', 'none']).describe('What prices while no rate has been entered.'),
   hold_multiplier: factor({ min: 'above_zero' }).describe('1.2 holds 120 % of the estimate.'),
-  hold_cap: Amount.nullable().describe('No hold above this.'),
+  hold_cap: PositiveAmount.nullable().describe('No hold above this.'),
   minimum_charge: Amount,
   end_grace_seconds: integer(0, 2_000_000_000),
   reconciliation_timeout_seconds: Seconds,

@@ -176,6 +176,13 @@ const CASES: Case[] = [
     fields: ['resource'],
   },
   { why: 'a cluster without a zone', to: '/api/v1/clusters', body: { name: 'c' }, fields: ['time_zone'] },
+  {
+    why: 'a cap that lets nothing be held',
+    to: '/api/v1/clusters/default',
+    method: 'PUT',
+    body: { hold_cap: 0 },
+    fields: ['hold_cap'],
+  },
   { why: 'a new cluster without a zone', to: '/api/v1/clusters/c', method: 'PUT', body: {}, fields: ['time_zone'] },
   {
     why: 'a weight below zero',
