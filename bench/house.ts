@@ -19,6 +19,11 @@ const USERS = 16;
 
 const by: Caller = { principal: 'bench' };
 
+/** The cluster of requests that name none, for who asks the ledger before an API has made it. */
+export async function openCluster({ sql }: BenchDatabase): Promise<void> {
+  await openLedger(sql).catalog.createCluster('default', { timeZone: 'UTC' }, by);
+}
+
 /** Account 1 is `<prefix>1`. */
 export async function openAccounts({ sql }: BenchDatabase, prefix: string, count: number): Promise<void> {
   const { accounts, movements } = openLedger(sql);

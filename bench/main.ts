@@ -1,12 +1,16 @@
 /** `npm run bench -- <what> [--json FILE] [--quick]`: every number we quote, measured again (README.md in this folder). */
 import { parseArgs } from 'node:util';
 import { checkBench } from './check';
+import { growthBench } from './growth';
 import { lifecycleBench } from './lifecycle';
 import type { Options } from './report';
+import { startupBench } from './startup';
 
 const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   check: checkBench,
   lifecycle: lifecycleBench,
+  growth: growthBench,
+  startup: startupBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick]

@@ -42,28 +42,34 @@ async function withPgbench({ url, statement, accounts = 1, clients, seconds }: F
     const used = statement.replaceAll(':client', ':client_id');
     await writeFile(script, `\\set n :n + 1\n\\set account random(1, ${accounts})\n${used};\n`);
     const shape = ['-n', '-M', 'prepared', '-c', String(clients), '-j', String(Math.min(clients, 2))];
-    const { stdout } = await run(
+    const duration = Math.ceil(seconds + warmUpSeconds(clients));
+    await run(
       'pgbench',
-      [...shape, '-T', String(seconds), '-D', `n=${(counted += COUNT_AHEAD)}`, '-f', script, '-l', url],
+      [...shape, '-T', String(duration), '-D', `n=${(counted += COUNT_AHEAD)}`, '-f', script, '-l', url],
       { cwd: folder, maxBuffer: 1 << 24 },
     );
-    const perSecond = Number(
-      /tps = ([\d.]+) \(without/.exec(stdout)?.[1] ?? /tps = ([\d.]+)/.exec(stdout)?.[1] ?? 'NaN',
-    );
-    const latencies: number[] = [];
-    for (const name of await readdir(folder)) {
-      if (!name.startsWith('pgbench_log')) continue;
-      for (const line of (await readFile(join(folder, name), 'utf8')).split('\n')) {
-        const micros = line.split(' ')[2];
-        if (micros !== undefined) latencies.push(Number(micros) / 1000);
-      }
-    }
-    if (latencies.length === 0)
-      throw new Error(`pgbench with ${clients} clients did nothing in ${seconds} s:\n${stdout}`);
-    return { ...figureOf(latencies, seconds), perSecond };
+    return figureOf(await latenciesOfTheLast(seconds, folder), seconds);
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** Each new connection plans the statement once, which takes longer than running it hundreds of times. */
+const warmUpSeconds = (clients: number): number => 1 + clients / 16;
+
+/** Milliseconds, from pgbench's logs: client, transaction, microseconds, script, and when it ended (seconds, microseconds). */
+async function latenciesOfTheLast(seconds: number, folder: string): Promise<number[]> {
+  const ended: { atMs: number; tookMs: number }[] = [];
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('pgbench_log')) continue;
+    for (const line of (await readFile(join(folder, name), 'utf8')).split('\n')) {
+      const [, , took, , second, micros] = line.split(' ').map(Number);
+      if (took === undefined || second === undefined || micros === undefined) continue;
+      ended.push({ atMs: second * 1000 + micros / 1000, tookMs: took / 1000 });
+    }
+  }
+  const last = ended.reduce((latest, { atMs }) => Math.max(latest, atMs), 0);
+  return ended.filter(({ atMs }) => atMs > last - seconds * 1000).map(({ tookMs }) => tookMs);
 }
 
 async function withRawLoop({ url, statement, accounts = 1, clients, seconds }: Floor): Promise<Figure> {
