@@ -6,6 +6,7 @@ import {
   arrayLife,
   cancelledWhilePending,
   HASTY,
+  heterogeneousLife,
   lifeFoundOut,
   lifeWithoutEnd,
   openStage,
@@ -79,6 +80,21 @@ test('an array has one hold, one story and a charge for each of its tasks', asyn
   await expectSettled(job, 'settled');
   expect(await chargesOf(job)).toHaveLength(3);
   expect(result.outcome).toBe('settled');
+});
+
+test('a heterogeneous job has a hold and a charge for each component, and one story that ends when all have', async () => {
+  const { job, result } = await heterogeneousLife(stage);
+  const holdIds = job.decision.componentHoldIds ?? [];
+  expect(holdIds).toHaveLength(2);
+  const holds = await Promise.all(holdIds.map((holdId) => stage.ledger.holds.read(holdId)));
+  for (const [component, holdId] of holdIds.entries()) {
+    const hold = await expectSettled({ ...job, holdId }, 'settled');
+    expect(hold.charged).toBeGreaterThan(0n);
+    expect(await chargesOf({ ...job, holdId })).toHaveLength(1);
+    expect(hold.partition).toBe(['batch', 'big'][component]);
+  }
+  expect(result.outcome).toBe('settled');
+  expect(parseAmount(result.charged)).toBe(holds.reduce((sum, { charged }) => sum + charged, 0n));
 });
 
 test('a job that nobody hears of again gives its money back at twice the timeout, when there is nobody to ask', async () => {

@@ -175,6 +175,21 @@ export async function arrayLife(stage: Stage): Promise<Life> {
   return { job, result: await stage.ends(job) };
 }
 
+/** Two components with a hold each, and one story over both; the second ends first. */
+export async function heterogeneousLife(stage: Stage): Promise<Life> {
+  const component = stage.componentOf({ wallSeconds: 3_600 });
+  const job = await stage.submit({ components: [component, { ...component, partition: 'big' }] });
+  const [jobId, { holdId }] = [nextJobId(), job];
+  for (const task of ['+0', '+1']) {
+    await stage.tell({ type: 'started', jobId, task, holdId, at: inSeconds(-900) });
+  }
+  await stage.standsAt(job, 'running');
+  for (const task of ['+1', '+0']) {
+    await stage.tell({ type: 'ended', jobId, task, at: inSeconds(0), endState: 'COMPLETED' });
+  }
+  return { job, result: await stage.ends(job) };
+}
+
 /** So long in the queue that its story goes on in a second run; for a stage whose limits make that short. */
 export async function continuedLife(stage: Stage): Promise<Life & { firstRunId: string }> {
   const job = await stage.submit();
@@ -196,4 +211,5 @@ export const LIVES: Record<string, (stage: Stage) => Promise<Life>> = {
   'found-out': lifeFoundOut,
   provisional: provisionalLife,
   array: arrayLife,
+  heterogeneous: heterogeneousLife,
 };

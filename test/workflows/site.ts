@@ -2,6 +2,7 @@
 import { openLedger } from '../../ledger';
 import { openRecovery } from '../../ledger/recovery';
 import type { CheckRequest, Cluster, Decision, JobEvent, Ledger } from '../../ledger/types';
+import type { JobRequest } from '../../domain/job';
 import { parseAmount } from '../../domain/money';
 import { jobWorkflowId } from '../../domain/ids';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
@@ -15,6 +16,8 @@ export interface Site extends AsyncDisposable {
   ledger: Ledger;
   /** Another cluster, with other deadlines. */
   addCluster(name: string, times: ClusterTimes): Promise<void>;
+  /** What a job, or a part of one, asks for: a node with four CPUs for this many seconds. */
+  componentOf(request: { wallSeconds?: number; arrayTasks?: number }): JobRequest;
   /** A job of this many seconds, held and to be followed. */
   submit(request?: { wallSeconds?: number; arrayTasks?: number } & Partial<CheckRequest>): Promise<HeldJob>;
   /** Tells the ledger what happened to a job. */
@@ -59,14 +62,17 @@ export async function openSite(): Promise<Site> {
     CALLER,
   );
 
-  const submit: Site['submit'] = async ({
-    cluster = CLUSTER,
-    wallSeconds = 3_600,
-    arrayTasks = 1,
-    ...request
-  } = {}) => {
-    const resources = { nodes: 1, cpus: 4, gpus: 0, gpusByModel: {}, memoryMib: 0 };
-    const component = { partition: 'batch', resources, fromTres: false, wallSeconds, unlimited: false, arrayTasks };
+  const componentOf: Site['componentOf'] = ({ wallSeconds = 3_600, arrayTasks = 1 }) => ({
+    partition: 'batch',
+    resources: { nodes: 1, cpus: 4, gpus: 0, gpusByModel: {}, memoryMib: 0 },
+    fromTres: false,
+    wallSeconds,
+    unlimited: false,
+    arrayTasks,
+  });
+
+  const submit: Site['submit'] = async ({ cluster = CLUSTER, wallSeconds, arrayTasks, ...request } = {}) => {
+    const component = componentOf({ ...(wallSeconds && { wallSeconds }), ...(arrayTasks && { arrayTasks }) });
     const decision = await ledger.admission.check(
       { account: ACCOUNT, cluster, user: 'vera', components: [component], ...request },
       CALLER,
@@ -86,7 +92,7 @@ export async function openSite(): Promise<Site> {
     if (lost) throw new Error(`no hold for job ${lost.jobId}`);
   };
 
-  return { database, ledger, addCluster, submit, tell, [Symbol.asyncDispose]: () => database.drop() };
+  return { database, ledger, addCluster, componentOf, submit, tell, [Symbol.asyncDispose]: () => database.drop() };
 }
 
 /** A moment that many seconds from now; negative: ago. */
