@@ -23,8 +23,10 @@ as $$
     join use u on u.account_no = l.account_no and u.partition = l.partition and u.user_name = l.user_name where l.user_name <> '*'
   ), said as (
     select l.limit_no, sum(counted.settled) as settled, sum(counted.held) as held
-    from counted join ledger.limits l on l.limit_no = counted.limit_no
-    where counted.at >= coalesce(l.opens_at, '-infinity') and counted.at < coalesce(l.closes_at, 'infinity')
+    from counted
+    join ledger.limits l on l.limit_no = counted.limit_no
+    join ledger.accounts a on a.account_no = l.account_no
+    where counted.at >= coalesce(l.opens_at, a.starts_at) and counted.at < coalesce(l.closes_at, a.ends_at)
     group by l.limit_no
   )
   select 'limit_matches_history',

@@ -1,5 +1,6 @@
 -- limit_use counts what a cap covers from the holds and charges themselves: what a new cap starts with, and what the audit
 -- compares the counters to. A hold and its charges count by the moment the hold is about; a charge without one by its start.
+-- Where the cap has no beginning or no end of its own, the account's window stands for it (rulings 8).
 create function ledger.limit_use(
   p_account_no bigint, p_partition text, p_user text, p_opens_at timestamptz, p_closes_at timestamptz
 ) returns table (settled_micro bigint, held_micro bigint)
@@ -13,13 +14,15 @@ as $$
      where c.account_no = p_account_no
        and (p_partition is null or c.partition = p_partition)
        and (p_user is null or c.user_name = p_user)
-       and coalesce(h.effective_at, c.started_at, t.effective_at) >= coalesce(p_opens_at, '-infinity')
-       and coalesce(h.effective_at, c.started_at, t.effective_at) < coalesce(p_closes_at, 'infinity')),
+       and coalesce(h.effective_at, c.started_at, t.effective_at) >= coalesce(p_opens_at, a.starts_at)
+       and coalesce(h.effective_at, c.started_at, t.effective_at) < coalesce(p_closes_at, a.ends_at)),
     (select coalesce(sum(h.held_micro), 0)::bigint
      from ledger.holds h
      where h.account_no = p_account_no and h.status = 'open'
        and (p_partition is null or h.partition = p_partition)
        and (p_user is null or h.user_name = p_user)
-       and h.effective_at >= coalesce(p_opens_at, '-infinity')
-       and h.effective_at < coalesce(p_closes_at, 'infinity'))
+       and h.effective_at >= coalesce(p_opens_at, a.starts_at)
+       and h.effective_at < coalesce(p_closes_at, a.ends_at))
+  from ledger.accounts a
+  where a.account_no = p_account_no
 $$;

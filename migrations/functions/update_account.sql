@@ -1,7 +1,7 @@
 -- update_account changes what is named in p_settings; null is a value (no parent, no limit), an absent key is unchanged.
 --
 -- starts_at and ends_at move the base fund's window with the account's; money that had expired only because the window had
--- ended comes back when it is extended. budget_limit is what the account is granted: the difference is deposited into the
+-- ended comes back when it is extended. Caps without a window of their own count over the new one. budget_limit is what the account is granted: the difference is deposited into the
 -- base fund or withdrawn from it, and limit_below_use says when that would take what is settled, held, or in other funds.
 create function ledger.update_account(p_name text, p_settings jsonb, p_principal text, p_key text, p_body_hash bytea) returns jsonb
 language plpgsql volatile
@@ -50,6 +50,7 @@ begin
   end if;
   if (v_starts_at, v_ends_at) is distinct from (v_account.starts_at, v_account.ends_at) then
     perform ledger.move_base_window(v_account.account_no, v_starts_at, v_ends_at, p_principal);
+    perform ledger.recount_limits(v_account.account_no);
   end if;
   if p_settings ->> 'budget_limit_micro' is not null then
     perform ledger.set_budget(v_account.account_no, (p_settings ->> 'budget_limit_micro')::bigint, p_principal);

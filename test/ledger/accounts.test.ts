@@ -239,7 +239,7 @@ describe('archiving', () => {
 });
 
 describe('caps', () => {
-  test('count from history, over their own window or all of it', async () => {
+  test("count from history, over their own window or the account's", async () => {
     await house.account('caps', { budgetLimit: usd('100') });
     const july = await house.hold('caps', usd('5'), { at: '2026-07-10T00:00:00Z', partition: 'gpu', user: 'ada' });
     await house.charge({
@@ -279,6 +279,55 @@ describe('caps', () => {
       }),
     ).toMatchObject({ held: usd('3'), remaining: usd('-2') });
     expect(await house.ledger.accounts.limits('caps')).toHaveLength(3);
+  });
+
+  test("without a window of their own count over the account's, so a new year begins at zero and the old one can come back", async () => {
+    const [start, newYear] = ['2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'];
+    await house.account('years', { budgetLimit: usd('100'), startsAt: start, endsAt: '2099-01-01T00:00:00Z' });
+    const { setLimit, limits, update } = house.ledger.accounts;
+    await setLimit('years', { partition: 'gpu', limit: usd('10') }, CALLER);
+    await setLimit('years', { user: '*', limit: usd('10') }, CALLER);
+    await setLimit(
+      'years',
+      { user: 'ada', partition: 'gpu', limit: usd('9'), opensAt: start, closesAt: newYear },
+      CALLER,
+    );
+    const at = '2026-03-01T00:00:00Z';
+    const spent = await house.hold('years', usd('4'), { at, partition: 'gpu', user: 'ada' });
+    await house.charge({
+      runKey: 'hpc/y/-/-',
+      holdId: spent,
+      partition: 'gpu',
+      user: 'ada',
+      cost: usd('4'),
+      at,
+      close: true,
+    });
+    const stillHeld = await house.hold('years', usd('5'), { at, partition: 'gpu', user: 'ada' });
+    const used = async () =>
+      Object.fromEntries(
+        (await limits('years')).map(({ partition, user, settled, held }) => [
+          `${partition ?? '-'} ${user ?? '-'}`,
+          [settled, held],
+        ]),
+      );
+    const before = {
+      'gpu -': [usd('4'), usd('5')],
+      '- *': [0n, 0n],
+      '- ada': [usd('4'), usd('5')],
+      'gpu ada': [usd('4'), usd('5')],
+    };
+    expect(await used()).toEqual(before);
+
+    await update('years', { startsAt: newYear }, CALLER);
+    expect(await used()).toEqual({ ...before, 'gpu -': [0n, 0n], '- ada': [0n, 0n] });
+    expect(await house.ledger.audit.run()).toMatchObject({ findings: [] });
+    await update('years', { startsAt: start }, CALLER);
+    expect(await used()).toEqual(before);
+    await update('years', { startsAt: newYear }, CALLER);
+    await house.ledger.holds.release(stillHeld, 'over', CALLER);
+    expect(await used()).toEqual({ ...before, 'gpu -': [0n, 0n], '- ada': [0n, 0n], 'gpu ada': [usd('4'), 0n] });
+    expect(await house.ledger.audit.run()).toMatchObject({ findings: [] });
   });
 
   test('of a template follow it when it changes, and go with it', async () => {
