@@ -5,11 +5,11 @@ import { toMicro, type Micro } from '../domain/money';
 import { renderRefusal, type Refusal } from '../domain/refusal';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
-import type { Caller, Hold, Holds, Page, Paged } from './types';
+import type { Hold, Holds, Page, Paged } from './types';
 
+/** A hold as ledger.describe_hold writes it: amounts are texts of millionths. */
 interface HoldRow {
-  holdNo: bigint;
-  holdId: TransactionId;
+  hold_id: TransactionId;
   key: string | null;
   account: string;
   unit: string;
@@ -17,49 +17,48 @@ interface HoldRow {
   partition: string;
   user: string | null;
   status: Hold['status'];
-  placed: bigint;
-  held: bigint;
-  charged: bigint;
-  released: bigint;
+  placed_micro: string;
+  held_micro: string;
+  charged_micro: string;
+  released_micro: string;
   late: boolean;
-  overdueAt: string | null;
-  effectiveAt: string;
-  placedAt: string;
-  closedAt: string | null;
+  overdue_at: string | null;
+  effective_at: string;
+  placed_at: string;
+  closed_at: string | null;
   group: TransactionId | null;
-  jobId: string | null;
-  parts: { fundId: FundId; source: string; held: string }[];
+  job_id: string | null;
+  parts: { fund_id: FundId; source: string; held_micro: string }[];
 }
 
-interface ResizeAnswer {
-  hold_id: string;
-  refusal?: Refusal;
-  account?: string;
-  unit?: string;
-  requested?: string;
+interface NumberedHold {
+  holdNo: bigint;
+  hold: HoldRow;
 }
+
+type ResizeAnswer = { hold: HoldRow } | { refusal: Refusal; account: string; unit: string; requested: string };
 
 export function openHolds({ sql }: { sql: Sql }): Holds {
   async function read(holdId: string): Promise<Hold> {
-    const [hold] = await holdsWhere(sql, sql`h.hold_id = ${holdId}`, 1);
-    if (!hold) throw new Fault('hold_not_found', `There is no hold ${holdId}.`, { facts: { hold_id: holdId } });
-    return renderHold(hold);
+    const [row] = await holdsWhere(sql, sql`h.hold_id = ${holdId}`, 1);
+    if (!row) throw new Fault('hold_not_found', `There is no hold ${holdId}.`, { facts: { hold_id: holdId } });
+    return renderHold(row.hold);
   }
 
   return {
     read,
 
     async findByKey(principal, key) {
-      const [hold] = await holdsWhere(
+      const [row] = await holdsWhere(
         sql,
         sql`h.hold_no = (
           select decision_no from ledger.decisions where key = ${key} and principal = ${principal} and code = 'placed')`,
         1,
       );
-      if (!hold) {
+      if (!row) {
         throw new Fault('hold_not_found', `No hold was placed with the key "${key}".`, { facts: { key } });
       }
-      return renderHold(hold);
+      return renderHold(row.hold);
     },
 
     list: async (filter, page) => {
@@ -78,43 +77,38 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
       return pageOf(rows, page);
     },
 
-    async resize(holdId, amount, reason, caller) {
+    async resize(holdId, amount, reason, { principal, key = null, bodyHash = null }) {
       const [row] = await ask(
         () => sql<{ answer: ResizeAnswer }[]>`
-          select ledger.resize_hold(${holdId}, ${amount}, ${reason}, ${caller.principal}, ${caller.key ?? null},
-            ${hashOf(caller)}) as answer`,
+          select ledger.resize_hold(${holdId}, ${amount}, ${reason}, ${principal}, ${key}, ${bodyHash}) as answer`,
       );
-      if (!row) throw new Error('resize_hold gave no row');
-      if (row.answer.refusal) throw refusalOf(row.answer, row.answer.refusal);
-      return read(holdId);
+      if (!row) throw new Error('ledger.resize_hold answered nothing');
+      if ('refusal' in row.answer) throw refusalOf(row.answer);
+      return renderHold(row.answer.hold);
     },
 
-    async release(holdId, reason, caller) {
-      // The story is rung in the same commit: it ends with its hold, and should not find out a day later.
-      await ask(
-        () => sql`
-          select ledger.close_hold(${holdId}, ${reason}, ${caller.principal}, null, null),
-            ledger.ring_stories(array(
-              select coalesce(group_no, hold_no) from ledger.holds where hold_id = ${holdId} and status = 'open'))`,
+    async release(holdId, reason, { principal, key = null, bodyHash = null }) {
+      const [row] = await ask(
+        () => sql<{ answer: HoldRow }[]>`
+          select ledger.release_hold(${holdId}, ${reason}, ${principal}, ${key}, ${bodyHash}) as answer`,
       );
-      return read(holdId);
+      if (!row) throw new Error('ledger.release_hold answered nothing');
+      return renderHold(row.answer);
     },
   };
 }
 
 /** A hold that may not grow: the same sentence and the same facts as a check that is refused. */
-function refusalOf(answer: ResizeAnswer, refusal: Refusal): Fault {
-  const requested = toMicro(BigInt(answer.requested ?? '0'));
+function refusalOf({ refusal, account, unit, requested }: Extract<ResizeAnswer, { refusal: Refusal }>): Fault {
+  const amount = microOf(requested);
   const { code, message, explanation } = renderRefusal(refusal, {
-    account: answer.account ?? '',
-    unit: answer.unit ?? '',
-    holdAmount: requested,
-    uncappedHold: requested,
+    account,
+    unit,
+    holdAmount: amount,
+    uncappedHold: amount,
   });
   return new Fault(code, message, { facts: explanation });
 }
-
-const hashOf = (caller: Caller): Buffer | null => (caller.bodyHash === undefined ? null : Buffer.from(caller.bodyHash));
 
 const LARGEST = 9_223_372_036_854_775_807n;
 
@@ -129,42 +123,29 @@ function cursorOf({ cursor }: Page): bigint {
   return BigInt(cursor);
 }
 
-function pageOf(rows: HoldRow[], { limit }: Page): Paged<Hold> {
+function pageOf(rows: NumberedHold[], { limit }: Page): Paged<Hold> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   return {
-    rows: shown.map(renderHold),
+    rows: shown.map(({ hold }) => renderHold(hold)),
     ...(rows.length > limit && last ? { nextCursor: last.holdNo.toString() } : {}),
   };
 }
 
-const holdsWhere = (sql: Sql, condition: ReturnType<Sql>, limit: number, offset = 0): Promise<HoldRow[]> =>
+const holdsWhere = (sql: Sql, condition: ReturnType<Sql>, limit: number, offset = 0): Promise<NumberedHold[]> =>
   ask(
-    () => sql<HoldRow[]>`
-      select h.hold_no as "holdNo", h.hold_id as "holdId", d.key, a.name as account, a.unit, c.name as cluster, h.partition,
-        h.user_name as "user", h.status, h.placed_micro as placed, h.held_micro as held, h.charged_micro as charged,
-        h.released_micro as released, h.late, h.overdue_at as "overdueAt", h.effective_at as "effectiveAt",
-        h.placed_at as "placedAt", h.closed_at as "closedAt", leader.hold_id as "group", job.job_id as "jobId",
-        coalesce(parts.parts, '[]') as parts
+    () => sql<NumberedHold[]>`
+      select h.hold_no as "holdNo", ledger.describe_hold(h.hold_no) as hold
       from ledger.holds h
       join ledger.accounts a on a.account_no = h.account_no
       join ledger.clusters c on c.cluster_no = h.cluster_no
-      left join ledger.decisions d on d.decision_no = coalesce(h.group_no, h.hold_no)
-      left join ledger.holds leader on leader.hold_no = h.group_no
-      left join lateral (
-        select j.job_id from ledger.jobs j where j.hold_no = h.hold_no order by j.job_no desc limit 1) job on true
-      left join lateral (
-        select jsonb_agg(jsonb_build_object('fundId', f.fund_id, 'source', f.source, 'held', p.held_micro::text)
-          order by f.closes_at, f.fund_no) as parts
-        from ledger.hold_parts p join ledger.funds f using (fund_no)
-        where p.hold_no = h.hold_no) parts on true
       where ${condition}
       order by h.hold_no desc
       limit ${limit} offset ${offset}`,
   );
 
 const renderHold = (row: HoldRow): Hold => ({
-  holdId: row.holdId,
+  holdId: row.hold_id,
   ...(row.key === null ? {} : { key: row.key }),
   account: row.account,
   unit: row.unit,
@@ -172,18 +153,25 @@ const renderHold = (row: HoldRow): Hold => ({
   partition: row.partition,
   ...(row.user === null ? {} : { user: row.user }),
   status: row.status,
-  placed: toMicro(row.placed),
-  held: toMicro(row.held),
-  charged: toMicro(row.charged),
-  released: toMicro(row.released),
+  placed: microOf(row.placed_micro),
+  held: microOf(row.held_micro),
+  charged: microOf(row.charged_micro),
+  released: microOf(row.released_micro),
   late: row.late,
-  ...(row.overdueAt === null ? {} : { overdueAt: row.overdueAt }),
-  effectiveAt: row.effectiveAt,
-  placedAt: row.placedAt,
-  ...(row.closedAt === null ? {} : { closedAt: row.closedAt }),
+  ...(row.overdue_at === null ? {} : { overdueAt: instantOf(row.overdue_at) }),
+  effectiveAt: instantOf(row.effective_at),
+  placedAt: instantOf(row.placed_at),
+  ...(row.closed_at === null ? {} : { closedAt: instantOf(row.closed_at) }),
   ...(row.group === null ? {} : { group: row.group }),
-  ...(row.jobId === null ? {} : { jobId: row.jobId }),
-  parts: row.parts.map(({ fundId, source, held }): Hold['parts'][number] => ({ fundId, source, held: microOf(held) })),
+  ...(row.job_id === null ? {} : { jobId: row.job_id }),
+  parts: row.parts.map(({ fund_id, source, held_micro }): Hold['parts'][number] => ({
+    fundId: fund_id,
+    source,
+    held: microOf(held_micro),
+  })),
 });
 
 const microOf = (text: string): Micro => toMicro(BigInt(text));
+
+/** PostgreSQL writes `+00:00` into JSON where a column says `Z`. */
+const instantOf = (text: string): string => text.replace('+00:00', 'Z');

@@ -5,13 +5,8 @@ returns ledger.holds
 language plpgsql volatile
 as $$
 declare
-  v_hold ledger.holds;
+  v_hold ledger.holds := ledger.lock_hold(p_hold_id);
 begin
-  select * into v_hold from ledger.holds where hold_id = p_hold_id;
-  if not found then
-    perform ledger.fail('hold_not_found', format('There is no hold %s.', p_hold_id), jsonb_build_object('hold_id', p_hold_id));
-  end if;
-  perform ledger.lock_tree(v_hold.account_no);
   perform ledger.release_rest(v_hold.hold_no, p_description, p_actor,
     coalesce(p_effective_at, p_now, clock_timestamp()), coalesce(p_now, clock_timestamp()));
   select * into strict v_hold from ledger.holds where hold_no = v_hold.hold_no;

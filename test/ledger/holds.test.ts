@@ -121,7 +121,8 @@ describe('resizing', () => {
       house.holds.resize(holdId, usd(amount), 'again', caller(key, amount));
     await resize('7', 'up');
     await house.holds.resize(holdId, usd('3'), 'between', caller());
-    await expect(resize('7', 'up')).resolves.toMatchObject({ held: usd('3') });
+    await expect(resize('7', 'up')).resolves.toMatchObject({ held: usd('7') });
+    await expect(house.holds.read(holdId)).resolves.toMatchObject({ held: usd('3') });
     await expect(resize('8', 'up')).rejects.toMatchObject({ code: 'key_reused' });
     await expect(resize('11', 'no')).rejects.toMatchObject({ code: 'insufficient_budget', facts: { short_by: '1' } });
     await house.sql`update ledger.accounts set overdraft_limit_micro = 100000000, on_exhaustion = 'overdraft' where name = 'resize-keys'`;
