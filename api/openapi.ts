@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { FAULTS, type FaultCode } from '../domain/faults';
 import { buildFacts } from '../platform/build-facts';
 import type { ApiEnv } from './env';
-import { type AnyOperation, specOf } from './operation';
+import { type AnyOperation, specOf, takesKey } from './operation';
 import { ProblemAnswer } from './schemas/system';
 
 type Json = Record<string, unknown>;
@@ -56,7 +56,7 @@ function describe(method: string, spec: AnyOperation, components: Json): Json {
   const parameters = [
     ...parametersOf('path', spec.path, components),
     ...parametersOf('query', spec.query, components),
-    ...(method === 'GET' ? [] : [IDEMPOTENCY_KEY]),
+    ...(takesKey(method, spec) ? [IDEMPOTENCY_KEY] : []),
   ];
   return {
     operationId: spec.id,
@@ -107,6 +107,7 @@ function failuresOf(method: string, spec: AnyOperation): Json {
   const codes = new Set<FaultCode>(['foreign_origin', ...(spec.faults ?? [])]);
   if (spec.path || spec.query || spec.body || spec.dialect !== 'asbb') codes.add('malformed_request');
   if (method !== 'GET') codes.add('unsupported_media_type');
+  if (takesKey(method, spec)) codes.add('key_reused');
   if (spec.body) codes.add('body_too_large');
   if (spec.tag !== 'System') codes.add('ledger_unavailable').add('internal_error');
   const byStatus = new Map<number, FaultCode[]>();

@@ -40,9 +40,18 @@ export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, 
   paged?: boolean;
   /** Its answer may also come with 503. */
   may503?: boolean;
+  /** False where a command takes no idempotency key, because repeating it does nothing more. See `takesKey`. */
+  keyed?: false;
   faults?: readonly FaultCode[];
   example?: { request?: unknown; answer?: unknown };
 }
+
+/**
+ * Whoever changes something may say a key and is answered once. The reading of the key, its place in the document and the 409
+ * of one that was reused all follow from here; handlers give the caller to the ledger, which holds him to it.
+ */
+export const takesKey = (method: string, { keyed }: { keyed?: false | undefined }): boolean =>
+  method !== 'GET' && keyed !== false;
 
 export const OPERATION = Symbol('operation');
 
@@ -85,7 +94,7 @@ export function operation<
       checkTexts(raw, '', errors);
       body = parsePart(spec.body, settleNames(raw, bodyNames, dialect, errors), errors);
     }
-    const key = readKey(c, body, errors);
+    const key = takesKey(c.req.method, spec) ? readKey(c, body, errors) : undefined;
     if (errors.length > 0) throw malformed(errors);
     const caller: Caller = { principal: PRINCIPAL };
     if (key !== undefined) Object.assign(caller, { key, bodyHash: hashOf({ id: spec.id, path, query, body }) });
@@ -119,7 +128,7 @@ function readQuery(
 /** The idempotency key: a header, or a field of the body; both must agree. */
 function readKey(c: Context, body: unknown, errors: FieldError[]): string | undefined {
   const inBody: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'idempotency_key') : undefined;
-  const inHeader = c.req.method === 'GET' ? undefined : c.req.header('idempotency-key');
+  const inHeader = c.req.header('idempotency-key');
   const complain = (detail: string) => errors.push({ pointer: '/idempotency_key', detail });
   if (inHeader !== undefined) {
     if (inHeader === '' || inHeader.length > 255) complain('must have 1 to 255 characters (header Idempotency-Key)');

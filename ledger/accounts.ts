@@ -75,12 +75,12 @@ export function openAccounts({ sql, accruals }: AccountsDeps): Accounts {
 
     list: (filter, page) => ask(() => listAccounts(sql, filter, page)),
 
-    archive: async (name, { principal }) => {
-      await ask(() => sql`select ledger.archive_account(${name}, true, ${principal})`);
+    archive: async (name, { principal, key = null, bodyHash = null }) => {
+      await ask(() => sql`select ledger.archive_account(${name}, true, ${principal}, ${key}, ${bodyHash})`);
     },
 
-    unarchive: (name, { principal }) =>
-      changed(() => sql`select ledger.archive_account(${name}, false, ${principal}) as answer`),
+    unarchive: (name, { principal, key = null, bodyHash = null }) =>
+      changed(() => sql`select ledger.archive_account(${name}, false, ${principal}, ${key}, ${bodyHash}) as answer`),
 
     balance: (name, at) => ask(() => readBalance(sql, name, { at, accruals })),
     statement: (name, from, to) => ask(() => readStatement(sql, name, from, to)),

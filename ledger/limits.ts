@@ -42,8 +42,11 @@ export const openLimits = ({ sql }: { sql: Sql }): Pick<Accounts, 'limits' | 'se
     return toLimit(row);
   },
 
-  removeLimit: async (name, { partition, user }, { principal }) => {
-    await ask(() => sql`select ledger.remove_limit(${name}, ${partition ?? null}, ${user ?? null}, ${principal})`);
+  removeLimit: async (name, { partition, user }, { principal, key = null, bodyHash = null }) => {
+    await ask(
+      () => sql`
+        select ledger.remove_limit(${name}, ${partition ?? null}, ${user ?? null}, ${principal}, ${key}, ${bodyHash})`,
+    );
   },
 });
 

@@ -54,7 +54,7 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
         body: CreateAccountRequest,
         answer: AccountAnswer,
         status: 201,
-        faults: ['account_exists', 'account_not_found', 'invalid_parent', 'unit_mismatch', 'key_reused'],
+        faults: ['account_exists', 'account_not_found', 'invalid_parent', 'unit_mismatch'],
         example: { request: ACCOUNT_EXAMPLE },
       }),
       async (c) => {
@@ -98,7 +98,7 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
         path,
         body: UpdateAccountRequest,
         answer: AccountAnswer,
-        faults: ['account_not_found', 'limit_below_use', 'invalid_parent', 'ceiling_exceeded', 'key_reused'],
+        faults: ['account_not_found', 'limit_below_use', 'invalid_parent', 'ceiling_exceeded'],
         example: { request: { budget_limit: 1500, end_date: '2027-06-30T00:00:00Z' } },
       }),
       async (c) => {
@@ -205,7 +205,7 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
         path,
         body: PolicyRequest,
         answer: PolicyAnswer,
-        faults: ['account_not_found', 'invalid_parent', 'key_reused'],
+        faults: ['account_not_found', 'invalid_parent'],
         example: { request: { on_exhaustion: 'overdraft', overdraft_limit: 100 } },
       }),
       async (c) => {

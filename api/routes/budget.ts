@@ -32,7 +32,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
         dialect: 'asbb',
         body: BudgetCheckRequest,
         answer: BudgetDecision,
-        faults: [...CHECK_FAULTS, 'key_reused'],
+        faults: CHECK_FAULTS,
         example: { request: CHECK_EXAMPLE, answer: DECISION_EXAMPLE },
       }),
       async (c) => {
@@ -52,8 +52,10 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
         id: 'estimateBudget',
         tag: 'Budget',
         summary: 'The same answer as a check, without holding anything.',
+        description: 'Takes the body of a check. Nothing is written, so a key in it is not looked at.',
         dialect: 'asbb',
         body: BudgetCheckRequest,
+        keyed: false,
         answer: BudgetDecision,
         faults: CHECK_FAULTS,
         example: { request: CHECK_EXAMPLE },
@@ -71,7 +73,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
         dialect: 'asbb',
         body: ReconcileRequest,
         answer: ReconcileAnswer,
-        faults: ['cluster_not_found', 'hold_not_found', 'not_a_hold', 'already_reconciled', 'key_reused'],
+        faults: ['cluster_not_found', 'hold_not_found', 'not_a_hold', 'already_reconciled'],
         example: { request: RECONCILE_EXAMPLE, answer: RECONCILED_EXAMPLE },
       }),
       async (c) => {

@@ -41,7 +41,7 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         body: CreateClusterRequest,
         answer: ClusterAnswer,
         status: 201,
-        faults: ['cluster_exists', 'key_reused'],
+        faults: ['cluster_exists'],
         example: { request: CLUSTER_EXAMPLE },
       }),
       async (c) => {
@@ -71,7 +71,6 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         path: ClusterPath,
         body: PutClusterRequest,
         answer: ClusterAnswer,
-        faults: ['key_reused'],
         example: {
           request: { time_zone: 'America/Denver', cost_source: 'reported', reconciliation_timeout_seconds: 172_800 },
         },
@@ -90,7 +89,7 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         path: PartitionPath,
         body: PutPartitionRequest,
         answer: PartitionAnswer,
-        faults: ['cluster_not_found', 'key_reused'],
+        faults: ['cluster_not_found'],
         example: { request: { max_time_seconds: 604_800, queue_weight: 1.5 } },
       }),
       async (c) => {
@@ -148,7 +147,7 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         body: RateRequest,
         answer: RateAnswer,
         status: 201,
-        faults: ['cluster_not_found', 'rate_overlaps', 'key_reused'],
+        faults: ['cluster_not_found', 'rate_overlaps'],
         example: { request: RATE_EXAMPLE },
       }),
       async (c) => {

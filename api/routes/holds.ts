@@ -57,7 +57,6 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
           'partition_limit_exceeded',
           'user_limit_exceeded',
           'parent_limit_exceeded',
-          'key_reused',
         ],
         example: { request: { amount: 75, reason: 'the time limit was raised' } },
       }),
@@ -78,7 +77,7 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
         body: ReleaseRequest,
         bodyOptional: true,
         answer: HoldAnswer,
-        faults: ['hold_not_found', 'key_reused'],
+        faults: ['hold_not_found'],
         example: { request: { reason: 'the job was never submitted' } },
       }),
       async (c) => {

@@ -32,11 +32,12 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
         tag,
         summary: 'What a scheduler has to tell: in any order, late, or twice.',
         description:
-          'Events are stored, bound to their holds, and the stories of these are rung. One receipt an event.',
+          'Events are stored, bound to their holds, and the stories of these are rung. One receipt an event. No key is needed: an event is known by what it says, so what is sent again is a duplicate and changes nothing.',
         body: JobEventsRequest,
+        keyed: false,
         bodyBytesMax: EVENTS_BYTES_MAX,
         answer: JobEventsAnswer,
-        faults: ['cluster_not_found', 'key_reused'],
+        faults: ['cluster_not_found'],
         example: { request: EVENTS_EXAMPLE },
       }),
       async (c) => {

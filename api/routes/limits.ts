@@ -45,7 +45,7 @@ export const limitRoutes = ({ ledger: { accounts } }: ApiDeps) =>
         path: PartitionLimitPath,
         body: LimitRequest,
         answer: LimitAnswer,
-        faults: ['account_not_found', 'key_reused'],
+        faults: ['account_not_found'],
         example,
       }),
       async (c) => {
@@ -95,7 +95,7 @@ export const limitRoutes = ({ ledger: { accounts } }: ApiDeps) =>
         query: UserLimitQuery,
         body: LimitRequest,
         answer: LimitAnswer,
-        faults: ['account_not_found', 'key_reused'],
+        faults: ['account_not_found'],
         example,
       }),
       async (c) => {

@@ -38,7 +38,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         body: DepositRequest,
         answer: TransactionAnswer,
         status: 201,
-        faults: ['account_not_found', 'fund_not_found', 'unit_mismatch', 'ceiling_exceeded', 'key_reused'],
+        faults: ['account_not_found', 'fund_not_found', 'unit_mismatch', 'ceiling_exceeded'],
         example: { request: DEPOSIT_EXAMPLE },
       }),
       async (c) => {
@@ -73,7 +73,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         body: WithdrawalRequest,
         answer: TransactionAnswer,
         status: 201,
-        faults: ['account_not_found', 'fund_not_found', 'unit_mismatch', 'insufficient_budget', 'key_reused'],
+        faults: ['account_not_found', 'fund_not_found', 'unit_mismatch', 'insufficient_budget'],
         example: { request: { amount: '12.50', description: 'back to the department' } },
       }),
       async (c) => {
@@ -95,7 +95,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         body: TransferRequest,
         answer: TransactionAnswer,
         status: 201,
-        faults: ['account_not_found', 'unit_mismatch', 'insufficient_budget', 'ceiling_exceeded', 'key_reused'],
+        faults: ['account_not_found', 'unit_mismatch', 'insufficient_budget', 'ceiling_exceeded'],
         example: { request: TRANSFER_EXAMPLE },
       }),
       async (c) => {
@@ -117,7 +117,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         body: RefundRequest,
         answer: TransactionAnswer,
         status: 201,
-        faults: ['transaction_not_found', 'refund_exceeds_charge', 'key_reused'],
+        faults: ['transaction_not_found', 'refund_exceeds_charge'],
         example: {
           request: { transaction_id: 'txn_01JD0000000000000000000000', amount: 5, description: 'node failure' },
         },
@@ -138,7 +138,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         body: AdjustmentRequest,
         answer: TransactionAnswer,
         status: 201,
-        faults: ['transaction_not_found', 'refund_exceeds_charge', 'key_reused'],
+        faults: ['transaction_not_found', 'refund_exceeds_charge'],
         example: {
           request: {
             transaction_id: 'txn_01JD0000000000000000000000',

@@ -176,6 +176,7 @@ export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
         summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
         body: RecoverRequest,
         bodyOptional: true,
+        keyed: false,
         answer: RecoverAnswer,
         faults: ['temporal_unavailable'],
       }),

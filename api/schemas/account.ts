@@ -5,6 +5,7 @@ import {
   Amount,
   Count,
   Description,
+  IdempotencyKey,
   Instant,
   LimitedUser,
   Money,
@@ -67,6 +68,7 @@ export const CreateAccountRequest = z
       .refine((wanted) => !wanted, NO_SCHEDULES)
       .optional(),
     allocation_schedule: z.unknown().optional(),
+    idempotency_key: IdempotencyKey.optional(),
   })
   .superRefine(ordered('start_date', 'end_date'), alongside)
   .superRefine((body, context) => {
@@ -78,6 +80,7 @@ export const CreateAccountRequest = z
 export const UpdateAccountRequest = z
   .object(settings)
   .partial()
+  .extend({ idempotency_key: IdempotencyKey.optional() })
   .superRefine(ordered('start_date', 'end_date'), alongside)
   .meta({ id: 'UpdateAccountRequest', description: 'What is absent or null stays as it is.' });
 
@@ -128,6 +131,7 @@ export const PolicyRequest = z
     subtree_limit: SubtreeLimit.nullable(),
   })
   .partial()
+  .extend({ idempotency_key: IdempotencyKey.optional() })
   .meta({ id: 'PolicyRequest', description: 'What is absent stays as it is; null takes it away.' });
 
 export const PolicyAnswer = z
@@ -180,6 +184,7 @@ export const LimitRequest = z
     limit: Amount.describe("Cap on settled + held over the account's window, or over the window given here."),
     opens_at: Instant.optional(),
     closes_at: Instant.optional().describe('Exclusive.'),
+    idempotency_key: IdempotencyKey.optional(),
   })
   .superRefine(ordered('opens_at', 'closes_at'), alongside)
   .meta({ id: 'LimitRequest' });

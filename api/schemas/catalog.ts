@@ -52,6 +52,7 @@ export const CreateClusterRequest = z
 export const PutClusterRequest = z
   .object(clusterSettings)
   .partial()
+  .extend({ idempotency_key: IdempotencyKey.optional() })
   .meta({ id: 'PutClusterRequest', description: 'What is absent stays as it is; null takes it away.' });
 
 export const PutPartitionRequest = z
@@ -61,6 +62,7 @@ export const PutPartitionRequest = z
     queue_weight: factor({ min: 'zero' }).optional().describe('Multiplies the cost; default 1.'),
     cost_source: CostSource.optional(),
     failure_policy: FailurePolicy.optional(),
+    idempotency_key: IdempotencyKey.optional(),
   })
   .meta({ id: 'PutPartitionRequest', description: 'The whole partition as it shall be: what is absent is unset.' });
 
@@ -148,4 +150,6 @@ export const RateListQuery = z.object({
 });
 
 export const RatePath = z.object({ rate_no: integer(1, Number.MAX_SAFE_INTEGER) });
-export const EndRateRequest = z.object({ ends_at: Instant.describe('Exclusive.') }).meta({ id: 'EndRateRequest' });
+export const EndRateRequest = z
+  .object({ ends_at: Instant.describe('Exclusive.'), idempotency_key: IdempotencyKey.optional() })
+  .meta({ id: 'EndRateRequest' });

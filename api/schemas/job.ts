@@ -10,7 +10,6 @@ import {
   ClusterName,
   Cost,
   Count,
-  IdempotencyKey,
   Instant,
   Money,
   PartitionName,
@@ -84,7 +83,6 @@ export const JobEventRequest = z
 export const JobEventsRequest = z
   .object({
     events: z.array(JobEventRequest).min(1).max(1000),
-    idempotency_key: IdempotencyKey.optional(),
   })
   .meta({ id: 'JobEventsRequest', description: 'In any order; the same event twice is one event.' });
 

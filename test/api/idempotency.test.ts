@@ -1,5 +1,5 @@
 /** The same key and request get the first answer again; another request with that key is refused; nothing happens twice. */
-import { JOB, startApi, type TestApi } from './helpers/api';
+import { type Answer, JOB, startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -120,4 +120,262 @@ test('a release with the same key, or without any, closes once', async () => {
   expect((await api.post(path, { reason: 'not needed', idempotency_key: 'r-1' })).body).toEqual(first.body);
   expect((await api.post(path)).body).toMatchObject({ status: 'released' });
   expect((await api.get(`/api/v1/accounts/${account}`)).body).toMatchObject({ budget_held: 0, budget_available: 10 });
+});
+
+/** A request, and what else is asked for with its key. */
+interface Command {
+  asked: Asked;
+  other: Asked;
+  /** Undoes or changes what was done, so that its repetition would do it again. */
+  meanwhile?: Asked;
+}
+type Asked = [method: string, path: string, body?: object];
+
+const V1 = '/api/v1';
+let made = 0;
+const accountPath = async () => `${V1}/accounts/${await api.account(`keyed-${(made += 1)}`, 100)}`;
+const holdPath = async () => {
+  const { body } = await api.post(CHECK, { account: await api.account(`keyed-${(made += 1)}`, 100), ...JOB });
+  return `${V1}/holds/${body.transaction_id}`;
+};
+const chargeId = async () => {
+  const transaction_id = (await holdPath()).split('/').at(-1);
+  const job_id = `keyed-job-${(made += 1)}`;
+  await api.post(`${V1}/budget/reconcile`, { job_id, actual_cost: 5, transaction_id });
+  return (await api.get(`${V1}/transactions?job_id=${job_id}&type=charge`)).body[0].transaction_id as string;
+};
+const rate = { cluster: 'default', unit: 'USD', price: 1, source: 'test', starts_at: '2030-01-01T00:00:00Z' };
+
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  checkBudget: async () => {
+    const account = await api.account('keyed-check', 100);
+    return { asked: ['POST', CHECK, { account, ...JOB }], other: ['POST', CHECK, { account, ...JOB, cpus: 2 }] };
+  },
+  reconcileBudget: async () => {
+    const path = `${V1}/budget/reconcile`;
+    const report = { job_id: 'keyed', transaction_id: (await holdPath()).split('/').at(-1) };
+    return {
+      asked: ['POST', path, { ...report, actual_cost: 0.05 }],
+      other: ['POST', path, { ...report, actual_cost: 0.06, correction: true }],
+      meanwhile: ['POST', path, { ...report, actual_cost: 0.07, correction: true }],
+    };
+  },
+  createAccount: async () => {
+    const account = {
+      slurm_account: 'keyed-new',
+      start_date: '2026-01-01T00:00:00Z',
+      end_date: '2099-01-01T00:00:00Z',
+    };
+    const path = `${V1}/accounts`;
+    return {
+      asked: ['POST', path, { ...account, name: 'One' }],
+      other: ['POST', path, { ...account, name: 'Two' }],
+      meanwhile: ['PUT', `${path}/keyed-new`, { name: 'Three' }],
+    };
+  },
+  updateAccount: async () => {
+    const path = await accountPath();
+    const named = (name: string): Asked => ['PUT', path, { name }];
+    return { asked: named('One'), other: named('Two'), meanwhile: named('Three') };
+  },
+  archiveAccount: async () => {
+    const path = await accountPath();
+    return {
+      asked: ['DELETE', path],
+      other: ['DELETE', await accountPath()],
+      meanwhile: ['POST', `${path}/unarchive`],
+    };
+  },
+  unarchiveAccount: async () => {
+    const path = await accountPath();
+    await api.delete(path);
+    return {
+      asked: ['POST', `${path}/unarchive`],
+      other: ['POST', `${await accountPath()}/unarchive`],
+      meanwhile: ['DELETE', path],
+    };
+  },
+  updatePolicy: async () => {
+    const path = `${await accountPath()}/policy`;
+    const overdraft = (overdraft_limit: number): Asked => ['PUT', path, { overdraft_limit }];
+    return { asked: overdraft(1), other: overdraft(2), meanwhile: overdraft(3) };
+  },
+  putPartitionLimit: async () => {
+    const path = `${await accountPath()}/partition-limits/cpu`;
+    const cap = (limit: number): Asked => ['PUT', path, { limit }];
+    return { asked: cap(1), other: cap(2), meanwhile: cap(3) };
+  },
+  removePartitionLimit: async () => {
+    const path = `${await accountPath()}/partition-limits`;
+    await api.put(`${path}/cpu`, { limit: 1 });
+    const meanwhile: Asked = ['PUT', `${path}/cpu`, { limit: 2 }];
+    return { asked: ['DELETE', `${path}/cpu`], other: ['DELETE', `${path}/gpu`], meanwhile };
+  },
+  putUserLimit: async () => {
+    const path = `${await accountPath()}/user-limits/eve`;
+    return { asked: ['PUT', path, { limit: 1 }], other: ['PUT', `${path}?partition=cpu`, { limit: 1 }] };
+  },
+  removeUserLimit: async () => {
+    const path = `${await accountPath()}/user-limits/eve`;
+    await api.put(path, { limit: 1 });
+    const meanwhile: Asked = ['PUT', path, { limit: 2 }];
+    return { asked: ['DELETE', path], other: ['DELETE', `${path}?partition=cpu`], meanwhile };
+  },
+  deposit: async () => {
+    const path = `${await accountPath()}/deposits`;
+    return { asked: ['POST', path, { amount: 1 }], other: ['POST', path, { amount: 2 }] };
+  },
+  withdraw: async () => {
+    const path = `${await accountPath()}/withdrawals`;
+    return { asked: ['POST', path, { amount: 1 }], other: ['POST', path, { amount: 2 }] };
+  },
+  transfer: async () => {
+    const [from, to] = [await api.account('keyed-from', 10), await api.account('keyed-to', 10)];
+    const path = `${V1}/transfers`;
+    return { asked: ['POST', path, { from, to, amount: 1 }], other: ['POST', path, { from: to, to: from, amount: 1 }] };
+  },
+  refund: async () => {
+    const transaction_id = await chargeId();
+    const path = `${V1}/refunds`;
+    return {
+      asked: ['POST', path, { transaction_id, amount: 1 }],
+      other: ['POST', path, { transaction_id, amount: 2 }],
+    };
+  },
+  adjust: async () => {
+    const adjustment = { transaction_id: await chargeId(), description: 'the old rate' };
+    const path = `${V1}/adjustments`;
+    return {
+      asked: ['POST', path, { ...adjustment, amount: 1 }],
+      other: ['POST', path, { ...adjustment, amount: -1 }],
+    };
+  },
+  resizeHold: async () => {
+    const path = `${await holdPath()}/resize`;
+    const to = (amount: number): Asked => ['POST', path, { amount }];
+    return { asked: to(1), other: to(2), meanwhile: to(3) };
+  },
+  releaseHold: async () => {
+    const path = await holdPath();
+    const report = { job_id: 'keyed-late', actual_cost: 1, transaction_id: path.split('/').at(-1) };
+    return {
+      asked: ['POST', `${path}/release`],
+      other: ['POST', `${path}/release`, { reason: 'another' }],
+      meanwhile: ['POST', `${V1}/budget/reconcile`, report],
+    };
+  },
+  createCluster: async () => {
+    const path = `${V1}/clusters`;
+    return {
+      asked: ['POST', path, { name: 'keyed', time_zone: 'UTC' }],
+      other: ['POST', path, { name: 'keyed-2', time_zone: 'UTC' }],
+      meanwhile: ['PUT', `${path}/keyed`, { time_zone: 'Europe/Berlin' }],
+    };
+  },
+  putCluster: async () => {
+    const path = `${V1}/clusters/keyed-put`;
+    const zone = (time_zone: string): Asked => ['PUT', path, { time_zone }];
+    return { asked: zone('UTC'), other: zone('Asia/Tokyo'), meanwhile: zone('Europe/Berlin') };
+  },
+  putPartition: async () => {
+    const path = `${V1}/clusters/default/partitions/keyed`;
+    const weight = (queue_weight: number): Asked => ['PUT', path, { queue_weight }];
+    return { asked: weight(2), other: weight(3), meanwhile: weight(4) };
+  },
+  removePartition: async () => {
+    const path = `${V1}/clusters/default/partitions`;
+    await api.put(`${path}/keyed-gone`, { queue_weight: 2 });
+    return {
+      asked: ['DELETE', `${path}/keyed-gone`],
+      other: ['DELETE', `${path}/keyed`],
+      meanwhile: ['PUT', `${path}/keyed-gone`, { queue_weight: 3 }],
+    };
+  },
+  setRate: async () => {
+    const path = `${V1}/rates`;
+    return {
+      asked: ['POST', path, { ...rate, resource: 'gpu:k1' }],
+      other: ['POST', path, { ...rate, resource: 'gpu:k1', price: 2 }],
+    };
+  },
+  endRate: async () => {
+    const { rate_no } = (await api.post(`${V1}/rates`, { ...rate, resource: 'gpu:k2' })).body;
+    const end = (ends_at: string): Asked => ['POST', `${V1}/rates/${rate_no}/end`, { ends_at }];
+    return {
+      asked: end('2034-01-01T00:00:00Z'),
+      other: end('2032-01-01T00:00:00Z'),
+      meanwhile: end('2033-01-01T00:00:00Z'),
+    };
+  },
+};
+
+const ask = ([method, path, body]: Asked, key?: string) =>
+  api.ask(method, path, body, key === undefined ? {} : { headers: { 'Idempotency-Key': key } });
+
+describe('a key is honoured by', () => {
+  test.each(Object.entries(COMMANDS))('%s', async (id, prepare) => {
+    const { asked, other, meanwhile } = await prepare();
+    const key = `key-of-${id}`;
+    const first = await ask(asked, key);
+    expect(first.status).toBeLessThan(300);
+    if (meanwhile) expect((await ask(meanwhile)).status).toBeLessThan(300);
+
+    const before = await api.rowCounts();
+    const again = await ask(asked, key);
+    const { replayed, ...answer } = again.body;
+    expect([undefined, true]).toContain(replayed);
+    expect({ status: again.status, answer }).toEqual({ status: first.status, answer: withoutReplayed(first.body) });
+    const refused = await ask(other, key);
+    expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 409, code: 'key_reused' });
+    expect(await api.rowCounts()).toEqual(before);
+  });
+
+  test('everything that says so in the document, and that is all that changes anything', async () => {
+    const { paths, components } = (await api.get('/openapi.json')).body as Document;
+    const commands = Object.values(paths).flatMap((methods) =>
+      Object.entries(methods).flatMap(([method, operation]) => (method === 'get' ? [] : [operation])),
+    );
+    const keyed = commands.filter(({ parameters = [] }) => parameters.some(({ name }) => name === 'Idempotency-Key'));
+    expect(keyed.map(({ operationId }) => operationId).toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
+    const refusing = commands.filter(({ responses }) => responses[409]?.description.includes('`key_reused`'));
+    expect(refusing).toEqual(keyed);
+    const bodies = keyed.flatMap(({ requestBody }) => requestBody?.content['application/json'].schema.$ref ?? []);
+    const withoutKey = bodies.filter(
+      (ref) => !components.schemas[ref.split('/').at(-1) ?? '']?.properties?.idempotency_key,
+    );
+    expect(withoutKey).toEqual([]);
+    expect(commands.filter((command) => !keyed.includes(command)).map(({ operationId }) => operationId)).toEqual([
+      'estimateBudget',
+      'recordJobEvents',
+      'recover',
+    ]);
+  });
+});
+
+interface Document {
+  paths: Record<string, Record<string, Documented>>;
+  components: { schemas: Record<string, { properties?: Record<string, unknown> }> };
+}
+interface Documented {
+  operationId: string;
+  requestBody?: { content: { 'application/json': { schema: { $ref?: string } } } };
+  parameters?: { name: string }[];
+  responses: Record<string, { description: string }>;
+}
+
+const withoutReplayed = ({ replayed: _replayed, ...answer }: Answer['body']) => answer;
+
+test('events need no key: sent again, with one or without, they are duplicates and change nothing', async () => {
+  const event = {
+    type: 'started',
+    job_id: 'keyless',
+    at: '2026-03-01T00:00:00Z',
+    account: await api.account('keyless'),
+  };
+  const say = (key: string) => ask(['POST', `${V1}/jobs/events`, { events: [event] }], key);
+  expect((await say('e-1')).body).toMatchObject({ recorded: 1, duplicates: 0 });
+  const before = await api.rowCounts();
+  expect((await say('e-1')).body).toMatchObject({ recorded: 0, duplicates: 1 });
+  expect((await say('e-2')).body).toMatchObject({ recorded: 0, duplicates: 1 });
+  expect(await api.rowCounts()).toEqual(before);
 });
