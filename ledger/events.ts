@@ -32,12 +32,11 @@ export type RecordEvents = (events: readonly EventToRecord[], caller: Caller) =>
 
 export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): RecordEvents {
   return async function recordEvents(events, caller) {
-    for (const [i, { cost }] of events.entries()) requireCost(cost, i);
-    const clusterNos = await numbersOf(new Set(events.map(({ cluster }) => cluster)), prices);
+    const rows = await eventRows(events, prices);
     const receipts: EventReceipt[] = [];
     for (let start = 0; start < events.length; start += CHUNK) {
       const chunk = events.slice(start, start + CHUNK);
-      const batch = JSON.stringify(chunk.map((event, i) => rowOf(event, i, clusterNos.get(event.cluster) ?? 0)));
+      const batch = JSON.stringify(rows.slice(start, start + CHUNK));
       const [row] = await ask(
         () => sql<{ receipts: RawReceipt[] }[]>`
           select ledger.record_events(${batch}::text::jsonb, ${caller.principal}, ${caller.principal}) as receipts`,
@@ -50,6 +49,13 @@ export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): R
     }
     return receipts;
   };
+}
+
+/** Events as ledger.record_events reads them. `malformed_request`, `cluster_not_found`. */
+export async function eventRows(events: readonly EventToRecord[], prices: PriceBooks) {
+  for (const [i, { cost }] of events.entries()) requireCost(cost, i);
+  const clusterNos = await numbersOf(new Set(events.map(({ cluster }) => cluster)), prices);
+  return events.map((event, i) => rowOf(event, i, clusterNos.get(event.cluster) ?? 0));
 }
 
 /** What cannot be charged must not be recorded: the story of its job could never go on. */

@@ -50,7 +50,7 @@ const ACCRUING: readonly JobState[] = ['running', 'suspended', 'awaiting_cost', 
 export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
   const recordEvents = openEvents({ sql, prices });
   const advance = openAdvance({ sql, prices });
-  const reconcile = openReconcile({ sql, recordEvents, advance });
+  const reconcile = openReconcile({ sql, prices, advance });
 
   async function withAccruals(rows: readonly JobRow[]): Promise<Job[]> {
     const running = rows.flatMap(({ leaderNo, state }) =>

@@ -4,8 +4,11 @@
  *
  * Exactly once per run: the same cost again is answered as the first time, another one is refused unless it is said to be a
  * correction. It works also where no event ever arrived.
+ *
+ * Three steps, each of which may be the last of a process: begin (the key, the row of ledger.reconciliations and the event,
+ * in one transaction), let the story move the money, answer. Whoever finds something begun goes through the same steps and
+ * gets the same answer; the first who writes it into the row is the one to whom it was not replayed.
  */
-import { createHash } from 'node:crypto';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
 import { mostMicro, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
@@ -14,7 +17,8 @@ import type { Sql } from '../platform/postgres';
 import type { Advance } from './advance';
 import { tellWithoutPrices } from './chapters';
 import { ask } from './errors';
-import type { RecordEvents } from './events';
+import { eventRows, type EventToRecord } from './events';
+import type { PriceBooks } from './price-book';
 import { loadFacts, type LedgerFacts } from './story-facts';
 import type { Caller, Jobs, Reconciliation } from './types';
 
@@ -26,6 +30,18 @@ interface Target {
   cluster: string;
   jobId: string;
   task: string;
+}
+
+/** A row of ledger.reconciliations. */
+interface Begun {
+  reconciliationNo: bigint;
+  holdId: TransactionId;
+  task: string;
+  cost: bigint;
+  wasOpen: boolean;
+  wasCharged: boolean;
+  held: bigint;
+  answer: StoredAnswer | null;
 }
 
 /** An answer as it is kept: amounts are millionths as text. */
@@ -41,59 +57,48 @@ interface StoredAnswer {
 
 const DONE = 'Job reconciliation completed successfully';
 
-export function openReconcile(deps: { sql: Sql; recordEvents: RecordEvents; advance: Advance }): Jobs['reconcile'] {
-  const { sql, recordEvents, advance } = deps;
+export function openReconcile(deps: { sql: Sql; prices: PriceBooks; advance: Advance }): Jobs['reconcile'] {
+  const { sql, prices, advance } = deps;
 
   return async function reconcile(request, caller) {
     const { actualCost, correction } = request;
-    const replayed = await replay(sql, caller.key, caller.bodyHash, caller);
-    if (replayed) return replayed;
-
     const target = await findTarget(sql, request);
     const before = await loadFacts(sql, target.holdId);
     const known = reportedCost(before, target.task);
-    const naturalKey = `${target.holdId}${target.task}/${renderAmount(actualCost)}`;
-    if (known === actualCost || !correction) {
-      const first = await replay(sql, naturalKey, hashOf(naturalKey), { principal: '' });
-      if (first) return first;
-    }
-    if (known !== undefined && known !== actualCost && !correction) throw alreadyReconciled(known, actualCost);
+    const changes = known !== undefined && known !== actualCost;
+    // A correction may go back to an earlier cost, so it is one of its own each time it changes something.
+    const corrects =
+      correction && known !== actualCost ? `${changes ? renderAmount(known) : '-'} after ${before.handledThrough}` : '';
+    // Where a cost is known and another one was not meant, only the repetition of an earlier report has an answer.
+    const event = changes && !correction ? undefined : costEvent(request, target, corrects, before);
+    const begun = await begin(sql, { target, actualCost, corrects, before, event, prices, caller });
+    if (!begun) throw alreadyReconciled(known ?? ZERO, actualCost);
+    if (begun.answer) return { ...readAnswer(begun.answer), replayed: true };
 
-    await recordEvents(
-      [
-        {
-          type: 'cost',
-          cluster: target.cluster,
-          jobId: target.jobId,
-          task: target.task,
-          holdId: target.holdId,
-          at: instantOfMicros(before.now),
-          cost: request.numeral,
-          correction,
-          final: true,
-          // A correction may go back to an earlier cost, so it is an event of its own each time it changes something.
-          once: correction
-            ? `correct ${naturalKey} from ${known} after ${before.handledThrough}`
-            : `reconcile ${naturalKey}`,
-          ...(request.metadata === undefined ? {} : { raw: request.metadata }),
-        },
-      ],
-      caller,
-    );
     // Whatever the scheduler could say: nobody gives the hold up because somebody reconciled another task of it.
-    await advance(target.holdId, { scheduler: 'unreachable' }, caller.principal);
+    await advance(begun.holdId, { scheduler: 'unreachable' }, caller.principal);
+    const after = await loadFacts(sql, begun.holdId);
+    const settled = reportedCost(after, begun.task);
+    if (settled !== begun.cost) throw alreadyReconciled(settled ?? ZERO, toMicro(begun.cost));
+    return giveAnswer(sql, begun, answerOf(begun, after));
+  };
+}
 
-    const after = await loadFacts(sql, target.holdId);
-    const settled = reportedCost(after, target.task);
-    if (settled !== actualCost) throw alreadyReconciled(settled ?? ZERO, actualCost);
-    const answer = answerOf(before, after, target, actualCost);
-    await remember(sql, answer, [
-      ...(correction ? [] : [{ principal: '', key: naturalKey, hash: hashOf(naturalKey) }]),
-      ...(caller.key === undefined
-        ? []
-        : [{ principal: caller.principal, key: caller.key, hash: caller.bodyHash ?? hashOf('') }]),
-    ]);
-    return { ...answer, replayed: false };
+function costEvent(request: Request, target: Target, corrects: string, { now }: LedgerFacts): EventToRecord {
+  const { numeral, actualCost, correction, metadata } = request;
+  const { cluster, jobId, task, holdId } = target;
+  return {
+    type: 'cost',
+    cluster,
+    jobId,
+    task,
+    holdId,
+    at: instantOfMicros(now),
+    cost: numeral,
+    correction,
+    final: true,
+    once: `reconcile ${holdId}${task}/${renderAmount(actualCost)}${corrects && ` instead of ${corrects}`}`,
+    ...(metadata === undefined ? {} : { raw: metadata }),
   };
 }
 
@@ -112,27 +117,21 @@ function reportedCost(facts: LedgerFacts, task: string): Micro | undefined {
   return toMicro(sum);
 }
 
-function answerOf(
-  before: LedgerFacts,
-  after: LedgerFacts,
-  target: Target,
-  actualCost: Micro,
-): Omit<Reconciliation, 'replayed'> {
+function answerOf({ holdId, cost, wasOpen, wasCharged, held }: Begun, after: LedgerFacts): StoredAnswer {
   const sum = (amountOf: (hold: LedgerFacts['holds'][number]) => bigint) =>
-    toMicro(after.holds.reduce((total, hold) => total + amountOf(hold), 0n));
+    after.holds.reduce((total, hold) => total + amountOf(hold), 0n);
   const originalHold = sum(({ placed }) => placed);
-  const wasOpen = before.holds.some(({ status }) => status === 'open');
   const isOpen = after.holds.some(({ status }) => status === 'open');
-  const heldBefore = toMicro(before.holds.reduce((total, { held }) => total + held, 0n));
-  const wasCharged = before.charges.length > 0;
+  const refund =
+    wasCharged && !wasOpen ? mostMicro(ZERO, toMicro(originalHold - cost)) : sum(({ released }) => released);
+  const additional = mostMicro(ZERO, toMicro(cost - (wasOpen ? held : wasCharged ? originalHold : 0n)));
   return {
-    holdId: target.holdId,
+    holdId,
     unit: after.account.unit,
-    originalHold,
-    actualCharge: actualCost,
-    refundAmount:
-      wasCharged && !wasOpen ? mostMicro(ZERO, toMicro(originalHold - actualCost)) : sum(({ released }) => released),
-    additionalCharge: mostMicro(ZERO, toMicro(actualCost - (wasOpen ? heldBefore : wasCharged ? originalHold : 0n))),
+    originalHold: originalHold.toString(),
+    actualCharge: cost.toString(),
+    refundAmount: refund.toString(),
+    additionalCharge: additional.toString(),
     message: isOpen ? `${DONE}; the rest of the hold is kept for what has not ended yet` : DONE,
   };
 }
@@ -214,56 +213,71 @@ async function holdOfJob(sql: Sql, jobId: string, cluster: string | undefined): 
   return row;
 }
 
-// Answers, kept -----------------------------------------------------------------------------------------------------------
+// What was begun, and its answer ------------------------------------------------------------------------------------------
 
-const OPERATION = 'reconcile';
+interface Beginning {
+  target: Target;
+  actualCost: Micro;
+  corrects: string;
+  before: LedgerFacts;
+  /** Undefined: nothing may begin. */
+  event: EventToRecord | undefined;
+  prices: PriceBooks;
+  caller: Caller;
+}
 
-async function replay(
-  sql: Sql,
-  key: string | undefined,
-  hash: Uint8Array | undefined,
-  { principal }: Pick<Caller, 'principal'>,
-): Promise<Reconciliation | undefined> {
-  if (key === undefined) return undefined;
-  const [row] = await ask(
-    () => sql<{ isSame: boolean; answer: StoredAnswer }[]>`
-      select body_hash = ${Buffer.from(hash ?? hashOf(''))} as "isSame", answer
-      from ledger.commands where principal = ${principal} and operation = ${OPERATION} and key = ${key}`,
+/** What this request has begun, now or an earlier time; undefined where it may not begin and never has. `key_reused`. */
+async function begin(sql: Sql, beginning: Beginning): Promise<Begun | undefined> {
+  const { target, actualCost, corrects, before, event, prices, caller } = beginning;
+  const { principal, key = null, bodyHash = null } = caller;
+  const state = {
+    was_open: before.holds.some(({ status }) => status === 'open'),
+    was_charged: before.charges.length > 0,
+    held_micro: before.holds.reduce((total, { held }) => total + held, 0n).toString(),
+  };
+  const events = event && JSON.stringify(await eventRows([event], prices));
+  const [begun] = await ask(
+    () => sql<Begun[]>`
+      select r.reconciliation_no as "reconciliationNo", h.hold_id as "holdId", r.task, r.cost_micro as cost,
+        r.was_open as "wasOpen", r.was_charged as "wasCharged", r.held_micro as held, r.answer
+      from ledger.begin_reconciliation(${target.holdId}, ${target.task}, ${actualCost}, ${corrects},
+        ${JSON.stringify(state)}::text::jsonb, ${events ?? null}::text::jsonb, ${principal}, ${key}, ${bodyHash}) r
+      join ledger.holds h on h.hold_no = r.hold_no`,
   );
-  if (!row) return undefined;
-  if (!row.isSame) {
-    throw new Fault('key_reused', `The key "${key}" was used with another body. Use a new key for a new request.`, {
-      facts: { key },
-    });
-  }
-  const micro = (text: string) => toMicro(BigInt(text));
-  const { originalHold, actualCharge, refundAmount, additionalCharge, ...rest } = row.answer;
+  return begun;
+}
+
+/** Gives the answer to whoever comes first, and what he was given to the others. */
+async function giveAnswer(sql: Sql, { reconciliationNo }: Begun, own: StoredAnswer): Promise<Reconciliation> {
+  const [first] = await ask(
+    () => sql`
+      update ledger.reconciliations set answer = ${JSON.stringify(own)}::text::jsonb
+      where reconciliation_no = ${reconciliationNo} and answer is null
+      returning reconciliation_no`,
+  );
+  if (first) return { ...readAnswer(own), replayed: false };
+  const [given] = await ask(
+    () => sql<{ answer: StoredAnswer }[]>`
+      select answer from ledger.reconciliations where reconciliation_no = ${reconciliationNo}`,
+  );
+  if (!given) throw new Error(`reconciliation ${reconciliationNo} is gone`);
+  return { ...readAnswer(given.answer), replayed: true };
+}
+
+function readAnswer({
+  originalHold,
+  actualCharge,
+  refundAmount,
+  additionalCharge,
+  ...rest
+}: StoredAnswer): Omit<Reconciliation, 'replayed'> {
   return {
     ...rest,
-    originalHold: micro(originalHold),
-    actualCharge: micro(actualCharge),
-    refundAmount: micro(refundAmount),
-    additionalCharge: micro(additionalCharge),
-    replayed: true,
+    originalHold: microOf(originalHold),
+    actualCharge: microOf(actualCharge),
+    refundAmount: microOf(refundAmount),
+    additionalCharge: microOf(additionalCharge),
   };
 }
 
-async function remember(
-  sql: Sql,
-  answer: Omit<Reconciliation, 'replayed'>,
-  keys: { principal: string; key: string; hash: Uint8Array }[],
-): Promise<void> {
-  const stored = JSON.stringify(answer, (_key, value: unknown) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  );
-  for (const { principal, key, hash } of keys) {
-    await ask(
-      () => sql`
-        insert into ledger.commands (principal, operation, key, body_hash, answer)
-        values (${principal}, ${OPERATION}, ${key}, ${Buffer.from(hash)}, ${stored}::text::jsonb)
-        on conflict do nothing`,
-    );
-  }
-}
-
-const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest();
+const microOf = (text: string): Micro => toMicro(BigInt(text));

@@ -1,5 +1,9 @@
 /** ASBB's reconcile: somebody says what a job cost, and that it is over. Contract §3.2. Real PostgreSQL. */
 import { parseReportedCost } from '../../domain/money';
+import { openAdvance, type Advance } from '../../ledger/advance';
+import { openPriceBooks } from '../../ledger/price-book';
+import { openReconcile } from '../../ledger/reconcile';
+import type { Reconciliation } from '../../ledger/types';
 import { clock, CALLER, job, key, NOON, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;
@@ -76,11 +80,101 @@ test('a correction changes it, and back again', async () => {
   await expect(reconcile({ holdId, jobId }, '5')).rejects.toMatchObject({ code: 'already_reconciled' });
 });
 
-test('twenty reconciliations at once charge once', async () => {
+/** Everybody has the same answer, and exactly one of them was the first. */
+function expectOneFirst(answers: Reconciliation[]): void {
+  const [first, ...others] = answers.toSorted((a, b) => Number(a.replayed) - Number(b.replayed));
+  expect(first?.replayed).toBe(false);
+  for (const other of others) expect(other).toEqual({ ...first, replayed: true });
+}
+
+test.each([
+  ['without a key', () => CALLER],
+  [
+    'with one key',
+    (
+      (caller) => () =>
+        caller
+    )(key()),
+  ],
+  ['with a key each', key],
+])('twenty reconciliations at once %s charge once, and one of them is the first', async (_how, caller) => {
   const [holdId, jobId] = [await house.hold(), nextJob()];
-  const answers = await Promise.all(Array.from({ length: 20 }, () => reconcile({ holdId, jobId }, '2.25')));
-  expect(new Set(answers.map(({ actualCharge }) => actualCharge))).toEqual(new Set([usd('2.25')]));
+  const same = () => reconcile({ holdId, jobId }, '2.25', {}, caller());
+  const answers = await Promise.all(Array.from({ length: 20 }, same));
+  expectOneFirst(answers);
+  expect(answers[0]).toMatchObject({ actualCharge: usd('2.25'), refundAmount: usd('2.55') });
   expect(await chargeCount(holdId)).toBe(1);
+});
+
+test('twenty corrections at once correct once, and one of them is the first', async () => {
+  const [holdId, jobId] = [await house.hold(), nextJob()];
+  await reconcile({ holdId, jobId }, '2');
+  const same = () => reconcile({ holdId, jobId }, '3', { correction: true });
+  expectOneFirst(await Promise.all(Array.from({ length: 20 }, same)));
+  expect(await same()).toMatchObject({ replayed: true });
+  expect(await house.money(holdId)).toMatchObject({ charged: '3' });
+});
+
+test('two bodies at once with one key: one is done, and the other is told that the key is taken', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const [one, two, caller] = [await house.hold(), await house.hold(), key()];
+    const outcomes = await Promise.allSettled([
+      reconcile({ holdId: one, jobId: nextJob() }, '1', {}, { ...caller, bodyHash: Buffer.from('one') }),
+      reconcile({ holdId: two, jobId: nextJob() }, '2', {}, { ...caller, bodyHash: Buffer.from('two') }),
+    ]);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toMatchObject([{ reason: { code: 'key_reused' } }]);
+    const states = await Promise.all([one, two].map(async (holdId) => (await house.money(holdId)).status));
+    expect(states.toSorted()).toEqual(['open', 'settled']);
+  }
+});
+
+test('a key that repeats the report of another is its own all the same', async () => {
+  const [holdId, jobId, caller] = [await house.hold(), nextJob(), key()];
+  const first = await reconcile({ holdId, jobId }, '1');
+  expect(await reconcile({ holdId, jobId }, '1', {}, caller)).toEqual({ ...first, replayed: true });
+  await expect(
+    reconcile({ holdId, jobId }, '2', { correction: true }, { ...caller, bodyHash: Buffer.from('other') }),
+  ).rejects.toMatchObject({ code: 'key_reused' });
+});
+
+describe('a process that dies', () => {
+  const prices = () => openPriceBooks(house.sql);
+  const advance: Advance = (...story) => openAdvance({ sql: house.sql, prices: prices() })(...story);
+  const dies = () => Promise.reject(new Error('killed'));
+
+  test.each<[string, Advance]>([
+    ['before the money has moved', dies],
+    ['after the money has moved', (...story) => advance(...story).then(dies)],
+  ])(
+    '%s leaves what is completed by whoever asks again, with the answer that it would have had',
+    async (_when, end) => {
+      for (const caller of [CALLER, key()]) {
+        const [holdId, jobId] = [await house.hold(), nextJob()];
+        await house.ledger.holds.resize(holdId, usd('10'), 'longer', CALLER);
+        const dying = openReconcile({ sql: house.sql, prices: prices(), advance: end });
+        const request = { holdId, jobId, actualCost: usd('7'), numeral: '7', correction: false };
+        await expect(dying(request, caller)).rejects.toThrow('killed');
+        const retries = [1, 2, 3].map(() => reconcile({ holdId, jobId }, '7', {}, caller));
+        const answers = await Promise.all(retries);
+        expectOneFirst(answers);
+        expect(answers[0]).toMatchObject({ originalHold: usd('4.8'), refundAmount: usd('3'), additionalCharge: 0n });
+        expect(await chargeCount(holdId)).toBe(1);
+        expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '7', released: '3' });
+      }
+    },
+  );
+
+  test('has not let go of its key: another body is refused also before anybody was answered', async () => {
+    const [holdId, jobId, caller] = [await house.hold(), nextJob(), key()];
+    const dying = openReconcile({ sql: house.sql, prices: prices(), advance: dies });
+    const request = { holdId, jobId, actualCost: usd('7'), numeral: '7', correction: false };
+    await expect(dying(request, caller)).rejects.toThrow('killed');
+    await expect(
+      reconcile({ holdId, jobId }, '8', {}, { ...caller, bodyHash: Buffer.from('other') }),
+    ).rejects.toMatchObject({ code: 'key_reused' });
+    expect(await house.money(holdId)).toMatchObject({ status: 'open' });
+  });
 });
 
 test('of two different costs at once, one is charged and the other is refused', async () => {
