@@ -1,5 +1,8 @@
 -- adjust changes a charge by a signed amount, because somebody decided so. More is drawn as if it had been used evenly over
 -- the run; less returns to the funds that paid, the last piece first. Never below what was refunded.
+--
+-- Idempotent by the caller's key. Racing with a refund or another adjustment, one goes first under the tree's lock and the
+-- other is tested against what it left.
 create function ledger.adjust(
   p_transaction_id text, p_amount_micro bigint, p_description text, p_principal text, p_key text, p_body_hash bytea
 ) returns jsonb

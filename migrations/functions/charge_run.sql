@@ -11,6 +11,10 @@
 --   - and in each case "close" closes the hold if it is still open, so a settlement that is repeated completes.
 --
 -- A charge without an open hold is legal: it is drawn from what the account has. Charges are never refused for money.
+--
+-- Racing with itself, one call charges and the others find the charge: under the tree's lock, or, where two accounts are
+-- asked to pay for one run, by charges_run_key_key, which undoes the second so that it asks again (ledger/errors.ts). Racing
+-- with a close, it draws on the hold if it goes first, and on the account if it does not.
 create function ledger.charge_run(p_request jsonb) returns jsonb
 language plpgsql volatile
 as $$

@@ -1,6 +1,7 @@
 -- deposit brings money into an account: into its base fund, into a named fund, or, where a window is given, into a new one.
 --
 -- Idempotent by the caller's key. Funds of a window are never merged: each deposit with a window is a grant of its own.
+-- Deposits that race are made one after the other, so that together they cannot pass the ceiling either.
 create function ledger.deposit(
   p_account text, p_amount_micro bigint, p_unit text, p_opens_at timestamptz, p_closes_at timestamptz, p_fund_id text,
   p_source text, p_label text, p_description text, p_effective_at timestamptz,

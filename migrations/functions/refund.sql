@@ -1,7 +1,8 @@
 -- refund gives back part of a charge, never more than the charge itself, however many refunds there are.
 --
--- The money returns to the funds that paid, the last piece first. The test is made under the tree's lock, so two refunds
--- racing for the last cent cannot both pass it; charges_never_refunded_beyond_themselves says the same thing again.
+-- Idempotent by the caller's key. The money returns to the funds that paid, the last piece first. The test is made under
+-- the tree's lock, so two refunds racing for the last cent cannot both pass it; charges_never_refunded_beyond_themselves
+-- says the same thing again.
 create function ledger.refund(
   p_transaction_id text, p_amount_micro bigint, p_description text, p_principal text, p_key text, p_body_hash bytea
 ) returns jsonb

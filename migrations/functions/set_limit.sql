@@ -1,5 +1,8 @@
 -- set_limit makes or changes the cap of a partition, a user ('*': every user who has no cap of his own), or a user in a
 -- partition. What it counts, it counts from history: a new cap knows what was settled and held before it (see limit_use).
+--
+-- Idempotent by the caller's key, and by itself: it says what the cap is, not by how much it changes, and may stand below
+-- what is used. Racing with a hold, either the cap counts the hold from its beginning or the hold is judged by the cap.
 create function ledger.set_limit(
   p_account text, p_partition text, p_user text, p_limit_micro bigint, p_opens_at timestamptz, p_closes_at timestamptz,
   p_principal text, p_key text, p_body_hash bytea

@@ -3,6 +3,9 @@
 -- starts_at and ends_at move the base fund's window with the account's; money that had expired only because the window had
 -- ended comes back when it is extended. Caps without a window of their own count over the new one. budget_limit is what the account is granted: the difference is deposited into the
 -- base fund or withdrawn from it, and limit_below_use says when that would take what is settled, held, or in other funds.
+--
+-- All that is named changes, or nothing. Idempotent by the caller's key. Updates that race are made one after the other;
+-- racing with a hold, either a lower limit finds the hold or the hold finds the lower limit.
 create function ledger.update_account(p_name text, p_settings jsonb, p_principal text, p_key text, p_body_hash bytea) returns jsonb
 language plpgsql volatile
 as $$
