@@ -1,28 +1,9 @@
-/** Transactions as they are shown: found, filtered, paged (newest first, by number), with the words ASBB knows. */
+/** Transactions as they are shown: found, filtered, paged (newest first, by number). */
 import { Fault } from '../domain/faults';
 import { isTransactionId, type FundId, type TransactionId } from '../domain/ids';
 import { toMicro } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
 import type { Movements, Page, Paged, Transaction, TransactionKind } from './types';
-
-/** ASBB's five types, by our kinds (rulings 26). A resize up holds more; a resize down gives back. */
-export const ASBB_TYPE: Readonly<Record<TransactionKind, string>> = {
-  deposit: 'allocation',
-  withdrawal: 'adjustment',
-  transfer: 'adjustment',
-  expiry: 'adjustment',
-  adjustment: 'adjustment',
-  hold: 'hold',
-  resize: 'hold',
-  charge: 'charge',
-  release: 'refund',
-  refund: 'refund',
-};
-
-const kindsOf = (type: string): string[] =>
-  Object.entries(ASBB_TYPE)
-    .filter(([, asbb]) => asbb === type)
-    .map(([kind]) => kind);
 
 interface TransactionRow {
   txn_no: bigint;
@@ -139,11 +120,9 @@ const numbersOf = (sql: Sql, { holdNos, chargeNos }: Found) => sql`
   select txn_no from ledger.transactions where charge_no = any (${chargeNos.map(String)}::bigint[])`;
 
 /** ASBB's words for a hold (see SHOWN), as conditions that begin at the few holds that they are about. */
-function conditionsOf(sql: Sql, { type, kind, status, user, cluster, from, to }: Filter) {
-  const kinds = type === undefined ? undefined : kindsOf(type);
+function conditionsOf(sql: Sql, { kinds, status, user, cluster, from, to }: Filter) {
   return [
-    ...(kinds ? [sql`t.kind = any (${kinds}::text[])`] : []),
-    ...(kind === undefined ? [] : [sql`t.kind = ${kind}`]),
+    ...(kinds ? [sql`t.kind = any (${[...kinds]}::text[])`] : []),
     ...(from === undefined ? [] : [sql`t.recorded_at >= ${from}`]),
     ...(to === undefined ? [] : [sql`t.recorded_at <= ${to}`]),
     ...(user === undefined

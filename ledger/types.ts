@@ -233,8 +233,8 @@ export interface Movements {
       account?: string;
       jobId?: string;
       cluster?: string;
-      type?: string;
-      kind?: TransactionKind;
+      /** Of these kinds; none of them where the list is empty. */
+      kinds?: readonly TransactionKind[];
       status?: string;
       user?: string;
       holdId?: string;

@@ -1,21 +1,35 @@
 import type { z } from 'zod';
 import type { Transaction, TransactionKind } from '../../ledger/types';
-import type { ASBB_TYPES, TransactionAnswer } from '../schemas/movement';
+import { type ASBB_TYPES, KINDS, type TransactionAnswer } from '../schemas/movement';
 import { amount } from './money';
 
-/** ASBB's five words for our ten (rulings 26). */
-const TYPE_OF: Readonly<Record<TransactionKind, (typeof ASBB_TYPES)[number]>> = {
+type AsbbType = (typeof ASBB_TYPES)[number];
+
+/** ASBB's five words for our ten (rulings 26; of the resize, the glossary). */
+const TYPE_OF: Readonly<Record<TransactionKind, AsbbType>> = {
   deposit: 'allocation',
   withdrawal: 'adjustment',
   transfer: 'adjustment',
   hold: 'hold',
-  resize: 'adjustment',
+  resize: 'hold',
   charge: 'charge',
   release: 'refund',
   refund: 'refund',
   adjustment: 'adjustment',
   expiry: 'adjustment',
 };
+
+/** What a list is asked for by ASBB's word, by ours, or by both; undefined: everything. */
+export function kindsOf(asked: {
+  type?: AsbbType | undefined;
+  kind?: TransactionKind | undefined;
+}): TransactionKind[] | undefined {
+  if (asked.type === undefined && asked.kind === undefined) return undefined;
+  return KINDS.filter(
+    (kind) =>
+      (asked.kind === undefined || kind === asked.kind) && (asked.type === undefined || TYPE_OF[kind] === asked.type),
+  );
+}
 
 export const renderTransaction = (transaction: Transaction): z.infer<typeof TransactionAnswer> => ({
   id: transaction.id,

@@ -5,7 +5,7 @@ import type { ApiDeps, ApiEnv } from '../env';
 import { DEPOSIT_EXAMPLE, TRANSFER_EXAMPLE } from '../examples';
 import { operation } from '../operation';
 import { answerPage, given, pageOf } from '../paging';
-import { renderTransaction } from '../render/transaction';
+import { kindsOf, renderTransaction } from '../render/transaction';
 import { AccountPath } from '../schemas/account';
 import {
   AdjustmentRequest,
@@ -170,8 +170,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
           account: query.account,
           jobId: query.job_id,
           cluster: query.cluster,
-          type: query.type,
-          kind: query.kind,
+          kinds: kindsOf(query),
           status: query.status,
           user: query.user_id,
           holdId: query.hold,

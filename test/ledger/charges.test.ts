@@ -220,7 +220,7 @@ describe('the order in which a charge draws', () => {
       expect(await balanceOf(account)).toMatchObject({ granted: usd('100') });
       await house.charge({ runKey: `hpc/${account}/-/-`, account, cost, at: '2026-09-30T23:59:59Z' });
       expect(await settledBy(account)).toEqual({ fy26: fromOld, base: fromBase });
-      const { rows } = await house.ledger.movements.list({ account, kind: 'expiry' }, { limit: 10 });
+      const { rows } = await house.ledger.movements.list({ account, kinds: ['expiry'] }, { limit: 10 });
       expect(rows.map(({ amount, direction }) => [amount, direction])).toEqual([
         [-fromOld, 'in'],
         [usd('30'), 'out'],

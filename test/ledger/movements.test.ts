@@ -258,7 +258,7 @@ describe('expiry', () => {
     expect(await balanceOf('exp-debt')).toMatchObject({ granted: usd('4'), available: 0n, overdraftUsed: 0n });
     expect(await house.ledger.movements.expireFunds()).toBe(1);
     expect(await balanceOf('exp-debt')).toMatchObject({ granted: usd('4'), available: 0n, overdraftUsed: 0n });
-    const [expiry] = (await house.ledger.movements.list({ account: 'exp-debt', kind: 'expiry' }, { limit: 1 })).rows;
+    const [expiry] = (await house.ledger.movements.list({ account: 'exp-debt', kinds: ['expiry'] }, { limit: 1 })).rows;
     expect(expiry).toMatchObject({ amount: 1n, effectiveAt: closed.closesAt });
   });
 
@@ -304,10 +304,9 @@ describe('transactions', () => {
 
   test.each([
     [{ account: 'book', jobId: '77' }, ['refund', 'release', 'charge', 'hold']],
-    [{ account: 'book', type: 'refund' }, ['refund', 'release']],
-    [{ account: 'book', type: 'allocation' }, ['deposit']],
-    [{ account: 'book', type: 'nonsense' }, []],
-    [{ account: 'book', kind: 'charge' as const }, ['charge']],
+    [{ account: 'book', kinds: ['refund' as const, 'release' as const] }, ['refund', 'release']],
+    [{ account: 'book', kinds: ['deposit' as const] }, ['deposit']],
+    [{ account: 'book', kinds: [] }, []],
     [{ account: 'book', user: 'ada' }, ['refund', 'release', 'charge', 'hold']],
     [{ account: 'book', cluster: 'hpc' }, ['hold', 'refund', 'release', 'charge', 'hold']],
     [{ account: 'book', to: '2026-01-01T00:00:00Z' }, []],

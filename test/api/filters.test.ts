@@ -1,0 +1,33 @@
+/** What a list is filtered by means in the answer what it means in the question. */
+import { type Body, JOB, startApi, type TestApi } from './helpers/api';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+  await api.account('lab', 1000);
+  const placed = await api.post('/api/v1/budget/check', { account: 'lab', ...JOB, cpus: 10 });
+  const hold = placed.body.transaction_id as string;
+  await api.post(`/api/v1/holds/${hold}/resize`, { amount: 2 });
+  await api.post('/api/v1/budget/reconcile', { job_id: 1, actual_cost: 1, transaction_id: hold });
+  await api.post('/api/v1/accounts/lab/withdrawals', { amount: 5 });
+});
+afterAll(() => api.stop());
+
+const kindsOf = (rows: Body[]) => rows.map(({ kind }) => kind).sort();
+
+test.each([
+  ['allocation', ['deposit']],
+  ['hold', ['hold', 'resize']],
+  ['charge', ['charge']],
+  ['refund', ['release']],
+  ['adjustment', ['withdrawal']],
+])("transactions asked for by ASBB's type %s are all of that type", async (type, kinds) => {
+  const { body } = await api.get(`/api/v1/transactions?account=lab&type=${type}`);
+  expect(kindsOf(body)).toEqual(kinds);
+  expect(new Set(body.map((row: Body) => row.type))).toEqual(new Set([type]));
+});
+
+test('type and kind together are both meant', async () => {
+  expect(kindsOf((await api.get('/api/v1/transactions?type=hold&kind=resize')).body)).toEqual(['resize']);
+  expect((await api.get('/api/v1/transactions?type=charge&kind=resize')).body).toEqual([]);
+});
