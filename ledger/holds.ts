@@ -4,6 +4,7 @@ import type { FundId, TransactionId } from '../domain/ids';
 import { toMicro, type Micro } from '../domain/money';
 import { renderRefusal, type Refusal } from '../domain/refusal';
 import type { Sql } from '../platform/postgres';
+import { requireAccount } from './accounts';
 import { ask } from './errors';
 import type { Hold, Holds, Page, Paged } from './types';
 
@@ -62,6 +63,7 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
     },
 
     list: async (filter, page) => {
+      if (filter.account !== undefined) await requireAccount(sql, filter.account);
       const rows = await holdsWhere(
         sql,
         sql`(${filter.account ?? null}::text is null or a.name = ${filter.account ?? null})

@@ -9,6 +9,7 @@ import type { Sql } from '../platform/postgres';
 import { accruedOf } from './accrual';
 import { bookFor, openAdvance } from './advance';
 import { chapterOf, tellWithPrices } from './chapters';
+import { requireAccount } from './accounts';
 import { ask } from './errors';
 import { openEvents } from './events';
 import type { PriceBooks } from './price-book';
@@ -83,6 +84,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
         page.limit + 1,
         page.offset,
       );
+      if (rows.length === 0 && filter.account !== undefined) await requireNamedAccount(sql, filter.account);
       const shown = rows.slice(0, page.limit);
       const last = shown.at(-1);
       return {
@@ -170,6 +172,12 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
       };
     });
   }
+}
+
+/** Jobs may name accounts that Bursar does not have, and are found by them; a name that no job says either is a mistake. */
+async function requireNamedAccount(sql: Sql, name: string): Promise<void> {
+  const [named] = await ask(() => sql`select from ledger.jobs where account_name = ${name} limit 1`);
+  if (!named) await requireAccount(sql, name);
 }
 
 const jobsWhere = (

@@ -3,6 +3,7 @@ import { Fault } from '../domain/faults';
 import { isTransactionId, type FundId, type TransactionId } from '../domain/ids';
 import { toMicro } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
+import { requireAccount } from './accounts';
 import type { Movements, Page, Paged, Transaction, TransactionKind } from './types';
 
 interface TransactionRow {
@@ -41,11 +42,11 @@ type Filter = Parameters<Movements['list']>[0];
 export async function listTransactions(sql: Sql, filter: Filter, page: Page): Promise<Paged<Transaction>> {
   const { limit, offset = 0, cursor } = page;
   const { account, holdId } = filter;
-  const accountNo = account === undefined ? undefined : await findAccount(sql, account);
+  const accountNo = account === undefined ? undefined : await requireAccount(sql, account);
   const jobs = filter.jobId === undefined ? undefined : await findJob(sql, filter.jobId);
   const hold = holdId === undefined ? undefined : { holdNos: await findHold(sql, holdId), chargeNos: [] };
   const nowhere = [jobs, hold].some((found) => found && found.holdNos.length + found.chargeNos.length === 0);
-  if (accountNo === null || nowhere) return { rows: [] };
+  if (nowhere) return { rows: [] };
 
   const conditions = [
     ...(cursor === undefined ? [] : [sql`t.txn_no < ${cursor}::text::bigint`]),
@@ -77,12 +78,6 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
     rows: shown.map(toTransaction),
     ...(rows.length > limit && last && { nextCursor: last.txn_no.toString() }),
   };
-}
-
-/** Null where there is none: a list of nothing, not a fault. */
-async function findAccount(sql: Sql, name: string): Promise<bigint | null> {
-  const [row] = await sql<{ account_no: bigint }[]>`select account_no from ledger.accounts where name = ${name}`;
-  return row?.account_no ?? null;
 }
 
 interface Found {

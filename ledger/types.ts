@@ -134,6 +134,7 @@ export interface Holds {
   read(holdId: string): Promise<Hold>;
   /** By the caller's idempotency key. `hold_not_found`. */
   findByKey(principal: string, key: string): Promise<Hold>;
+  /** `account_not_found`. */
   list(
     filter: {
       account?: string;
@@ -228,6 +229,7 @@ export interface Movements {
   adjust(request: { transactionId: string; amount: Micro; description: string }, caller: Caller): Promise<Transaction>;
   /** Expires the free money of every fund whose window has ended; idempotent; returns how many funds lost money. */
   expireFunds(): Promise<number>;
+  /** `account_not_found`. */
   list(
     filter: {
       account?: string;
@@ -589,6 +591,7 @@ export interface Chapter {
 export interface Jobs {
   /** Stores events, binds them to holds (id, key, or the job they were bound to before), rings the stories. One receipt an event, in order. */
   recordEvents(events: JobEvent[], caller: Caller): Promise<EventReceipt[]>;
+  /** `account_not_found`, unless a job names that account. */
   list(
     filter: {
       cluster?: string;

@@ -59,6 +59,7 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
         query: JobListQuery,
         answer: JobAnswer.array(),
         paged: true,
+        faults: ['account_not_found'],
       }),
       async (c) => {
         const { cluster, account, user_id: user, state, quarantined, job_id: jobId, ...page } = c.var.input.query;

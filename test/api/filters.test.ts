@@ -31,3 +31,19 @@ test('type and kind together are both meant', async () => {
   expect(kindsOf((await api.get('/api/v1/transactions?type=hold&kind=resize')).body)).toEqual(['resize']);
   expect((await api.get('/api/v1/transactions?type=charge&kind=resize')).body).toEqual([]);
 });
+
+test.each(['transactions', 'holds', 'jobs'])('%s of an account that is not there are 404, not none', async (list) => {
+  await api.account(`quiet-${list}`);
+  expect(await api.get(`/api/v1/${list}?account=nobody`)).toMatchObject({
+    status: 404,
+    body: { code: 'account_not_found', facts: { account: 'nobody' } },
+  });
+  expect((await api.get(`/api/v1/${list}?account=quiet-${list}`)).status).toBe(200);
+});
+
+test('a job that names an account of nobody is found by that name, and by no other', async () => {
+  const event = { type: 'started', job_id: 7, at: '2026-03-02T14:00:00Z', account: 'unheard-of' };
+  await api.post('/api/v1/jobs/events', { events: [event] });
+  expect((await api.get('/api/v1/jobs?account=unheard-of')).body).toMatchObject([{ job_id: '7', state: 'unmatched' }]);
+  expect((await api.get('/api/v1/jobs?account=unheard-of&state=settled')).body).toEqual([]);
+});
