@@ -135,7 +135,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
       hold,
       runs: await runsOf(facts, told.story.runs),
       events,
-      transactions: transactions.rows,
+      transactions: transactions.rows.toReversed(),
       ...(chapter.closed ? {} : { waitsFor: missing === '' ? chapter.waitsFor : `${chapter.waitsFor} (${missing})` }),
       ...(told.story.deadline === undefined ? {} : { deadline: instantOfMicros(told.story.deadline) }),
     };

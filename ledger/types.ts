@@ -556,6 +556,7 @@ export interface JobStory extends Job {
   hold?: Hold;
   runs: Run[];
   events: (Omit<JobEvent, 'raw'> & { recordedAt: Instant })[];
+  /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];
   waitsFor?: string;
   deadline?: Instant;

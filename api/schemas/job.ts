@@ -177,7 +177,7 @@ export const JobStoryAnswer = z
         correction: z.boolean().optional(),
       }),
     ),
-    transactions: z.array(TransactionAnswer),
+    transactions: z.array(TransactionAnswer).describe('In the order in which they were written.'),
   })
   .meta({ id: 'JobStory' });
 

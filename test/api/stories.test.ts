@@ -45,7 +45,7 @@ test('asked, held, run, charged, given back', async () => {
     hold: { status: 'settled', placed: 1.2, charged: 0.5, released: 0.7 },
     runs: [{ end_state: 'COMPLETED', run_seconds: 1800, charge: { amount: 0.5, source: 'usage' } }],
   });
-  expect(settled.transactions.map(({ kind }: { kind: string }) => kind).sort()).toEqual(['charge', 'hold', 'release']);
+  expect(settled.transactions.map(({ kind }: { kind: string }) => kind)).toEqual(['hold', 'charge', 'release']);
   expect(settled).not.toHaveProperty('waits_for');
 });
 

@@ -81,6 +81,9 @@ test('a cost is reported once; another one only as a correction; part of it is r
   const hold = await held();
   const first = await cli.works('reconcile', '601', '--transaction', hold, '--actual-cost', '0.75');
   expect(first.out).toMatch(/Charged: +0\.75\nGiven back: +0\.45/);
+  // One moment, and what came of what within it.
+  const story = (await cli.works('job', 'show', 'default/601')).out;
+  expect(story).toMatch(/ held [^\n]*\n[^\n]* charged [\s\S]* released /);
   expect((await cli.bursar('reconcile', '601', '--transaction', hold, '--actual-cost', '0.5')).err).toContain(
     '--correction',
   );
