@@ -2,7 +2,7 @@
 import { Fault } from '../domain/faults';
 import { jobWorkflowId, type TransactionId } from '../domain/ids';
 import type { EndState, JobEventType, JobState, Resources } from '../domain/job';
-import { renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
+import { toMicro, ZERO, type Micro } from '../domain/money';
 import { runSeconds } from '../domain/runs';
 import { instantOfMicros } from '../domain/time';
 import type { Sql } from '../platform/postgres';
@@ -10,12 +10,13 @@ import { accruedOf } from './accrual';
 import { bookFor, openAdvance } from './advance';
 import { chapterOf, tellWithPrices } from './chapters';
 import { requireAccount } from './accounts';
+import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask } from './errors';
 import { openEvents } from './events';
 import type { PriceBooks } from './price-book';
 import { openReconcile } from './reconcile';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
-import type { Holds, Job, Jobs, JobStory, Movements, Page, Paged, Run } from './types';
+import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Page, Paged, Run } from './types';
 
 export interface JobsOptions {
   sql: Sql;
@@ -44,6 +45,9 @@ interface JobRow {
   generation: number;
   updatedAt: string;
 }
+
+/** Of a job that only a check has named: it may have been denied. */
+type AskedRow = Omit<JobRow, 'state'> & { state: JobStory['state'] };
 
 /** States in which a job may have accrued something that nobody has charged yet. */
 const ACCRUING: readonly JobState[] = ['running', 'suspended', 'awaiting_cost', 'overdue', 'quarantined'];
@@ -96,13 +100,14 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
     async read(cluster, jobId) {
       // Ids recycle: the newest job of that id. `4711_3` is a task of the array 4711, `4711+1` a component of 4711.
       const ids = [jobId, jobId.replace(/[_+]\d+$/, '')];
-      const [row] = await jobsWhere(
+      const [known] = await jobsWhere(
         sql,
         sql`c.name = ${cluster} and j.job_id = any (${ids})`,
         1,
         0,
         sql`j.job_id = ${jobId} desc, j.submitted_at desc nulls last, j.job_no desc`,
       );
+      const row = known ?? (await askedJob(sql, cluster, ids));
       if (!row) {
         throw new Fault('job_not_found', `Nothing is known of job ${jobId} on ${cluster}.`, {
           facts: { cluster, job_id: jobId },
@@ -112,16 +117,18 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
     },
   };
 
-  async function storyOf(row: JobRow): Promise<JobStory> {
-    const events = eventsOf(await readEvents(sql, row), row);
+  async function storyOf(row: AskedRow): Promise<JobStory> {
+    const [events, decision] = await Promise.all([
+      readEvents(sql, row).then((rows) => eventsOf(rows, row)),
+      readDecision(sql, row),
+    ]);
     if (row.holdId === null || row.leaderNo === null) {
-      return { ...jobOf(row, ZERO), runs: [], events, transactions: [] };
+      return { ...jobOf(row, ZERO), ...(decision ? { decision } : {}), runs: [], events, transactions: [] };
     }
-    const [facts, hold, transactions, decision] = await Promise.all([
+    const [facts, hold, transactions] = await Promise.all([
       loadManyFacts(sql, [row.leaderNo]).then((found) => found.get(row.leaderNo as bigint)),
       holds.read(row.holdId),
       movements.list({ holdId: row.holdId }, { limit: 1000 }),
-      readDecision(sql, row.leaderNo),
     ]);
     if (!facts) throw new Error(`job ${row.jobId} is bound to a hold that is not there`);
     const book = await bookFor(facts, prices);
@@ -207,7 +214,10 @@ const jobsWhere = (
       limit ${limit} offset ${offset}`,
   );
 
-const jobOf = (row: JobRow, accrued: Micro): Job => ({
+const jobOf = <State extends JobStory['state']>(
+  row: Omit<JobRow, 'state'> & { state: State },
+  accrued: Micro,
+): Omit<Job, 'state'> & { state: State } => ({
   cluster: row.cluster,
   clusterTimeZone: row.timeZone,
   jobId: row.jobId,
@@ -250,7 +260,7 @@ interface EventRow {
 }
 
 /** In the order in which it happened; a requeued job has one row a submission, its hold has one story. */
-const readEvents = (sql: Sql, { jobNo, leaderNo }: JobRow): Promise<EventRow[]> =>
+const readEvents = (sql: Sql, { jobNo, leaderNo }: AskedRow): Promise<EventRow[]> =>
   ask(
     () => sql<EventRow[]>`
       select j.job_id as "jobId", j.submitted_at as "submittedAt", e.type, e.task, e.at, e.recorded_at as "recordedAt",
@@ -261,7 +271,7 @@ const readEvents = (sql: Sql, { jobNo, leaderNo }: JobRow): Promise<EventRow[]> 
       order by e.at, e.event_no`,
   );
 
-const eventsOf = (rows: readonly EventRow[], { cluster }: JobRow): JobStory['events'] =>
+const eventsOf = (rows: readonly EventRow[], { cluster }: AskedRow): JobStory['events'] =>
   rows.map(({ facts, jobId, submittedAt, type, task, at, recordedAt }) => ({
     cluster,
     jobId,
@@ -281,39 +291,87 @@ const eventsOf = (rows: readonly EventRow[], { cluster }: JobRow): JobStory['eve
   }));
 
 interface DecisionRow {
+  decisionNo: bigint;
   code: string;
   at: string;
   decidedAt: string;
-  request: {
-    estimated?: string;
-    amounts?: string[];
-    holdMultiplier?: string;
-    components?: unknown;
-    estimate?: unknown;
-    details?: unknown;
-  };
+  request: RecordedRequest;
+  answer: RecordedAnswer;
 }
 
-/** What was asked and decided, as JSON: amounts are decimal strings. */
-async function readDecision(sql: Sql, leaderNo: bigint): Promise<unknown> {
+async function decisionWhere(sql: Sql, condition: ReturnType<Sql>): Promise<DecisionRow | undefined> {
   const [row] = await ask(
     () => sql<DecisionRow[]>`
-      select code, effective_at as at, decided_at as "decidedAt", request
-      from ledger.decisions where decision_no = ${leaderNo}`,
+      select d.decision_no as "decisionNo", d.code, d.effective_at as at, d.decided_at as "decidedAt", d.request, d.answer
+      from ledger.decisions d
+      where ${condition}
+      order by d.decision_no desc
+      limit 1`,
   );
-  if (!row) return undefined;
-  const { estimated, amounts, holdMultiplier, components, estimate, details } = row.request;
-  const held = amounts?.reduce((sum, amount) => sum + BigInt(amount), 0n);
+  return row;
+}
+
+const decisionOf = ({ request, answer, at, decidedAt }: DecisionRow): JobDecision => ({
+  ...renderDecision(request, answer, at, false),
+  decidedAt,
+  components: request.components,
+  ...(request.details === undefined ? {} : { details: request.details }),
+});
+
+/** The check that placed the hold; a job that has none, or a late one, may have been refused. */
+async function readDecision(
+  sql: Sql,
+  { leaderNo, cluster, jobId, submittedAt }: AskedRow,
+): Promise<JobDecision | undefined> {
+  const placed = leaderNo === null ? undefined : await decisionWhere(sql, sql`d.decision_no = ${leaderNo}`);
+  // Ids recycle: a job is asked for about when it is submitted.
+  const refused =
+    placed ??
+    (await decisionWhere(
+      sql,
+      sql`d.code <> 'placed' and d.request ->> 'jobId' = ${jobId} and d.request ->> 'cluster' = ${cluster}
+        and (${submittedAt}::timestamptz is null
+          or d.effective_at between ${submittedAt}::timestamptz - interval '1 day' and ${submittedAt}::timestamptz + interval '1 day')`,
+    ));
+  return refused && decisionOf(refused);
+}
+
+/** A job that was asked for and never heard of: as much of a job as its last check says. */
+async function askedJob(sql: Sql, cluster: string, ids: string[]): Promise<AskedRow | undefined> {
+  const named = sql`d.request ->> 'jobId' = any (${ids}) and d.request ->> 'cluster' = ${cluster}`;
+  const [placed, refused] = await Promise.all([
+    decisionWhere(sql, sql`d.code = 'placed' and ${named}`),
+    decisionWhere(sql, sql`d.code <> 'placed' and ${named}`),
+  ]);
+  const decision = (refused?.decisionNo ?? 0n) > (placed?.decisionNo ?? 0n) ? refused : placed;
+  if (!decision) return undefined;
+  const { request, answer, decidedAt } = decision;
+  const [hold] = await ask(
+    () => sql<{ held: bigint | null; charged: bigint | null; generation: number | null }[]>`
+      select sum(h.held_micro)::bigint as held, sum(h.charged_micro)::bigint as charged, max(s.generation) as generation
+      from ledger.holds h left join ledger.stories s on s.hold_no = ${decision.decisionNo}
+      where h.hold_no = ${decision.decisionNo} or h.group_no = ${decision.decisionNo}`,
+  );
+  const holdId = answer.hold_ids?.[0] ?? null;
   return {
-    code: row.code,
-    at: row.at,
-    decided_at: row.decidedAt,
-    ...(estimated === undefined ? {} : { estimated_cost: renderAmount(BigInt(estimated)) }),
-    ...(held === undefined ? {} : { hold_amount: renderAmount(held) }),
-    ...(holdMultiplier === undefined ? {} : { hold_multiplier: holdMultiplier }),
-    ...(components === undefined ? {} : { components }),
-    ...(estimate === undefined ? {} : { estimate }),
-    ...(details === undefined ? {} : { details }),
+    jobNo: 0n,
+    cluster,
+    timeZone: request.timeZone,
+    jobId: request.jobId ?? '',
+    name: request.jobName ?? null,
+    account: request.account,
+    unit: request.unit,
+    user: request.user ?? null,
+    partition: request.components[0]?.partition ?? null,
+    submittedAt: null,
+    state: holdId === null ? 'denied' : 'pending',
+    quarantined: false,
+    leaderNo: holdId === null ? null : decision.decisionNo,
+    holdId,
+    held: hold?.held ?? null,
+    charged: hold?.charged ?? null,
+    generation: hold?.generation ?? 0,
+    updatedAt: decidedAt,
   };
 }
 

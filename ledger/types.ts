@@ -550,9 +550,19 @@ export interface Job {
   updatedAt: Instant;
 }
 
+/** What was decided about a job, and what had been asked: the caller's own details word for word. */
+export interface JobDecision extends Decision {
+  decidedAt: Instant;
+  components: JobRequest[];
+  details?: Record<string, unknown>;
+}
+
 /** The whole story of a job: what was asked, decided, held, run, charged and returned, in order. */
-export interface JobStory extends Job {
-  decision?: unknown;
+export interface JobStory extends Omit<Job, 'state'> {
+  /** `denied`: its check said no, and nothing was heard of it since. */
+  state: JobState | 'denied';
+  /** Of its hold; where no check placed one, the last refusal that named it. */
+  decision?: JobDecision;
   hold?: Hold;
   runs: Run[];
   events: (Omit<JobEvent, 'raw'> & { recordedAt: Instant })[];

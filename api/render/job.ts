@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { Resources } from '../../domain/job';
-import type { EventReceipt, Job, JobStory } from '../../ledger/types';
+import type { EventReceipt, Job, JobDecision, JobStory } from '../../ledger/types';
 import type { JobAnswer, JobEventsAnswer, JobStoryAnswer } from '../schemas/job';
+import { renderDecision } from './budget';
 import { renderHold } from './hold';
 import { amount } from './money';
 import { renderTransaction } from './transaction';
@@ -17,7 +18,11 @@ const storyUrl = ({ uiUrl, namespace }: TemporalUi, workflowId: string | undefin
     ? undefined
     : `${uiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}`;
 
-export const renderJob = (job: Job, temporal: TemporalUi): z.infer<typeof JobAnswer> => ({
+/** A job of a list, or the head of a story, which knows one state more. */
+export const renderJob = <State extends JobStory['state']>(
+  job: Omit<Job, 'state'> & { state: State },
+  temporal: TemporalUi,
+): Omit<z.infer<typeof JobAnswer>, 'state'> & { state: State } => ({
   cluster: job.cluster,
   time_zone: job.clusterTimeZone,
   job_id: job.jobId,
@@ -46,23 +51,24 @@ const renderResources = (resources: Resources) => ({
   memory_mib: resources.memoryMib,
 });
 
-/** What the ledger stored in its own words, in those of the wire. */
-function snakeCased(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(snakeCased);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [
-      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      snakeCased(inner),
-    ]),
-  );
-}
+const renderJobDecision = ({ decidedAt, components, details, ...decision }: JobDecision) => ({
+  ...renderDecision(decision),
+  decided_at: decidedAt,
+  components: components.map(({ partition, resources, wallSeconds, unlimited, arrayTasks }) => ({
+    partition,
+    resources: renderResources(resources),
+    wall_seconds: wallSeconds,
+    unlimited,
+    array_tasks: arrayTasks,
+  })),
+  job_details: details,
+});
 
 export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<typeof JobStoryAnswer> => ({
   ...renderJob(story, temporal),
   waits_for: story.waitsFor,
   deadline: story.deadline,
-  decision: snakeCased(story.decision),
+  decision: story.decision && renderJobDecision(story.decision),
   hold: story.hold && renderHold(story.hold),
   runs: story.runs.map((run) => ({
     run_key: run.runKey,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Fault } from '../../domain/faults';
 import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState } from '../../domain/job';
 import { readMemory, readState, readTimeLimit, readTres } from '../../domain/slurm';
+import { BudgetDecision } from './budget';
 import { HoldAnswer } from './hold';
 import { TransactionAnswer } from './movement';
 import {
@@ -128,12 +129,41 @@ const jobFields = {
 
 export const JobAnswer = z.object(jobFields).meta({ id: 'Job' });
 
+const ResourcesAnswer = z.object({
+  nodes: z.number(),
+  cpus: z.number(),
+  gpus: z.number(),
+  gpus_by_model: z.record(z.string(), z.number()),
+  memory_mib: z.number(),
+});
+
+const JobDecision = BudgetDecision.extend({
+  decided_at: Time,
+  components: z
+    .array(
+      z.object({
+        partition: z.string(),
+        resources: ResourcesAnswer,
+        wall_seconds: z.number().optional(),
+        unlimited: z.boolean(),
+        array_tasks: z.number(),
+      }),
+    )
+    .describe('What was asked for: one, but for heterogeneous jobs.'),
+  job_details: z.record(z.string(), z.unknown()).optional().describe("The caller's own, as they were sent."),
+}).meta({ id: 'JobDecision' });
+
 export const JobStoryAnswer = z
   .object({
     ...jobFields,
+    state: z
+      .enum([...JOB_STATES, 'denied'])
+      .describe('As in lists; denied where the check said no and nothing was heard of the job since.'),
     waits_for: z.string().optional(),
     deadline: Time.optional(),
-    decision: z.unknown().optional(),
+    decision: JobDecision.optional().describe(
+      'Of its hold; where no check placed one, the last refusal that named the job.',
+    ),
     hold: HoldAnswer.optional(),
     runs: z.array(
       z.object({
@@ -162,15 +192,7 @@ export const JobStoryAnswer = z
         started_at: Time.optional(),
         end_state: z.enum(END_STATES).optional(),
         exit_code: Count.optional(),
-        resources: z
-          .object({
-            nodes: z.number(),
-            cpus: z.number(),
-            gpus: z.number(),
-            gpus_by_model: z.record(z.string(), z.number()),
-            memory_mib: z.number(),
-          })
-          .optional(),
+        resources: ResourcesAnswer.optional(),
         time_limit_seconds: z.number().optional(),
         suspended_seconds: z.number().optional(),
         cost: z.string().optional().describe('The numeral as received.'),

@@ -11,6 +11,7 @@ const COLORS: Readonly<Record<string, Color>> = {
   awaiting_cost: 'yellow',
   overdue: 'red',
   quarantined: 'red',
+  denied: 'red',
   unmatched: 'yellow',
 };
 
@@ -60,12 +61,6 @@ function eventMoment(event: JobStory['events'][number]): Moment {
   return { at: event.at, what: event.type.replaceAll('_', ' '), detail: facts.filter(Boolean).join(', ') };
 }
 
-function messageOf(decision: unknown): string | undefined {
-  return typeof decision === 'object' && decision !== null && 'message' in decision
-    ? String(decision.message)
-    : undefined;
-}
-
 export function showStory(session: Session, story: JobStory): void {
   const zone = session.zone(story.time_zone);
   const state = session.paint(stateColor(story.state) ?? 'green', story.state.replaceAll('_', ' '));
@@ -78,7 +73,7 @@ export function showStory(session: Session, story: JobStory): void {
     ['User', story.user_id],
     ['Partition', story.partition],
     ['Submitted', clockIn(story.submitted_at, zone)],
-    ['Decision', messageOf(story.decision)],
+    ['Decision', story.decision?.message],
     ['Hold', story.transaction_id],
     ['Held', moneyIn(story.held, story.unit)],
     ['Accrued', story.accrued === 0 ? undefined : moneyIn(story.accrued, story.unit)],

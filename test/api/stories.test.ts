@@ -65,6 +65,44 @@ test('everything in it is said in the words of the wire', async () => {
   expect([...names].filter((name) => !/^[a-z0-9_]+$/.test(name))).toEqual([]);
 });
 
+test("what was decided is in the story, the caller's own details word for word", async () => {
+  const job_details = { SLURM_JOB: 'train-07', workDir: { 'A b': [1, 'Ünï', null, { camelCase: true }] }, n: 0.25 };
+  const asked = { account: 'lab', ...JOB, cpus: 10, job_details, job_name: 'train-07' };
+  const check = (await api.post('/api/v1/budget/check', asked)).body;
+  await tell({ ...started, job_id: 105, transaction_id: check.transaction_id });
+  const { decision } = await story('105');
+  expect(decision).toMatchObject({ ...check, job_details });
+  expect(decision.job_details).toEqual(job_details);
+  expect(decision.components).toMatchObject([
+    { partition: 'cpu', wall_seconds: 3600, array_tasks: 1, resources: { nodes: 1, cpus: 10 } },
+  ]);
+});
+
+test('a job that was denied has a story, with or without events: the same no as then', async () => {
+  const asked = { account: 'lab', ...JOB, nodes: 20_000, job_id: 106 };
+  const denial = (await api.post('/api/v1/budget/check', asked)).body;
+  expect(denial).toMatchObject({ available: false, code: 'insufficient_budget' });
+  const silent = await story('106');
+  expect(silent).toMatchObject({ state: 'denied', account: 'lab', held: 0, decision: denial, runs: [], events: [] });
+  expect(silent).not.toHaveProperty('transaction_id');
+
+  await tell({ ...started, job_id: 106, account: 'lab' });
+  expect(await story('106')).toMatchObject({ state: 'running', hold: { late: true }, decision: denial });
+  await tell({ ...started, job_id: 106, account: 'lab', submitted_at: '2027-03-02T13:00:00Z' });
+  expect(await story('106')).not.toHaveProperty('decision'); // The id came back, a year later: another job.
+});
+
+test('a job that was allowed has a story before anybody has heard of it', async () => {
+  const transaction_id = await held({ job_id: 107 });
+  expect(await story('107')).toMatchObject({
+    state: 'pending',
+    transaction_id,
+    held: 1.2,
+    decision: { code: 'placed', transaction_id },
+    transactions: [{ kind: 'hold' }],
+  });
+});
+
 test('events come twice and backwards, and cost the same', async () => {
   const transaction_id = await held();
   const events = [

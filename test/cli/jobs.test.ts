@@ -77,6 +77,17 @@ test("a job's story is told in order, with its money and its page in the Tempora
   expect(await cli.bursar('job', 'show', 'default/999')).toMatchObject({ code: 4 });
 });
 
+test("a job's story says what was decided, a no in its whole sentence", async () => {
+  await held('--job-id', '502');
+  expect((await cli.works('job', 'show', 'default/502')).out).toMatch(
+    /^default\/502 {2}pending[\s\S]*\nDecision: +Budget check passed\n/,
+  );
+  const denied = await cli.bursar('check', ...JOB, '--nodes', '900', '--hold', '--job-id', '503');
+  const { out } = await cli.works('job', 'show', 'default/503');
+  expect(out).toMatch(/^default\/503 {2}denied/);
+  expect(out).toContain(`Decision:   ${denied.err.trim()}`);
+});
+
 test('a cost is reported once; another one only as a correction; part of it is refunded', async () => {
   const hold = await held();
   const first = await cli.works('reconcile', '601', '--transaction', hold, '--actual-cost', '0.75');

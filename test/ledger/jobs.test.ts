@@ -78,7 +78,7 @@ describe('a job’s whole story', () => {
       held: 0n,
       charged: usd('1.5'),
       accrued: 0n,
-      decision: { code: 'placed', estimated_cost: '4', hold_amount: '4.8', hold_multiplier: '1.2' },
+      decision: { code: 'placed', estimatedCost: usd('4'), holdAmount: usd('4.8'), holdMultiplier: '1.2' },
       hold: { holdId, status: 'settled' },
       runs: [
         { startedAt: clock(10), endedAt: clock(40), runSeconds: 1800, charge: { amount: usd('0.5'), source: 'usage' } },
