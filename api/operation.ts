@@ -92,7 +92,8 @@ export function operation<
       const raw = (await readJson(c.req, spec.bodyBytesMax ?? BODY_BYTES_MAX)) ?? (spec.bodyOptional ? {} : undefined);
       if (raw === undefined) throw wholeBody('is required: send a JSON object');
       checkTexts(raw, '', errors);
-      body = parsePart(spec.body, settleNames(raw, bodyNames, dialect, errors), errors);
+      if (bodyNames.kind === 'object' && !isObject(raw)) errors.push({ pointer: '', detail: 'must be a JSON object' });
+      else body = parsePart(spec.body, settleNames(raw, bodyNames, dialect, errors), errors);
     }
     const key = takesKey(c.req.method, spec) ? readKey(c, body, errors) : undefined;
     if (errors.length > 0) throw malformed(errors);
@@ -103,6 +104,10 @@ export function operation<
   };
   return Object.assign(middleware, { [OPERATION]: spec });
 }
+
+/** Else every field would be missing, and none of them named for the one reason. */
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isLosslessNumber(value);
 
 function readQuery(
   c: Context,

@@ -210,7 +210,8 @@ export const Instant = z
 
 /** For checks across fields: they run although single fields are wrong, so that every mistake is named at once. */
 export const alongside = {
-  when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null && !isLosslessNumber(value),
+  when: ({ value }: { value: unknown }) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !isLosslessNumber(value),
 };
 
 /** A check across fields: the end of a window, which is exclusive, lies after its beginning. */

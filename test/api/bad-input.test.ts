@@ -251,6 +251,27 @@ test.each(CASES)('$why ($to)', async ({ to, method = 'POST', body, fields }) => 
   expect(answer.body.error.field).toBe((answer.body.errors[0].pointer.slice(1) || 'body').replaceAll('/', '.'));
 });
 
+test.each([
+  ['a list', '[]'],
+  ['a number', '1'],
+  ['text', '"account"'],
+])('a body that is %s is said once to be no JSON object', async (_why, raw) => {
+  for (const to of [CHECK, ACCOUNTS, '/api/v1/budget/reconcile', '/api/v1/rates']) {
+    const { status, body } = await api.post(to, undefined, { raw });
+    expect({ to, status, errors: body.errors }).toEqual({
+      to,
+      status: 400,
+      errors: [{ pointer: '', detail: 'must be a JSON object' }],
+    });
+    expect(body.detail).toBe('the body must be a JSON object.');
+  }
+});
+
+test('a component that is a list is said to be no object, and its fields are not', async () => {
+  const { body } = await api.post(CHECK, { account: 'a', components: [[]] });
+  expect(body.errors).toEqual([{ pointer: '/components/0', detail: 'must be an object' }]);
+});
+
 describe('numerals are judged as they were written', () => {
   test.each([
     ['0.10000000000000000555', 'six decimals'],
