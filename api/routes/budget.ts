@@ -103,7 +103,8 @@ function readCheck(body: Check): CheckRequest {
   const { job_name: nameOfDetails } = body.job_details ?? {};
   return {
     account: body.account,
-    components: body.components?.map((component) => readJob(component)) ?? [readJob(body, body.array_tasks)],
+    components:
+      'components' in body ? body.components.map((component) => readJob(component)) : [readJob(body, body.array_tasks)],
     ...given({
       cluster: body.cluster,
       user: body.user_id,
@@ -115,17 +116,13 @@ function readCheck(body: Check): CheckRequest {
   };
 }
 
-type Job = z.output<typeof BudgetComponent>;
-type Shape = Omit<Job, 'partition' | 'wall_time'> & { [K in 'partition' | 'wall_time']?: Job[K] | undefined };
-
-/** What the schema has made sure of is not asked again: without components, partition and wall_time are there. */
-function readJob(job: Shape, arrayTasks = 1): JobRequest {
+function readJob(job: z.output<typeof BudgetComponent>, arrayTasks = 1): JobRequest {
   const { nodes, cpus, gpus, memory, gres, tres } = job;
   return {
-    partition: job.partition ?? '',
+    partition: job.partition,
     ...readResources({ nodes, cpus, gpus, memory, gres, tres }),
-    wallSeconds: job.wall_time?.wallSeconds,
-    unlimited: job.wall_time?.unlimited ?? false,
+    wallSeconds: job.wall_time.wallSeconds,
+    unlimited: job.wall_time.unlimited,
     arrayTasks,
   };
 }

@@ -1,7 +1,6 @@
 /** Clusters, partitions, rates. */
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { ZERO } from '../../domain/money';
 import type { ClusterSettings } from '../../ledger/types';
 import type { ApiDeps, ApiEnv } from '../env';
 import { CLUSTER_EXAMPLE, RATE_EXAMPLE } from '../examples';
@@ -194,8 +193,7 @@ const readRate = (body: z.output<typeof RateRequest>) => ({
   ...given({ partition: body.partition }),
   resource: body.resource,
   unit: body.unit,
-  // The schema has made sure that exactly one of the two is there.
-  rate: body.price ?? body.su_per_unit ?? ZERO,
+  rate: body.rate,
   startsAt: body.starts_at,
   endsAt: body.ends_at ?? null,
   source: body.source,

@@ -67,6 +67,9 @@ const readArrayCount = (text: string): number => {
   );
 };
 
+const isRequired = (context: z.core.$RefinementCtx, field: string) =>
+  context.addIssue({ code: 'custom', path: [field], message: 'is required' });
+
 const countsOrTres = (
   job: { nodes?: number | undefined; cpus?: number | undefined; tres?: string | undefined },
   complain: (path: string) => void,
@@ -78,13 +81,10 @@ const countsOrTres = (
 
 export const BudgetComponent = z
   .object(shape)
-  .superRefine(
-    (job, context) =>
-      countsOrTres(job, (field) => context.addIssue({ code: 'custom', path: [field], message: 'is required' })),
-    alongside,
-  )
+  .superRefine((job, context) => countsOrTres(job, (field) => isRequired(context, field)), alongside)
   .meta({ id: 'BudgetComponent', description: 'One component of a heterogeneous job.' });
 
+/** What comes out is one job with its partition and its time limit, or the components of one. */
 export const BudgetCheckRequest = z
   .object({
     account: AccountName,
@@ -115,11 +115,16 @@ export const BudgetCheckRequest = z
   })
   .superRefine((job, context) => {
     if (job.components !== undefined) return;
-    const complain = (field: string) => context.addIssue({ code: 'custom', path: [field], message: 'is required' });
-    if (job.partition === undefined) complain('partition');
-    countsOrTres(job, complain);
-    if (job.wall_time === undefined) complain('wall_time');
+    if (job.partition === undefined) isRequired(context, 'partition');
+    countsOrTres(job, (field) => isRequired(context, field));
+    if (job.wall_time === undefined) isRequired(context, 'wall_time');
   }, alongside)
+  .transform(({ components, partition, wall_time, ...body }, context) => {
+    if (components !== undefined) return { ...body, components };
+    if (partition !== undefined && wall_time !== undefined) return { ...body, partition, wall_time };
+    isRequired(context, partition === undefined ? 'partition' : 'wall_time');
+    return z.NEVER;
+  })
   .meta({ id: 'BudgetCheckRequest' });
 
 export const BudgetDecision = z

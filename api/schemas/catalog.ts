@@ -104,6 +104,14 @@ const Resource = z
   .regex(/^(node|cpu|mem|gpu|gpu:[a-z0-9_.-]+)$/, 'must be node, cpu, mem, gpu or gpu:<model> in lower case')
   .meta({ description: 'node, cpu, mem (per GiB), gpu, or gpu:<model>.' });
 
+const eitherPrice = (context: z.core.$RefinementCtx) =>
+  context.addIssue({
+    code: 'custom',
+    path: ['price'],
+    message: 'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)',
+  });
+
+/** What comes out has its rate: nobody after this has to ask which of the two it was, or to guess one. */
 export const RateRequest = z
   .object({
     cluster: ClusterName,
@@ -119,10 +127,14 @@ export const RateRequest = z
   })
   .superRefine(ordered('starts_at', 'ends_at'), alongside)
   .superRefine((body, context) => {
-    if ((body.price === undefined) !== (body.su_per_unit === undefined)) return;
-    const message = 'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)';
-    context.addIssue({ code: 'custom', path: ['price'], message });
+    if ((body.price === undefined) === (body.su_per_unit === undefined)) eitherPrice(context);
   }, alongside)
+  .transform(({ price, su_per_unit: suPerUnit, ...body }, context) => {
+    const rate = price ?? suPerUnit;
+    if (rate !== undefined) return { ...body, rate };
+    eitherPrice(context);
+    return z.NEVER;
+  })
   .meta({ id: 'RateRequest' });
 
 export const RateAnswer = z
