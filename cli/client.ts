@@ -208,14 +208,11 @@ function nextPage(link: string | string[] | undefined): string | undefined {
 
 const isProblem = (body: unknown): body is Problem => typeof body === 'object' && body !== null;
 
-/** Refusals by money, status, window or cap (402), and what has the same meaning with another status. */
-const DENIALS = new Set([
-  'insufficient_budget',
-  'limit_below_use',
-  'refund_exceeds_charge',
-  'unpriced',
-  'time_limit_missing',
-]);
+/**
+ * Refusals by money, status, window or cap are 402. These two have the same meaning with another status: there is not as
+ * much money as the command would take. Every other conflict is about what is there, not how much of it, and a failure.
+ */
+const DENIALS = new Set(['limit_below_use', 'refund_exceeds_charge']);
 
 function exitCodeFor(status: number, code: string | undefined): ExitCode {
   if (status === 402 || (code !== undefined && DENIALS.has(code))) return EXIT.denied;

@@ -13,9 +13,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_CODES_HELP = `Exit codes:
   0  it worked; for check: the job may start
-  1  it failed, or something is wrong (an audit that finds a difference, a conflict)
+  1  it failed, or something is wrong (an audit that finds a difference, a conflict with what is there)
   2  it was asked wrongly: unknown option, missing argument, a value that the server refuses
-  3  denied: the budget, a limit or the account's status says no
+  3  denied: the budget, a limit or the account's status says no; also a refund beyond its charge, and a budget below
+     what is used and held
   4  there is no such account, job, hold, transaction, cluster, rate
   5  the server cannot be reached, or its database cannot
 `;

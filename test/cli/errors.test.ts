@@ -1,6 +1,7 @@
 /** What goes wrong is a sentence with what to do next, and a number that scripts can trust. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { FAULTS, isFaultCode } from '../../domain/faults';
 import { runBursar, startCli, type TestCli } from './helpers/cli';
 
 let cli: TestCli;
@@ -32,6 +33,43 @@ test.each([
   expect(ended.err).toContain(words);
   expect(ended).toMatchObject({ code, out: '' });
   expect(ended.err).not.toMatch(/^\s+at /m);
+});
+
+test('a command that would take more money than there is is denied, as a job would be', async () => {
+  await cli.api.account('poor', 10);
+  const job = ['--account', 'poor', '--partition', 'cpu', '--cpus', '50', '--time', '01:00:00'];
+  const held = (await cli.works('check', ...job, '--hold', '--json')).json as { transaction_id: string };
+  for (const args of [
+    ['account', 'update', 'poor', '--budget', '5.99'],
+    ['withdraw', 'poor', '4.01'],
+    ['check', ...job],
+    ['hold', 'resize', held.transaction_id, '10.01'],
+  ]) {
+    expect({ args, code: (await cli.bursar(...args)).code }).toEqual({ args, code: 3 });
+  }
+  await cli.works('account', 'update', 'poor', '--budget', '6');
+});
+
+test('every fault ends as `bursar --help` says it does', async () => {
+  const expected = (code: string, status: number): number => {
+    if (status === 402 || code === 'limit_below_use' || code === 'refund_exceeds_charge') return 3;
+    return { 400: 2, 404: 4, 405: 2, 413: 2, 415: 2, 503: 5 }[status] ?? 1;
+  };
+  const server = createServer((request, response) => {
+    const code = request.url?.split('/').at(-1) ?? '';
+    if (!isFaultCode(code)) return response.writeHead(500).end();
+    response.writeHead(FAULTS[code].status, { 'content-type': 'application/problem+json' });
+    return response.end(JSON.stringify({ code, detail: 'No.', status: FAULTS[code].status }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const [code, { status }] of Object.entries(FAULTS)) {
+    const ended = await runBursar(['account', 'show', code], { endpoint });
+    expect({ code, exit: ended.code }).toEqual({ code, exit: expected(code, status) });
+  }
+  server.close();
+  const help = (await cli.bursar('--help')).out;
+  expect(help).toMatch(/3 {2}denied: [^\n]*\n?[\s\S]*refund beyond its charge[\s\S]*budget below/);
 });
 
 test('every wrong field is named', async () => {
