@@ -19,6 +19,7 @@ interface HoldRow {
   user: string | null;
   status: Hold['status'];
   placed_micro: string;
+  resized_micro: string;
   held_micro: string;
   charged_micro: string;
   released_micro: string;
@@ -156,8 +157,13 @@ const renderHold = (row: HoldRow): Hold => ({
   ...(row.user === null ? {} : { user: row.user }),
   status: row.status,
   placed: microOf(row.placed_micro),
+  resized: microOf(row.resized_micro),
   held: microOf(row.held_micro),
   charged: microOf(row.charged_micro),
+  // What left the hold and did not come back was charged: the audit proves what is held from its lines.
+  chargedFromHold: toMicro(
+    microOf(row.placed_micro) + microOf(row.resized_micro) - microOf(row.held_micro) - microOf(row.released_micro),
+  ),
   released: microOf(row.released_micro),
   late: row.late,
   ...(row.overdue_at === null ? {} : { overdueAt: instantOf(row.overdue_at) }),

@@ -114,9 +114,16 @@ export interface Hold {
   partition: string;
   user?: string;
   status: 'open' | 'settled' | 'released';
+  /** placed + resized = held + chargedFromHold + released, at any time. */
   placed: Micro;
+  /** What resizes added, less what they gave back. */
+  resized: Micro;
   held: Micro;
+  /** All of its charges with their corrections: those beyond the hold too. */
   charged: Micro;
+  /** What charges took out of the hold. */
+  chargedFromHold: Micro;
+  /** What was given back when the hold was closed. */
   released: Micro;
   late: boolean;
   overdueAt?: Instant;

@@ -7,6 +7,10 @@ import { KEY_OPTION, keyOf } from '../keys';
 import type { Act, PageOptions, Session } from '../session';
 import type { Hold } from '../wire';
 
+/** A charge beyond its hold, and one that was corrected since, are not what left the hold. */
+const fromHold = ({ charged, charged_from_hold, unit }: Hold): string | undefined =>
+  charged === charged_from_hold ? undefined : `(${moneyIn(charged_from_hold, unit)} from the hold)`;
+
 export function showHold(session: Session, hold: Hold): void {
   const { unit } = hold;
   session.fields([
@@ -19,8 +23,9 @@ export function showHold(session: Session, hold: Hold): void {
     ['User', hold.user_id],
     ['Status', hold.overdue_at ? `${hold.status}, overdue since ${clockIn(hold.overdue_at, 'UTC')}` : hold.status],
     ['Placed', moneyIn(hold.placed, unit)],
+    ['Resized', hold.resized === 0 ? undefined : `${hold.resized > 0 ? '+' : ''}${moneyIn(hold.resized, unit)}`],
     ['Held', moneyIn(hold.held, unit)],
-    ['Charged', moneyIn(hold.charged, unit)],
+    ['Charged', [moneyIn(hold.charged, unit), fromHold(hold)].filter(Boolean).join(' ')],
     ['Released', moneyIn(hold.released, unit)],
     ['Late', hold.late ? 'yes: made after the fact, for a job that had no hold' : undefined],
     ['Group', hold.group],

@@ -8,6 +8,8 @@ as $$
     'charged_micro', h.charged_micro::text, 'released_micro', h.released_micro::text, 'late', h.late,
     'overdue_at', h.overdue_at, 'effective_at', h.effective_at, 'placed_at', h.placed_at, 'closed_at', h.closed_at,
     'group', (select leader.hold_id from ledger.holds leader where leader.hold_no = h.group_no),
+    'resized_micro', coalesce((
+      select sum(t.amount_micro) from ledger.transactions t where t.hold_no = h.hold_no and t.kind = 'resize'), 0)::text,
     'job_id', (select j.job_id from ledger.jobs j where j.hold_no = h.hold_no order by j.job_no desc limit 1),
     'parts', coalesce((
       select jsonb_agg(jsonb_build_object('fund_id', f.fund_id, 'source', f.source, 'held_micro', p.held_micro::text)

@@ -47,7 +47,9 @@ test('a denial is the sentence on stderr, and ends with 3', async () => {
 test('a hold is listed, resized, shown and released', async () => {
   const id = await held();
   expect((await cli.works('hold', 'list', '--account', 'lab', '--status', 'open')).out).toContain(id);
-  expect((await cli.works('hold', 'resize', id, '2.5', '--reason', 'longer')).out).toMatch(/Held: +2\.50 USD/);
+  expect((await cli.works('hold', 'resize', id, '2.5', '--reason', 'longer')).out).toMatch(
+    /Placed: +1\.20 USD\nResized: +\+1\.30 USD\nHeld: +2\.50 USD\nCharged: +0\.00 USD\nReleased/,
+  );
   expect((await cli.works('hold', 'release', id)).out).toMatch(/Released\.[\s\S]*Released: +2\.50 USD/);
   expect((await cli.works('hold', 'release', id)).out).toMatch(/Status: +released/);
   expect((await cli.works('hold', 'list', '--overdue')).out).toBe('No holds found.\n');

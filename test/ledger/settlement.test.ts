@@ -1,5 +1,6 @@
 /** What runs cost and what their holds keep: requeues, arrays, components, pauses, changes, funds. Real PostgreSQL. */
 import type { Resources } from '../../domain/job';
+import { renderAmount, toMicro } from '../../domain/money';
 import { loadFacts } from '../../ledger/story-facts';
 import { clock, CALLER, job, NOON, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
@@ -127,6 +128,56 @@ test('an array settles its tasks one by one from one hold, which keeps enough fo
   await house.say({ type: 'cancelled', jobId, task: '3', at: clock(130) });
   expect(await house.advance(holdId)).toMatchObject({ state: 'settled', closed: true, charged: '3', held: '0' });
   expect(await chargesOf(holdId)).toEqual([`${jobId}_1 usage 1`, `${jobId}_2 usage 2`]);
+});
+
+test('the numbers of a hold add up at every step: an array drawn down task by task, resized, charged beyond, corrected', async () => {
+  const [holdId, jobId] = [await house.hold({ arrayTasks: 3 }), nextJob()];
+  /** What its lines say that charges took out of the hold: not what the others leave over. */
+  const fromLines = async () => {
+    const [row] = await house.sql<{ micro: bigint }[]>`
+      select coalesce(-sum(e.amount_micro), 0)::bigint as micro
+      from ledger.entries e join ledger.transactions t using (txn_no) join ledger.holds h using (hold_no)
+      where h.hold_id = ${holdId} and e.book = 'h' and t.kind in ('charge', 'adjustment')`;
+    return row?.micro;
+  };
+  const steps: string[] = [];
+  const look = async () => {
+    const hold = await house.ledger.holds.read(holdId);
+    const { placed, resized, held, charged, chargedFromHold, released } = hold;
+    expect(placed + resized).toBe(held + chargedFromHold + released);
+    expect(chargedFromHold).toBe(await fromLines());
+    steps.push([placed, resized, held, charged, chargedFromHold, released].map(renderAmount).join(' | '));
+  };
+  const end = (task: string, hours: number) =>
+    house.say({ type: 'ended', jobId, holdId, task, startedAt: clock(0), at: clock(60 * hours) });
+
+  await look();
+  await end('1', 1);
+  await house.advance(holdId, { now: clock(61) });
+  await look();
+  await house.ledger.holds.resize(holdId, usd('3'), 'less', CALLER);
+  await look();
+  await house.ledger.holds.resize(holdId, usd('5'), 'more', CALLER);
+  await look();
+  await end('2', 2);
+  await end('3', 4);
+  await house.advance(holdId);
+  await look();
+  const [charge] = (await house.ledger.movements.list({ holdId, kinds: ['charge'] }, { limit: 1 })).rows;
+  await house.ledger.movements.adjust(
+    { transactionId: charge?.transactionId ?? '', amount: toMicro(-usd('0.5')), description: 'wrong rate' },
+    CALLER,
+  );
+  await look();
+  // placed | resized | held | charged | of it from the hold | released
+  expect(steps).toEqual([
+    '14.4 | 0 | 14.4 | 0 | 0 | 0',
+    '14.4 | -3.8 | 9.6 | 1 | 1 | 0',
+    '14.4 | -10.4 | 3 | 1 | 1 | 0',
+    '14.4 | -8.4 | 5 | 1 | 1 | 0',
+    '14.4 | -8.4 | 0 | 7 | 6 | 0',
+    '14.4 | -8.4 | 0 | 6.5 | 6 | 0',
+  ]);
 });
 
 test('three hundred tasks that ended together are charged in one look, each once, whoever looks besides', async () => {
