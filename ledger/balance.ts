@@ -111,14 +111,33 @@ export async function readFunds(sql: Sql, name: string): Promise<Fund[]> {
   return fundsOf(sql, account.account_no, account.at);
 }
 
-/** In the order in which they are drawn; the overdraft last, and only where it was ever used. */
+/**
+ * In the order in which they are drawn; the overdraft last, and only where it was ever used.
+ *
+ * What is due to expire is not shown as granted any more: as in ledger.money_of, and fund by fund as ledger.expire_account
+ * will book it, so that a fund says the same before the sweep and after it.
+ */
 async function fundsOf(sql: Sql | Tx, accountNo: bigint, at: Instant): Promise<Fund[]> {
   const rows = await sql<FundRow[]>`
+    with fund as (
+      select f.*, f.source <> 'overdraft' and f.closes_at <= ${at} as has_expired,
+        f.granted_micro - f.settled_micro - f.held_micro as free_micro
+      from ledger.funds f where f.account_no = ${accountNo}
+    ), due as (
+      select greatest(0, coalesce(sum(free_micro) filter (where has_expired), 0)
+        - coalesce(sum(settled_micro + held_micro) filter (where source = 'overdraft'), 0)) as micro
+      from fund
+    ), shown as (
+      select fund.*, case when has_expired then greatest(0, least(free_micro, due.micro
+        - coalesce(sum(free_micro) filter (where has_expired) over (
+            order by closes_at, fund_no rows between unbounded preceding and 1 preceding), 0))) else 0 end as due_micro
+      from fund cross join due
+    )
     select f.fund_id, f.source, f.label, case when f.source = 'overdraft' then a.starts_at else f.opens_at end as opens_at, f.closes_at,
-      f.granted_micro, f.settled_micro, f.held_micro,
-      case when f.opens_at > ${at} then 'upcoming' when f.closes_at <= ${at} then 'closed' else 'open' end as status
-    from ledger.funds f join ledger.accounts a on a.account_no = f.account_no
-    where f.account_no = ${accountNo} and (f.source <> 'overdraft' or f.settled_micro + f.held_micro > 0)
+      (f.granted_micro - f.due_micro)::bigint as granted_micro, f.settled_micro, f.held_micro,
+      case when f.opens_at > ${at} then 'upcoming' when f.has_expired then 'expired' else 'open' end as status
+    from shown f join ledger.accounts a on a.account_no = f.account_no
+    where f.source <> 'overdraft' or f.settled_micro + f.held_micro > 0
     order by f.closes_at, f.fund_no`;
   return rows.map((row) => ({
     fundId: row.fund_id,

@@ -335,7 +335,8 @@ export interface Fund {
   label: string;
   opensAt: Instant;
   closesAt: Instant | null;
-  status: 'upcoming' | 'open' | 'closed';
+  /** `expired`: its window has ended, and its free money is nobody's any more, booked or not yet. */
+  status: 'upcoming' | 'open' | 'expired';
   granted: Micro;
   settled: Micro;
   held: Micro;

@@ -156,7 +156,9 @@ export const FundAnswer = z
     label: z.string(),
     opens_at: Time,
     closes_at: Time.nullable(),
-    status: z.enum(['upcoming', 'open', 'closed']),
+    status: z
+      .enum(['upcoming', 'open', 'expired'])
+      .describe('expired: its window has ended; what was free in it is not shown as granted any more.'),
     granted: Money,
     settled: Money,
     held: Money,

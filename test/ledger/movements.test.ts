@@ -234,13 +234,28 @@ describe('transfers', () => {
 describe('expiry', () => {
   const closed = { opensAt: '2026-01-01T00:00:00Z', closesAt: '2026-10-01T00:00:00Z' };
 
+  /** What the rows of the funds say, and that they make the account's total. */
+  const rowsOf = async (account: string) => {
+    const { available, granted, upcoming, funds } = await balanceOf(account);
+    const sum = (of: 'available' | 'granted') => funds.reduce((total, fund) => total + fund[of], 0n);
+    expect([sum('available'), sum('granted')]).toEqual([available + upcoming, granted + upcoming]);
+    expect(await house.ledger.accounts.funds(account)).toEqual(funds);
+    return funds.map((fund) => [fund.source, fund.status, fund.granted, fund.held, fund.available]);
+  };
+
   test('takes free money only, once, and a balance says the same before and after', async () => {
     await house.account('exp', { budgetLimit: usd('10') });
     await house.ledger.movements.deposit({ account: 'exp', amount: usd('6'), ...closed }, CALLER);
     await house.hold('exp', usd('2'), { at: '2026-09-01T00:00:00Z' });
     const before = await balanceOf('exp');
+    const rows = await rowsOf('exp');
+    expect(rows).toEqual([
+      ['manual', 'expired', usd('2'), usd('2'), 0n],
+      ['base', 'open', usd('10'), 0n, usd('10')],
+    ]);
     expect(await house.ledger.movements.expireFunds()).toBe(1);
     expect(await house.ledger.movements.expireFunds()).toBe(0);
+    expect(await rowsOf('exp')).toEqual(rows);
     const after = await balanceOf('exp');
     const { granted, held, available } = after;
     expect({ granted, held, available }).toEqual({
@@ -256,10 +271,36 @@ describe('expiry', () => {
     await house.charge({ runKey: 'hpc/exp/-/-', account: 'exp-debt', cost: usd('4'), at: '2026-11-01T00:00:00Z' });
     await house.ledger.movements.deposit({ account: 'exp-debt', amount: usd('4.000001'), ...closed }, CALLER);
     expect(await balanceOf('exp-debt')).toMatchObject({ granted: usd('4'), available: 0n, overdraftUsed: 0n });
+    const rows = await rowsOf('exp-debt');
     expect(await house.ledger.movements.expireFunds()).toBe(1);
+    expect(await rowsOf('exp-debt')).toEqual(rows);
     expect(await balanceOf('exp-debt')).toMatchObject({ granted: usd('4'), available: 0n, overdraftUsed: 0n });
     const [expiry] = (await house.ledger.movements.list({ account: 'exp-debt', kinds: ['expiry'] }, { limit: 1 })).rows;
     expect(expiry).toMatchObject({ amount: 1n, effectiveAt: closed.closesAt });
+  });
+
+  test('of several funds under a debt is shown fund by fund as it will be booked', async () => {
+    await house.account('exp-rows', { onExhaustion: 'overdraft', overdraftLimit: usd('5') });
+    await house.charge({ runKey: 'hpc/exp-rows/-/-', account: 'exp-rows', cost: usd('4'), at: '2026-11-01T00:00:00Z' });
+    for (const [amount, closesAt] of [
+      ['3', '2026-08-01T00:00:00Z'],
+      ['2', '2026-09-01T00:00:00Z'],
+      ['2.5', '2026-10-01T00:00:00Z'],
+    ] as const) {
+      await house.ledger.movements.deposit(
+        { account: 'exp-rows', amount: usd(amount), opensAt: closed.opensAt, closesAt },
+        CALLER,
+      );
+    }
+    // 7.5 came too late, 4 of it covers the debt: the first fund goes whole, the second in part, the last stays.
+    const rows = await rowsOf('exp-rows');
+    expect(rows.filter(([source]) => source === 'manual')).toEqual([
+      ['manual', 'expired', 0n, 0n, 0n],
+      ['manual', 'expired', usd('1.5'), 0n, usd('1.5')],
+      ['manual', 'expired', usd('2.5'), 0n, usd('2.5')],
+    ]);
+    expect(await house.ledger.movements.expireFunds()).toBe(2);
+    expect(await rowsOf('exp-rows')).toEqual(rows);
   });
 
   test('sweeps that race expire everything once', async () => {
