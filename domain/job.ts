@@ -15,6 +15,8 @@ export interface JobRequest {
   resources: Resources;
   /** True where `tres` was given: a CPU then counts once, also under the asbb-compat preset (rulings 22). */
   fromTres: boolean;
+  /** What else was asked for in Slurm's words and costs nothing: `license/matlab`, `gres/fpga`. */
+  unbilledTres?: readonly string[];
   /** Undefined: UNLIMITED or unset; the partition's max_time (or default_time) decides. */
   wallSeconds: number | undefined;
   unlimited: boolean;

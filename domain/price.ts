@@ -50,7 +50,7 @@ export interface Estimate {
   recommendation?: string;
   /** How it was made, line by line. */
   lines: string[];
-  /** Resource kinds that cost nothing because the cluster has not begun to rate them. */
+  /** What costs nothing: kinds that the cluster has not begun to rate, and TRES that no rate can be for. */
   unbilled: string[];
   /** Why the job cannot be held for, if it cannot. */
   refusal?: { code: 'time_limit_missing' | 'unpriced'; detail: string };
@@ -99,7 +99,7 @@ export function estimate(
     confidence: CONFIDENCE[method],
     ...(method === 'asbb-compat' ? { recommendation: 'Fallback cost estimate - advisor service unavailable' } : {}),
     lines: describe(meter, request, cluster, unit, wallSeconds, cost, terms.queueWeight),
-    unbilled: [...meter.unbilled],
+    unbilled: [...meter.unbilled, ...(request.unbilledTres ?? [])],
     ...(missing.length > 0 && cluster.unpriced === 'deny'
       ? { refusal: { code: 'unpriced' as const, detail: `${missing.join('; ')}.` } }
       : {}),
@@ -159,6 +159,9 @@ function describe(
   if (request.arrayTasks > 1) lines.push(`x ${request.arrayTasks} array tasks`);
   lines.push(`= ${renderAmount(roundHalfEven(cost))} ${unit} for ${wallSeconds} s on ${cluster.name}`);
   for (const kind of meter.unbilled) lines.push(`${kind} costs nothing: ${cluster.name} has no rate for it`);
+  for (const kind of request.unbilledTres ?? []) {
+    lines.push(`${kind} costs nothing: rates are for nodes, CPUs, memory and GPUs`);
+  }
   for (const sentence of meter.missing) lines.push(sentence);
   return lines;
 }

@@ -4,7 +4,8 @@
  * Everything reads text and either understands it whole or throws a Fault that says what to write instead.
  */
 import { Fault } from './faults';
-import type { Resources } from './job';
+import type { JobRequest, Resources } from './job';
+import { nearestOf } from './nearest';
 
 export * from './slurm-job';
 export * from './slurm-time';
@@ -111,7 +112,14 @@ export interface Tres {
   gpus?: number;
   gpusByModel: Readonly<Record<string, number>>;
   memoryMib?: number;
+  /** What it mentions and nobody can have a rate for: licences, burst buffers, GRES other than GPUs. */
+  unbilled?: readonly string[];
 }
+
+/** Slurm's own kinds that cost nothing here: as they stand, and those that have a name of their own behind them. */
+const UNBILLED = ['billing', 'energy', 'vmem', 'pages'];
+const UNBILLED_OF = ['fs', 'ic', 'bb', 'license', 'gres'];
+const BILLED = ['cpu', 'mem', 'node', 'gpu', 'gres/gpu'];
 
 /** Words for "nothing" in sacct's columns. */
 const EMPTY = new Set(['', '(NULL)', 'N/A', 'NONE', 'NULL']);
@@ -123,31 +131,51 @@ const LARGEST_COUNT = 1_000_000_000;
 
 /**
  * `cpu=8,mem=24000M,node=1,billing=8,gres/gpu=2,gres/gpu:a100=2`: totals of the job. GPUs of a model are part of
- * `gres/gpu` where both stand. What is not priced (billing, energy, licences, other GRES) is left out.
+ * `gres/gpu` where both stand. What Slurm has and nobody bills (billing, energy, licences, other GRES) is named as unbilled;
+ * a name that Slurm does not have is a mistake, and so is one that stands twice: which of the two was meant?
  */
 export function readTres(text: string): Tres {
   const tres: { -readonly [K in keyof Tres]: Tres[K] } = { gpusByModel: {} };
   if (EMPTY.has(text.trim().toUpperCase())) return tres;
   const models = new Map<string, number>();
+  const seen = new Set<string>();
+  const unbilled: string[] = [];
   let plain: number | undefined;
   let memory: Memory | undefined;
   for (const part of text.trim().split(',')) {
     const equals = part.indexOf('=');
-    const name = part.slice(0, equals).trim().toLowerCase();
+    const written = part.slice(0, equals).trim().toLowerCase();
+    const name = /^gpu(:|$)/.test(written) ? `gres/${written}` : written;
     const value = part.slice(equals + 1).trim();
     if (equals < 1 || value === '') {
       throw malformed(`"${shorten(part)}" is no part of a TRES list; write it like cpu=8,mem=24000M,node=1,gres/gpu=2`);
     }
+    if (seen.has(name)) throw malformed(`"${shorten(text)}" says ${shorten(written)} twice; say it once`);
+    seen.add(name);
     if (name === 'cpu') tres.cpus = readCount(part, value);
     else if (name === 'node') tres.nodes = readCount(part, value);
     else if (name === 'mem') memory = readMemory(value);
-    else if (name === 'gres/gpu' || name === 'gpu') plain = readCount(part, value);
-    else if (name.startsWith('gres/gpu:') || name.startsWith('gpu:')) {
-      addModel(models, name.slice(name.indexOf(':') + 1), readCount(part, value), part);
-    }
+    else if (name === 'gres/gpu') plain = readCount(part, value);
+    else if (name.startsWith('gres/gpu:'))
+      addModel(models, name.slice('gres/gpu:'.length), readCount(part, value), part);
+    else if (!isUnbilled(name)) throw unknownTres(name);
+    else if (value !== '0') unbilled.push(name);
   }
   if (memory) tres.memoryMib = jobMemoryMib(memory, { nodes: tres.nodes ?? 1, cpus: tres.cpus ?? 1 });
-  return { ...tres, ...countGpus(models, plain) };
+  return { ...tres, ...countGpus(models, plain), ...(unbilled.length > 0 ? { unbilled } : {}) };
+}
+
+const isUnbilled = (name: string): boolean =>
+  UNBILLED.includes(name) || UNBILLED_OF.some((kind) => name.startsWith(`${kind}/`) && name.length > kind.length + 1);
+
+function unknownTres(name: string): Fault {
+  const slash = name.indexOf('/');
+  const known =
+    slash < 0
+      ? [...BILLED, ...UNBILLED]
+      : [...BILLED, ...UNBILLED_OF.map((kind) => `${kind}/${name.slice(slash + 1) || 'name'}`)];
+  const nearest = UNBILLED_OF.includes(name) ? `${name}/name` : nearestOf(name, known)?.name;
+  return malformed(`"${shorten(name)}" is no TRES of Slurm's; did you mean "${shorten(nearest ?? 'cpu')}"?`);
 }
 
 /**
@@ -157,13 +185,17 @@ export function readTres(text: string): Tres {
 export function readGres(text: string): Tres {
   if (EMPTY.has(text.trim().toUpperCase())) return { gpusByModel: {} };
   const models = new Map<string, number>();
+  const unbilled = new Set<string>();
   let plain: number | undefined;
   for (const part of splitOutsideBrackets(text.trim().toLowerCase())) {
     const bare = part.replace(/\([^()]*\)/g, '').trim();
     const match = /^(?:gres[:/])?([a-z0-9_.-]+)((?:[:=][a-z0-9_.-]+)*)$/.exec(bare);
     if (!match) throw malformed(`"${shorten(part)}" is no GRES; write it like gpu:4 or gpu:a100:4`);
     const words = (match[2] ?? '').split(/[:=]/).filter((word) => word !== '' && word !== 'no_consume');
-    if (match[1] !== 'gpu') continue;
+    if (match[1] !== 'gpu') {
+      unbilled.add(`gres/${match[1]}`);
+      continue;
+    }
     const last = words.at(-1);
     const hasCount = last !== undefined && /^\d+k?$/.test(last);
     const count = hasCount ? readCount(part, last) : 1;
@@ -172,7 +204,10 @@ export function readGres(text: string): Tres {
     else addModel(models, model, count, part);
   }
   const ofModels = [...models.values()].reduce((sum, count) => sum + count, 0);
-  return countGpus(models, plain === undefined ? undefined : plain + ofModels);
+  return {
+    ...countGpus(models, plain === undefined ? undefined : plain + ofModels),
+    ...(unbilled.size > 0 ? { unbilled: [...unbilled] } : {}),
+  };
 }
 
 /** What a request says in single fields, as text where Slurm has a grammar for it. */
@@ -190,7 +225,9 @@ export interface RequestedResources {
  * The resources of a whole job. `tres` wins over the single fields wherever it says something (rulings 22); counts that
  * Slurm leaves unset are one node, one CPU, no GPU.
  */
-export function readResources(asked: RequestedResources): { resources: Resources; fromTres: boolean } {
+export function readResources(
+  asked: RequestedResources,
+): { resources: Resources } & Pick<JobRequest, 'fromTres' | 'unbilledTres'> {
   const tres = asked.tres === undefined ? undefined : readTres(asked.tres);
   const gres = asked.gres === undefined ? undefined : readGres(asked.gres);
   const nodes = tres?.nodes ?? countOr(asked.nodes, 1);
@@ -200,7 +237,12 @@ export function readResources(asked: RequestedResources): { resources: Resources
   const source = tres?.gpus === undefined ? gres : tres;
   const gpusByModel = source?.gpusByModel ?? {};
   const gpus = source?.gpus ?? countOr(asked.gpus, 0);
-  return { resources: { nodes, cpus, gpus, gpusByModel, memoryMib }, fromTres: tres !== undefined };
+  const unbilled = [...new Set([...(tres?.unbilled ?? []), ...(gres?.unbilled ?? [])])];
+  return {
+    resources: { nodes, cpus, gpus, gpusByModel, memoryMib },
+    fromTres: tres !== undefined,
+    ...(unbilled.length > 0 ? { unbilledTres: unbilled } : {}),
+  };
 }
 
 const countOr = (count: number | undefined, unset: number): number =>

@@ -92,7 +92,7 @@ export interface EstimateNote {
   confidence: number;
   recommendation?: string;
   lines: string[];
-  /** Resource kinds that have no rate on this cluster and so cost nothing. */
+  /** What costs nothing: kinds that have no rate on this cluster, and TRES that no rate can be for. */
   unbilled: string[];
 }
 

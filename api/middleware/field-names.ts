@@ -7,6 +7,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
 import type { FieldError } from '../../domain/faults';
+import { nearestOf } from '../../domain/nearest';
 import { pointerTo } from './json-body';
 
 export type Dialect = 'asbb' | 'ours';
@@ -61,26 +62,10 @@ export function settleNames(
 }
 
 export function unknownName(given: string, known: readonly string[]): string {
-  const nearest = known
-    .map((name) => ({ name, distance: editDistance(given.toLowerCase().slice(0, 64), name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
+  const nearest = nearestOf(given, known);
   if (nearest === undefined) return 'is not known here; this address takes no fields';
   if (nearest.distance <= Math.max(2, Math.floor(nearest.name.length / 2))) {
     return `is not known here; did you mean "${nearest.name}"?`;
   }
   return `is not known here; known are ${known.join(', ')}`;
-}
-
-/** How many letters must be changed, added or left out to make one word of the other. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

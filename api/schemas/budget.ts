@@ -156,7 +156,9 @@ export const BudgetDecision = z
         method: z.enum(['rates', 'asbb-compat', 'unpriced']),
         confidence: z.number(),
         lines: z.array(z.string()),
-        unbilled: z.array(z.string()).describe('Resource kinds without any rate on this cluster.'),
+        unbilled: z
+          .array(z.string())
+          .describe('What costs nothing: kinds without any rate on this cluster, and TRES that no rate can be for.'),
       })
       .describe('How the estimate was made.'),
     explanation: z

@@ -46,6 +46,8 @@ const CASES: Case[] = [
   },
   { why: 'memory in parsecs', to: CHECK, body: check({ memory: '64 parsecs' }), fields: ['memory'] },
   { why: 'TRES without sense', to: CHECK, body: check({ tres: 'cpu' }), fields: ['tres'] },
+  { why: 'TRES that nobody has', to: CHECK, body: check({ tres: 'cpu=1,gpuu=4' }), fields: ['tres'] },
+  { why: 'TRES said twice', to: CHECK, body: check({ tres: 'cpu=4,cpu=8' }), fields: ['tres'] },
   { why: 'GRES without sense', to: CHECK, body: check({ gres: 'gpu::' + '!' }), fields: ['gres'] },
   { why: 'a list for job_details', to: CHECK, body: check({ job_details: [1] }), fields: ['job_details'] },
   { why: 'no components', to: CHECK, body: { account: 'a', components: [] }, fields: ['components'] },

@@ -92,6 +92,15 @@ describe('POST /budget/check', () => {
     expect({ status, available: body.available }).toEqual({ status: 200, available: true });
   });
 
+  test('what was asked for and costs nothing is named, not left out', async () => {
+    const account = await api.account('unbilled');
+    const tres = 'cpu=2,node=1,billing=2,license/matlab=1,gres/fpga=1,bb/cray=5G';
+    const asked = { account, partition: 'cpu', wall_time: '01:00:00', tres };
+    const { estimate } = (await api.post('/api/v1/budget/check', asked)).body;
+    expect(estimate.unbilled).toEqual(['billing', 'license/matlab', 'gres/fpga', 'bb/cray']);
+    expect(estimate.lines).toContain('license/matlab costs nothing: rates are for nodes, CPUs, memory and GPUs');
+  });
+
   test('asking with an estimate gives the same answer and writes nothing', async () => {
     const account = await api.account('only-asking');
     const before = await api.rowCounts();

@@ -122,15 +122,41 @@ describe('memory', () => {
 });
 
 describe('TRES and GRES', () => {
-  test('allocated TRES are read, and what is not priced is left out', () => {
-    expect(readTres('billing=12,cpu=12,gres/gpu=2,mem=31000M,node=1,energy=4,license/x=1,fs/disk=9')).toEqual({
+  test('allocated TRES are read, and what nobody bills is named', () => {
+    const text = 'billing=12,cpu=12,gres/gpu=2,mem=31000M,node=1,energy=4,license/x=1,fs/disk=9,pages=0,gres/mps:a=3';
+    expect(readTres(text)).toEqual({
       cpus: 12,
       gpus: 2,
       gpusByModel: {},
       memoryMib: 31_000,
       nodes: 1,
+      unbilled: ['billing', 'energy', 'license/x', 'fs/disk', 'gres/mps:a'],
     });
   });
+
+  test.each([
+    'cpu=4,cpu=8',
+    'CPU=4,cpu=4',
+    'mem=1G,mem=1G',
+    'gres/gpu=1,gpu=2',
+    'gpu:a100=1,gres/gpu:A100=1',
+    'license/x=1,license/x=2',
+  ])('%j says one thing twice and is refused', (text) =>
+    expect(faultOf(() => readTres(text)).message).toMatch(/ twice; say it once$/),
+  );
+
+  test.each([
+    ['gpuu=4', 'gpu'],
+    ['cpus=4', 'cpu'],
+    ['memory=4G', 'mem'],
+    ['billing1=4', 'billing'],
+    ['gres/=1', 'gres/gpu'],
+    ['license=1', 'license/name'],
+    ['licence/matlab=1', 'license/matlab'],
+    ['gre/gpu=4', 'gres/gpu'],
+  ])('%j is no TRES, and the nearest is said', (text, nearest) =>
+    expect(faultOf(() => readTres(text)).message).toContain(`did you mean "${nearest}"?`),
+  );
 
   test('GPUs of a model are part of the total where both stand', () => {
     expect(readTres('gres/gpu=4,gres/gpu:a100=4')).toMatchObject({ gpus: 4, gpusByModel: { a100: 4 } });
@@ -167,12 +193,18 @@ describe('TRES and GRES', () => {
     ['gpu:a100:no_consume:2', 2, { a100: 2 }],
     ['gpu:1g.5gb:7', 7, { '1g.5gb': 7 }],
     ['gpu:2,gpu:a100:1', 3, { a100: 1 }],
-    ['craynetwork:1,gpu:1', 1, {}],
   ])('%s is %i GPUs', (text, gpus, gpusByModel) => expect(readGres(text)).toEqual({ gpus, gpusByModel }));
 
-  test.each(['craynetwork:1', 'mps:100', '(null)', ''])('%j has no GPUs', (text) =>
-    expect(readGres(text)).toEqual({ gpusByModel: {} }),
-  );
+  test.each(['(null)', ''])('%j has no GPUs', (text) => expect(readGres(text)).toEqual({ gpusByModel: {} }));
+
+  test('GRES other than GPUs are named as unbilled', () => {
+    expect(readGres('craynetwork:1,gpu:1')).toEqual({ gpus: 1, gpusByModel: {}, unbilled: ['gres/craynetwork'] });
+    expect(readGres('mps:100')).toEqual({ gpusByModel: {}, unbilled: ['gres/mps'] });
+    expect(readResources({ tres: 'cpu=1,license/x=2', gres: 'mps:100' }).unbilledTres).toEqual([
+      'license/x',
+      'gres/mps',
+    ]);
+  });
 
   test.each(['gpu:', ':4', 'gpu:a100:4x,', 'gpu 4', 'gpu:99999999999'])(
     '%j is refused',
