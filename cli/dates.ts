@@ -5,17 +5,30 @@ import { EXIT, Stop } from './exit';
 /** `first`: a day means its first instant. `last`: it means the end of that day, so that `--end 2026-12-31` includes it. */
 export type DayEdge = 'first' | 'last';
 
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const ZONED = /(?:[Zz]|[+-]\d\d:\d\d)$/;
+
 export function readTime(option: string, text: string, zone: string, edge: DayEdge): string {
-  // Read here, for the date library takes longer to load than most commands to run.
-  const { addDays, readCivilDate, readInstant, readLocalTime, startOfDay } =
-    require('../domain/time') as typeof import('../domain/time');
+  return reading(option, zone, ({ addDays, readCivilDate, readTimeIn, startOfDay }) => {
+    if (!DAY.test(text)) return readTimeIn(text, zone).at;
+    const day = readCivilDate(text);
+    return startOfDay(edge === 'first' ? day : addDays(day, 1), zone);
+  });
+}
+
+/** For times of a cluster: without a zone they go as they are, to be read in the cluster's, which says where that is a guess. */
+export function readClusterTime(option: string, text: string): string {
+  return reading(option, "the cluster's zone", ({ readCivilDate, readTimeIn }) => {
+    if (DAY.test(text)) return `${readCivilDate(text)}T00:00:00`;
+    const { at } = readTimeIn(text, 'UTC');
+    return ZONED.test(text) ? at : text;
+  });
+}
+
+function reading(option: string, zone: string, read: (time: typeof import('../domain/time')) => string): string {
   try {
-    if (/^\d{4}-\d\d-\d\d$/.test(text)) {
-      const day = readCivilDate(text);
-      return startOfDay(edge === 'first' ? day : addDays(day, 1), zone);
-    }
-    if (/(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return readInstant(text);
-    return readLocalTime(text, zone).at;
+    // Loaded here, for the date library takes longer to load than most commands to run.
+    return read(require('../domain/time') as typeof import('../domain/time'));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     throw new Stop(EXIT.usage, `${option}: ${error.message}.`, {

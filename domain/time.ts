@@ -128,6 +128,18 @@ export function readLocalTime(text: string, timeZone: string): LocalReading {
     : { at: instantOf(later), flag: 'skipped' };
 }
 
+/** With a zone as it stands, without one on the wall clocks of `timeZone`; with a sentence where these were in doubt. */
+export function readTimeIn(text: string, timeZone: string): { at: Instant; note?: string } {
+  if (/(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return { at: readInstant(text) };
+  const { at, flag, second } = readLocalTime(text, timeZone);
+  if (flag === undefined) return { at };
+  const note =
+    flag === 'ambiguous'
+      ? `the clocks of ${timeZone} showed ${text} twice; it is taken as the first time, ${at}, not the second, ${second}`
+      : `the clocks of ${timeZone} never showed ${text}; it is taken as ${at}`;
+  return { at, note };
+}
+
 // Days ------------------------------------------------------------------------------------------------------------------
 
 export function readCivilDate(text: string): CivilDate {

@@ -10,7 +10,7 @@ import { addMicro, type Micro } from '../domain/money';
 import { estimate as price, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
-import { instantOfMs } from '../domain/time';
+import { instantOfMs, readTimeIn } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { openBatcher } from './batcher';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
@@ -198,7 +198,8 @@ function makeItem(
   book: PriceBook,
   cluster: NumberedCluster,
 ): Item {
-  const at = request.at ?? instantOfMs(Date.now());
+  const asked = request.at === undefined ? undefined : readTimeIn(request.at, cluster.timeZone);
+  const at = asked?.at ?? instantOfMs(Date.now());
   const own = account.multiplierMicro === null ? {} : { holdMultiplier: decimalOf(account.multiplierMicro) };
   const estimates = request.components.map((component) => price(component, cluster, book.rates, account.unit, at, own));
   const first = estimates[0];
@@ -214,7 +215,7 @@ function makeItem(
     unit: account.unit,
     multiplier: account.multiplierMicro === null ? null : account.multiplierMicro.toString(),
     catalog: book.version.toString(),
-    at: request.at ?? null,
+    at: asked?.at ?? null,
     user: request.user ?? null,
     cluster_no: cluster.clusterNo,
     pre_refusal: refused?.refusal ?? null,
@@ -236,7 +237,7 @@ function makeItem(
       wallSeconds: estimates.map(({ wallSeconds }) => wallSeconds),
       ...(uncapped > first.hold ? { uncappedHold: uncapped.toString() } : {}),
       estimate: noteOf(estimates),
-      ...(request.at === undefined ? {} : { at: request.at }),
+      ...(asked === undefined ? {} : asked),
       ...(request.details === undefined ? {} : { details: request.details }),
     },
   };

@@ -21,6 +21,8 @@ export interface RecordedRequest extends StoredRequest {
   uncappedHold?: string;
   estimate: EstimateNote;
   at?: Instant;
+  /** How it was read. */
+  note?: string;
   details?: Record<string, unknown>;
 }
 
@@ -75,6 +77,7 @@ export function renderDecision(
     estimate: request.estimate,
     ...(refused ? { explanation: refused.explanation } : {}),
     at,
+    ...(request.note === undefined ? {} : { note: request.note }),
     replayed,
   };
 }

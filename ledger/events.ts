@@ -4,10 +4,10 @@ import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
 import { parseReportedCost, ZERO } from '../domain/money';
-import { epochMicros, readInstant } from '../domain/time';
+import { epochMicros, readTimeIn } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
-import type { PriceBooks } from './price-book';
+import type { NumberedCluster, PriceBooks } from './price-book';
 import type { Caller, EventReceipt, JobEvent, PriceBook } from './types';
 
 /** More in one transaction only makes others wait for its locks. */
@@ -35,16 +35,17 @@ export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): R
     const rows = await eventRows(events, prices);
     const receipts: EventReceipt[] = [];
     for (let start = 0; start < events.length; start += CHUNK) {
-      const chunk = events.slice(start, start + CHUNK);
-      const batch = JSON.stringify(rows.slice(start, start + CHUNK));
+      const chunk = rows.slice(start, start + CHUNK);
+      const batch = JSON.stringify(chunk);
       const [row] = await ask(
         () => sql<{ receipts: RawReceipt[] }[]>`
           select ledger.record_events(${batch}::text::jsonb, ${caller.principal}, ${caller.principal}) as receipts`,
       );
-      for (const [i, { cluster, jobId }] of chunk.entries()) {
-        const receipt = row?.receipts[i];
-        if (!receipt) throw new Error('ledger.record_events gave no receipt');
-        receipts.push({ cluster, jobId, ...receipt });
+      for (const [i, { facts }] of chunk.entries()) {
+        const [event, receipt] = [events[start + i], row?.receipts[i]];
+        if (!event || !receipt) throw new Error('ledger.record_events gave no receipt');
+        const { cluster, jobId } = event;
+        receipts.push({ cluster, jobId, ...receipt, ...(facts.note === undefined ? {} : { note: facts.note }) });
       }
     }
     return receipts;
@@ -54,8 +55,8 @@ export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): R
 /** Events as ledger.record_events reads them. `malformed_request`, `cluster_not_found`. */
 export async function eventRows(events: readonly EventToRecord[], prices: PriceBooks) {
   for (const [i, { cost }] of events.entries()) requireCost(cost, i);
-  const clusterNos = await numbersOf(new Set(events.map(({ cluster }) => cluster)), prices);
-  return events.map((event, i) => rowOf(event, i, clusterNos.get(event.cluster) ?? 0));
+  const clusters = await clustersOf(new Set(events.map(({ cluster }) => cluster)), prices);
+  return events.map((event, i) => rowOf(event, i, clusters(event.cluster)));
 }
 
 /** What cannot be charged must not be recorded: the story of its job could never go on. */
@@ -67,27 +68,35 @@ function requireCost(cost: string | undefined, i: number): void {
 }
 
 /** Nothing of a batch is recorded where a cluster is unknown: the sender keeps it and sends it again. */
-async function numbersOf(names: ReadonlySet<string>, prices: PriceBooks): Promise<Map<string, number>> {
+async function clustersOf(
+  names: ReadonlySet<string>,
+  prices: PriceBooks,
+): Promise<(name: string) => Pick<NumberedCluster, 'clusterNo' | 'timeZone'>> {
   const known = (book: PriceBook) => [...names].every((name) => book.clusters.has(name));
   let book = await prices.current();
   if (!known(book)) book = await prices.upToDate();
-  return new Map(
-    [...names].map((name) => {
-      const cluster = book.clusters.get(name);
-      if (!cluster) {
-        throw new Fault('cluster_not_found', `There is no cluster "${name}"; nothing of this batch was recorded.`, {
-          facts: { cluster: name },
-        });
-      }
-      return [name, cluster.clusterNo];
-    }),
-  );
+  const clusterOf = (name: string) => {
+    const cluster = book.clusters.get(name);
+    if (cluster) return cluster;
+    throw new Fault('cluster_not_found', `There is no cluster "${name}"; nothing of this batch was recorded.`, {
+      facts: { cluster: name },
+    });
+  };
+  for (const name of names) clusterOf(name);
+  return clusterOf;
 }
 
-function rowOf(event: EventToRecord, i: number, clusterNo: number) {
-  const at = readInstant(event.at);
-  const submittedAt = event.submittedAt ?? (event.type === 'submitted' ? event.at : undefined);
-  const startedAt = event.startedAt === undefined ? undefined : readInstant(event.startedAt);
+function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, 'clusterNo' | 'timeZone'>) {
+  const notes = new Set<string>();
+  const read = (text: string): string => {
+    const { at, note } = readTimeIn(text, cluster.timeZone);
+    if (note !== undefined) notes.add(note);
+    return at;
+  };
+  const at = read(event.at);
+  const submitted = event.submittedAt ?? (event.type === 'submitted' ? event.at : undefined);
+  const submittedAt = submitted === undefined ? undefined : read(submitted);
+  const startedAt = event.startedAt === undefined ? undefined : read(event.startedAt);
   const facts = {
     startedAt: startedAt === undefined ? undefined : Number(epochMicros(startedAt)),
     endState: event.endState,
@@ -103,12 +112,12 @@ function rowOf(event: EventToRecord, i: number, clusterNo: number) {
   const content = event.once ?? JSON.stringify([event.type, task, at, facts], sortKeys);
   return {
     i,
-    cluster_no: clusterNo,
+    cluster_no: cluster.clusterNo,
     job_id: event.jobId,
     type: event.type,
     task,
     at,
-    submitted_at: submittedAt === undefined ? undefined : readInstant(submittedAt),
+    submitted_at: submittedAt,
     started_at: startedAt,
     hold_id: event.holdId,
     hold_key: event.holdKey,
@@ -116,7 +125,8 @@ function rowOf(event: EventToRecord, i: number, clusterNo: number) {
     user: event.user,
     partition: event.partition,
     name: event.name,
-    facts: { ...facts, raw: event.raw },
+    // Not part of what makes it the same event: the same time may have been written with its zone before.
+    facts: { ...facts, note: notes.size > 0 ? [...notes].join('; ') : undefined, raw: event.raw },
     fingerprint: createHash('sha256').update(content).digest('hex'),
     new_hold_id: `txn_${nextUlid()}`,
   };

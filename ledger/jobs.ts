@@ -256,6 +256,7 @@ interface EventRow {
     suspendedSeconds?: number;
     cost?: string;
     correction?: boolean;
+    note?: string;
   };
 }
 
@@ -288,6 +289,7 @@ const eventsOf = (rows: readonly EventRow[], { cluster }: AskedRow): JobStory['e
     ...(facts.suspendedSeconds === undefined ? {} : { suspendedSeconds: facts.suspendedSeconds }),
     ...(facts.cost === undefined ? {} : { cost: facts.cost }),
     ...(facts.correction === undefined ? {} : { correction: facts.correction }),
+    ...(facts.note === undefined ? {} : { note: facts.note }),
   }));
 
 interface DecisionRow {

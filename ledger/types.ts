@@ -40,7 +40,7 @@ export interface CheckRequest {
   user?: string;
   jobId?: string;
   jobName?: string;
-  /** A backdated check (rulings 18). Undefined: now. */
+  /** A backdated check (rulings 18). Undefined: now. Without a zone: on the clocks of the cluster. */
   at?: Instant;
   details?: Record<string, unknown>;
 }
@@ -84,6 +84,8 @@ export interface Decision {
   /** Facts of a no: which limit, by how much, what would fit, when the next money arrives. Amounts are decimal strings. */
   explanation?: Facts;
   at: Instant;
+  /** How `at` was read, where the clocks of the cluster left a doubt (rulings 17). */
+  note?: string;
   replayed: boolean;
 }
 
@@ -487,7 +489,10 @@ export interface Catalog {
 
 // Jobs -----------------------------------------------------------------------------------------------------------------
 
-/** One thing that happened to a job, as a scheduler told it. Late, repeated and out of order are ordinary. */
+/**
+ * One thing that happened to a job, as a scheduler told it. Late, repeated and out of order are ordinary. Times without a
+ * zone are on the clocks of the cluster.
+ */
 export interface JobEvent {
   type: JobEventType;
   cluster: string;
@@ -521,6 +526,8 @@ export interface EventReceipt {
   jobId: string;
   holdId?: TransactionId;
   detail?: string;
+  /** How a time of it was read, where the clocks of the cluster left a doubt (rulings 17). */
+  note?: string;
 }
 
 export interface Run {
@@ -573,7 +580,7 @@ export interface JobStory extends Omit<Job, 'state'> {
   decision?: JobDecision;
   hold?: Hold;
   runs: Run[];
-  events: (Omit<JobEvent, 'raw'> & { recordedAt: Instant })[];
+  events: (Omit<JobEvent, 'raw'> & Pick<EventReceipt, 'note'> & { recordedAt: Instant })[];
   /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];
   waitsFor?: string;

@@ -34,6 +34,7 @@ export const renderDecision = (decision: Decision): z.infer<typeof BudgetDecisio
   },
   explanation: decision.explanation,
   at: decision.at,
+  note: decision.note,
   replayed: decision.replayed,
 });
 

@@ -97,6 +97,7 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
     suspended_seconds: event.suspendedSeconds,
     cost: event.cost,
     correction: event.correction,
+    note: event.note,
   })),
   transactions: story.transactions.map(renderTransaction),
 });
@@ -113,6 +114,7 @@ export function renderReceipts(receipts: EventReceipt[]): z.infer<typeof JobEven
       job_id: receipt.jobId,
       transaction_id: receipt.holdId,
       detail: receipt.detail,
+      note: receipt.note,
     })),
   };
 }

@@ -5,9 +5,9 @@ import { readArrayTasks, readGres, readMemory, readTimeLimit, readTres } from '.
 import {
   AccountName,
   ClusterName,
+  ClusterTime,
   Cost,
   IdempotencyKey,
-  Instant,
   JsonObject,
   Money,
   PartitionName,
@@ -110,7 +110,9 @@ export const BudgetCheckRequest = z
       .max(128)
       .optional()
       .describe('A heterogeneous job, all or nothing; replaces partition, nodes, cpus and the like above.'),
-    at: Instant.optional().describe('Decide as if asked then: for logs that are replayed and spools that come late.'),
+    at: ClusterTime.optional().describe(
+      `Decide as if asked then: for logs that are replayed and spools that come late. ${ClusterTime.meta()?.description}`,
+    ),
     idempotency_key: IdempotencyKey.optional(),
   })
   .superRefine((job, context) => {
@@ -168,6 +170,10 @@ export const BudgetDecision = z
         'Of a no: which limit, by how much, what would fit, when the next money arrives. Amounts are decimal strings.',
       ),
     at: Time,
+    note: z
+      .string()
+      .optional()
+      .describe('How the time that was asked for was read, where that could be done in two ways.'),
     replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
   })
   .meta({ id: 'BudgetDecision' });

@@ -7,7 +7,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
-import { compareInstants, readInstant, readTimeZone } from '../../domain/time';
+import { compareInstants, readInstant, readTimeIn, readTimeZone } from '../../domain/time';
 import { type Micro, parseAmount, parseReportedCost, renderAmount } from '../../domain/money';
 
 /** The text of a number or of a string; undefined for everything else. */
@@ -207,6 +207,29 @@ export const Instant = z
     }
   })
   .meta({ type: 'string', format: 'date-time', description: 'RFC 3339 with zone; kept to the microsecond.' });
+
+/**
+ * A time of something that happened on a cluster. Without a zone it stays as it was written, for only the ledger knows the
+ * cluster's zone, and says where that leaves a doubt (rulings 17).
+ */
+export const ClusterTime = z
+  .string()
+  .transform((value, context) => {
+    try {
+      if (/[Zz]$|[+-]\d\d:\d\d$/.test(value)) return readInstant(value);
+      readTimeIn(value, 'UTC');
+      return value;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      context.addIssue({ code: 'custom', message: `must be a time like 2026-03-02T14:31:51Z: ${error.message}` });
+      return z.NEVER;
+    }
+  })
+  .meta({
+    type: 'string',
+    description:
+      "RFC 3339, kept to the microsecond. Without a zone (2026-03-02T14:31:51) it is read in the cluster's; an hour that its clocks showed twice is taken as the first, and the answer says so in a note.",
+  });
 
 /** For checks across fields: they run although single fields are wrong, so that every mistake is named at once. */
 export const alongside = {

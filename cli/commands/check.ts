@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
-import { readTime } from '../dates';
+import { readClusterTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
 import type { Act, Session } from '../session';
-import type { CheckBody, Cluster, Decision } from '../wire';
+import type { CheckBody, Decision } from '../wire';
 
 interface CheckOptions {
   account: string;
@@ -30,11 +30,6 @@ interface CheckOptions {
 const whole = (text: string | undefined): number | string | undefined =>
   text !== undefined && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
 
-async function zoneOfCluster(session: Session, cluster: string | undefined): Promise<string> {
-  if (cluster === undefined) return 'UTC';
-  return (await session.client.get<Cluster>(`/api/v1/clusters/${encodeURIComponent(cluster)}`)).time_zone;
-}
-
 function showYes(session: Session, decision: Decision, held: boolean): void {
   const { unit } = decision;
   session.line(session.paint('green', held ? `Held: ${decision.message}` : 'Yes, this job may start.'));
@@ -46,6 +41,7 @@ function showYes(session: Session, decision: Decision, held: boolean): void {
     ['Available now', moneyIn(decision.details.account_balance, unit)],
     [held ? 'Remaining' : 'Would remain', moneyIn(decision.budget_remaining, unit)],
     ['Transaction', decision.transaction_id],
+    ['Note', decision.note],
     ['Answer', decision.replayed ? 'given before to the same key' : undefined],
   ]);
 }
@@ -95,7 +91,7 @@ A no goes to stderr with its reason, and the command ends with 3.
     )
     .action(
       act(async (session, options: CheckOptions) => {
-        const at = options.at && readTime('--at', options.at, await zoneOfCluster(session, options.cluster), 'first');
+        const at = options.at && readClusterTime('--at', options.at);
         const body: Partial<Record<keyof CheckBody, unknown>> = {
           account: options.account,
           partition: options.partition,
@@ -122,7 +118,9 @@ A no goes to stderr with its reason, and the command ends with 3.
           showYes(session, decision, holds);
           showEstimate(session, decision);
         });
-        if (!decision.available) throw new Stop(EXIT.denied, decision.message);
+        if (!decision.available) {
+          throw new Stop(EXIT.denied, decision.message, { hints: decision.note === undefined ? [] : [decision.note] });
+        }
       }),
     );
 }

@@ -57,6 +57,7 @@ function eventMoment(event: JobStory['events'][number]): Moment {
     event.time_limit_seconds === undefined ? undefined : `limit ${wallTime(event.time_limit_seconds)}`,
     event.cost === undefined ? undefined : `cost ${event.cost}`,
     event.correction ? 'correction' : undefined,
+    event.note,
   ];
   return { at: event.at, what: event.type.replaceAll('_', ' '), detail: facts.filter(Boolean).join(', ') };
 }

@@ -2,11 +2,11 @@ import { Option, type Command } from 'commander';
 import { JOB_EVENT_TYPES, JOB_STATES } from '../../domain/job';
 import { path } from '../client';
 import { unitColumns } from '../columns';
-import { readTime } from '../dates';
+import { readClusterTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { clock, money } from '../format';
 import type { Act, PageOptions } from '../session';
-import type { Cluster, EventBody, EventReceipts, Job, JobStory } from '../wire';
+import type { EventBody, EventReceipts, Job, JobStory } from '../wire';
 import { showStory, stateColor } from './job-story';
 
 interface ListOptions extends PageOptions {
@@ -177,14 +177,12 @@ Examples:
     .action(
       act(async (session, text: string, type: string, options: EventOptions) => {
         const { cluster, jobId } = readJobName(text);
-        const dated = options.at !== undefined || options.submitted !== undefined;
-        const zone = dated ? (await session.client.get<Cluster>(path`/api/v1/clusters/${cluster}`)).time_zone : 'UTC';
         const event: Partial<Record<keyof EventBody, unknown>> = {
           type,
           cluster,
           job_id: jobId,
-          at: options.at === undefined ? session.io.now().toISOString() : readTime('--at', options.at, zone, 'first'),
-          submitted_at: options.submitted && readTime('--submitted', options.submitted, zone, 'first'),
+          at: options.at === undefined ? session.io.now().toISOString() : readClusterTime('--at', options.at),
+          submitted_at: options.submitted && readClusterTime('--submitted', options.submitted),
           task: options.task,
           transaction_id: options.hold,
           hold_key: options.key,
@@ -213,6 +211,7 @@ Examples:
             ['Job', `${receipt?.cluster}/${receipt?.job_id}`],
             ['Hold', receipt?.transaction_id],
             ['Detail', receipt?.detail],
+            ['Note', receipt?.note],
           ]);
         });
       }),

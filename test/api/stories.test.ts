@@ -115,6 +115,47 @@ test('events come twice and backwards, and cost the same', async () => {
   expect(await story('102')).toMatchObject({ state: 'settled', charged: 0.5, held: 0 });
 });
 
+describe("times without a zone are on the cluster's clocks", () => {
+  const TWICE =
+    'the clocks of America/Chicago showed 2026-11-01T01:30:00 twice; it is taken as the first time, ' +
+    '2026-11-01T06:30:00Z, not the second, 2026-11-01T07:30:00Z';
+  const NEVER = 'the clocks of America/Chicago never showed 2026-03-08T02:30:00; it is taken as 2026-03-08T08:30:00Z';
+
+  test('an hour that they showed twice is the first, and the receipt and the story say so', async () => {
+    const transaction_id = await held();
+    const events = [
+      { ...started, job_id: 108, transaction_id, at: '2026-10-31T12:00:00' },
+      { ...ended, job_id: 108, started_at: '2026-10-31T12:00:00', at: '2026-11-01T01:30:00' },
+    ];
+    const { body } = await tell(...events);
+    expect(body.receipts.map(({ note }: Body) => note)).toEqual([undefined, TWICE]);
+    const told = (await story('108')).events;
+    expect(told.map(({ at, note }: Body) => [at, note])).toEqual([
+      ['2026-10-31T17:00:00Z', undefined],
+      ['2026-11-01T06:30:00Z', TWICE],
+    ]);
+    expect(told[1].started_at).toBe('2026-10-31T17:00:00Z');
+    const zoned = { ...ended, job_id: 108, started_at: '2026-10-31T17:00:00Z', at: '2026-11-01T01:30:00-05:00' };
+    expect((await tell(zoned)).body).toMatchObject({ duplicates: 1 }); // The same moment is the same event.
+  });
+
+  test('an hour that they jumped over is said to be none', async () => {
+    const { body } = await tell({ ...started, job_id: 109, account: 'lab', at: '2026-03-08T02:30:00' });
+    expect(body.receipts).toMatchObject([{ note: NEVER }]);
+  });
+
+  test('a check says how its time was read, also when it is replayed and in the story', async () => {
+    const asked = { account: 'lab', ...JOB, job_id: 110, at: '2026-11-01T01:30:00', idempotency_key: 'twice' };
+    const first = (await api.post('/api/v1/budget/check', asked)).body;
+    expect(first).toMatchObject({ available: true, at: '2026-11-01T06:30:00Z', note: TWICE });
+    expect((await api.post('/api/v1/budget/check', asked)).body).toEqual({ ...first, replayed: true });
+    expect((await story('110')).decision).toMatchObject({ note: TWICE });
+    const sure = await api.post('/api/v1/budget/estimate', { account: 'lab', ...JOB, at: '2026-11-02T01:30' });
+    expect(sure.body.at).toBe('2026-11-02T07:30:00Z');
+    expect(sure.body).not.toHaveProperty('note');
+  });
+});
+
 test('the job may carry the key instead of the id: an answer lost at the deadline loses nothing', async () => {
   const transaction_id = await held({ idempotency_key: 'stamped' });
   const { body } = await tell({ ...started, job_id: 103, hold_key: 'stamped' });

@@ -90,6 +90,18 @@ test("a job's story says what was decided, a no in its whole sentence", async ()
   expect(out).toContain(`Decision:   ${denied.err.trim()}`);
 });
 
+test('a time that the clocks of the cluster showed twice is said to be one, by the command and in the story', async () => {
+  const said = /the clocks of America\/Chicago showed 2026-11-01T01:30 twice/;
+  const at = ['--at', '2026-11-01T01:30'];
+  const hold = await held('--job-id', '504', ...at);
+  expect((await cli.works('check', ...JOB, ...at)).out).toMatch(said);
+  expect((await cli.works('job', 'event', 'default/504', 'started', ...at, '--hold', hold)).out).toMatch(said);
+  const [event] = ((await cli.works('job', 'show', 'default/504', '--json')).json as { events: { at: string }[] })
+    .events;
+  expect(event?.at).toBe('2026-11-01T06:30:00Z');
+  expect((await cli.works('job', 'show', 'default/504')).out).toMatch(said);
+});
+
 test('a cost is reported once; another one only as a correction; part of it is refunded', async () => {
   const hold = await held();
   const first = await cli.works('reconcile', '601', '--transaction', hold, '--actual-cost', '0.75');
