@@ -1,4 +1,7 @@
-/** Requests and answers for the documentation: contract 3's own. */
+/**
+ * Requests and answers for the documentation: contract 3's own, on a cluster that rates CPUs and GPUs.
+ * test/api/examples.test.ts asks the same and gets the same.
+ */
 
 export const CHECK_EXAMPLE = {
   account: 'climate-ml',
@@ -27,7 +30,18 @@ export const DECISION_EXAMPLE = {
   budget_remaining: 950.2,
   confidence: 0.9,
   details: { account_balance: 1000, current_hold: 49.8, hold_percentage: 1.2, advisor_confidence: 0.9 },
-  estimate: { method: 'rates', confidence: 0.9, lines: ['16 CPUs for 4 hours at 0.10: 6.40'], unbilled: ['memory'] },
+  estimate: {
+    method: 'rates',
+    confidence: 0.9,
+    lines: [
+      '16 cpu x 4 h x 0.1 USD',
+      '4 gpu x 4 h x 2.19375 USD',
+      '= 41.5 USD for 14400 s on default',
+      'node costs nothing: default has no rate for it',
+      'mem costs nothing: default has no rate for it',
+    ],
+    unbilled: ['node', 'mem'],
+  },
   at: '2026-03-02T14:05:11Z',
   replayed: false,
 };
