@@ -15,10 +15,3 @@ export interface Io {
   interrupted: AbortSignal;
   now(): Date;
 }
-
-/** What the global options say about the way results are shown. */
-export interface Taste {
-  json: boolean;
-  color: boolean;
-  utc: boolean;
-}

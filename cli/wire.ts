@@ -30,4 +30,3 @@ export type AuditReport = z.output<typeof system.AuditAnswer>;
 export type SealReport = z.output<typeof system.SealAnswer>;
 export type Recovery = z.output<typeof system.RecoverAnswer>;
 export type Health = z.output<typeof system.HealthAnswer>;
-export type ServerVersion = z.output<typeof system.VersionAnswer>;

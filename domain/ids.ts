@@ -6,7 +6,6 @@ export type FundId = `fund_${string}`;
 const ULID = '[0-9A-HJKMNP-TV-Z]{26}';
 
 export const TRANSACTION_ID = new RegExp(`^txn_${ULID}$`);
-export const FUND_ID = new RegExp(`^fund_${ULID}$`);
 
 export const isTransactionId = (text: string): text is TransactionId => TRANSACTION_ID.test(text);
 

@@ -18,17 +18,6 @@ const NO_VAL_FAMILY = 4_294_967_290;
 /** Slurm's NO_VAL family, as an unsigned number or, cast by its plugin, as zero or a negative one (contract 3.1, 8.2). */
 export const isUnsetCount = (count: number): boolean => count <= 0 || count >= NO_VAL_FAMILY;
 
-/** CPUs by node as in SLURM_JOB_CPUS_PER_NODE: `16(x2),8` is 40. */
-export function readCpusPerNode(text: string): number {
-  let total = 0;
-  for (const part of text.trim().split(',')) {
-    const match = /^(\d{1,6})(?:\(x(\d{1,6})\))?$/.exec(part);
-    if (!match) throw malformed(`"${shorten(text)}" does not count CPUs; it looks like 16(x2),8`);
-    total += Number(match[1]) * Number(match[2] ?? 1);
-  }
-  return total;
-}
-
 // Memory ------------------------------------------------------------------------------------------------------------------
 
 /** What was asked for, and for what: the whole job, each node, or each CPU. */

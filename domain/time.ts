@@ -53,12 +53,6 @@ export function epochMicros(instant: Instant): bigint {
   return BigInt(Date.parse(`${instant.slice(0, dot)}Z`)) * 1000n + BigInt(fraction.slice(0, 6));
 }
 
-/** Milliseconds since 1970, rounded down. */
-export const epochMs = (instant: Instant): number => Number(floorDivide(epochMicros(instant), 1000n));
-
-/** Seconds since 1970, rounded down. */
-export const epochSeconds = (instant: Instant): number => Number(floorDivide(epochMicros(instant), MICROS_PER_SECOND));
-
 export function instantOfMicros(micros: bigint): Instant {
   const seconds = floorDivide(micros, MICROS_PER_SECOND);
   const rest = micros - seconds * MICROS_PER_SECOND;
@@ -69,10 +63,6 @@ export function instantOfMicros(micros: bigint): Instant {
 export const instantOfMs = (ms: number): Instant => instantOfMicros(BigInt(ms) * 1000n);
 
 export const instantOfSeconds = (seconds: number): Instant => instantOfMicros(BigInt(seconds) * MICROS_PER_SECOND);
-
-/** The instant `seconds` (whole, either sign) away. */
-export const addSeconds = (instant: Instant, seconds: number): Instant =>
-  instantOfMicros(epochMicros(instant) + BigInt(seconds) * MICROS_PER_SECOND);
 
 export const compareInstants = (a: Instant, b: Instant): -1 | 0 | 1 => {
   const difference = epochMicros(a) - epochMicros(b);
@@ -152,9 +142,6 @@ export function readCivilDate(text: string): CivilDate {
 /** The first instant of a day in a zone; one o'clock where the clocks jump at midnight. */
 export const startOfDay = (date: CivilDate, timeZone: string): Instant =>
   instantOf(Temporal.PlainDate.from(date).toZonedDateTime(timeZone));
-
-export const civilDateOf = (instant: Instant, timeZone: string): CivilDate =>
-  zoned(epochMicros(instant), timeZone).toPlainDate().toString();
 
 export const addDays = (date: CivilDate, days: number): CivilDate =>
   Temporal.PlainDate.from(date).add({ days }).toString();

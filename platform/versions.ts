@@ -3,9 +3,6 @@
 /** The Temporal CLI that `go install` and the vendor's download give us. The last tag that `go install` accepts. */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
 
-/** What that CLI carries inside; names the file of the embedded Temporal where a binary does not say its own. */
-export const TEMPORAL_SERVER_VERSION = '1.29.1';
-
 /** The oldest Temporal server our workflows are tested with: an older `temporal` on PATH is passed over. */
 export const TEMPORAL_SERVER_MIN = '1.29.0';
 

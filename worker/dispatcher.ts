@@ -53,8 +53,6 @@ export interface DispatcherOptions {
 export interface Dispatcher {
   /** Stops claiming, waits for the calls in flight, and gives back what was not carried yet. */
   stop(): Promise<void>;
-  /** Looks at the outbox now. */
-  nudge(): void;
   readonly stats: Readonly<DispatcherStats>;
 }
 
@@ -219,7 +217,6 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const running = run();
   return {
     stats,
-    nudge: () => pause.end(),
     stop: async () => {
       stopping = true;
       pause.end();

@@ -1,7 +1,7 @@
 /** `sacct -P`: with a header, without one, and as real logs look. */
 import fc from 'fast-check';
 import { eventsOf, readColumns, readSacct, type SacctLine, type SacctRecord } from '../../domain/sacct';
-import { epochSeconds } from '../../domain/time';
+import { epochSeconds } from '../helpers/instants';
 import { faultOf } from './only-faults';
 
 const ZONE = 'America/New_York';

@@ -4,7 +4,6 @@ import {
   isUnsetCount,
   jobMemoryMib,
   readArrayTasks,
-  readCpusPerNode,
   readElapsed,
   readGres,
   readJobId,
@@ -234,12 +233,6 @@ describe('TRES and GRES', () => {
     expect([0, -1, 4_294_967_290, 4_294_967_295, 1e300].map(isUnsetCount)).toEqual([true, true, true, true, true]);
     expect([1, 4_294_967_289].map(isUnsetCount)).toEqual([false, false]);
   });
-
-  test('CPUs by node are added up', () => {
-    expect(readCpusPerNode('16(x2),8')).toBe(40);
-    expect(readCpusPerNode('48')).toBe(48);
-    faultOf(() => readCpusPerNode('16(x2'));
-  });
 });
 
 describe('states', () => {
@@ -296,17 +289,7 @@ describe('job ids', () => {
 });
 
 test('whatever the text, every parser answers with a value or a fault', () => {
-  const parsers = [
-    readTimeLimit,
-    readElapsed,
-    readMemory,
-    readTres,
-    readGres,
-    readState,
-    readJobId,
-    readArrayTasks,
-    readCpusPerNode,
-  ];
+  const parsers = [readTimeLimit, readElapsed, readMemory, readTres, readGres, readState, readJobId, readArrayTasks];
   fc.assert(
     fc.property(strangeText('0123456789-:=,./_[]()%+xMGTnckgpuresmodbatcUNLIMITED '), (text) => {
       for (const parser of parsers) readOrFault<unknown>(parser, text);

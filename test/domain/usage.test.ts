@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { renderAmount, toMicro, ZERO } from '../../domain/money';
 import { cutDays, cutUsage, estimate, spread, type ClusterTerms, type DatedRate } from '../../domain/price';
 import type { Resources } from '../../domain/job';
-import { epochMicros, epochSeconds, instantOfMicros, instantOfSeconds } from '../../domain/time';
+import { epochMicros, instantOfMicros, instantOfSeconds } from '../../domain/time';
+import { epochSeconds } from '../helpers/instants';
 import {
   UNIT,
   clusterWith,

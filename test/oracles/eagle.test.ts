@@ -3,7 +3,7 @@ import { toMicro, ZERO } from '../../domain/money';
 import { cutUsage, estimate, type ClusterTerms, type DatedRate } from '../../domain/price';
 import { eventsOf, readSacct, type SacctRecord } from '../../domain/sacct';
 import { renderDuration } from '../../domain/slurm';
-import { epochSeconds } from '../../domain/time';
+import { epochSeconds } from '../helpers/instants';
 import { readCsv, readData } from './data';
 
 const ZONE = 'America/Denver';

@@ -5,7 +5,7 @@
 import { renderAmount, toMicro, ZERO, type Micro } from '../../domain/money';
 import { cutUsage, type ClusterTerms, type DatedRate } from '../../domain/price';
 import { readSacct, type SacctRecord } from '../../domain/sacct';
-import { civilDateOf } from '../../domain/time';
+import { civilDateOf } from '../helpers/instants';
 import { readCsv, readData } from './data';
 
 /** The log has no zone; XDMoD cuts at midnight of its own clock, and any zone without summer time does the same. */
