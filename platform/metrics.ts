@@ -56,6 +56,11 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     usedInAll: gauge('asbb_budget_used_total', 'Money settled in all accounts', ['unit']),
   };
 
+  // Contract §11 promises these names to ASBB's dashboards. Nothing counts yet, and they say so.
+  counter('asbb_allocations_total', 'Deposits made by a schedule. 0: there are no schedules yet');
+  gauge('asbb_alerts_active', 'Alerts that are not resolved. Empty: there are no alerts yet', ['type', 'severity']);
+  counter('asbb_advisor_requests_total', 'Questions to an advisor. Empty: there is no advisor yet', ['result']);
+
   const collectors: (() => Promise<void> | void)[] = [];
   const failedCollections = counter('bursar_scrape_errors_total', 'Figures that could not be read for a scrape');
 
@@ -71,9 +76,6 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     // Movements
     transactions: counter('asbb_transactions_total', 'Transactions written, by type', ['type']),
     reconciliations: counter('asbb_reconciliations_total', 'Reconciliations answered', ['result']),
-    allocations: counter('asbb_allocations_total', 'Money deposited on a schedule, times'),
-    alerts: gauge('asbb_alerts_active', 'Alerts that are not resolved', ['type', 'severity']),
-    advisorRequests: counter('asbb_advisor_requests_total', 'Questions to the advisor', ['result']),
 
     // Jobs and their stories
     jobEvents: counter('bursar_job_events_total', 'Job events received', ['type', 'status']),
