@@ -43,7 +43,7 @@ export function openApiDocument(operations: readonly ListedOperation[]): Json {
       summary: 'Budgets and allocations for shared compute.',
       description:
         "Amounts are JSON numbers in whole units of the account (named by `unit` in every answer), exact, with at most six decimals, below 2^33. Requests may send them as decimal strings. Times are RFC 3339. Lists are bare arrays; the Link header leads to the next page. Errors are RFC 9457 problems that carry ASBB's error as well.",
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
     tags: [...new Set(operations.map(({ spec }) => spec.tag))].map((name) => ({ name })),

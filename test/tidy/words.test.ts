@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { openApiDocument } from '../../api/openapi';
 import { FAULTS } from '../../domain/faults';
 
 const ROOT = resolve(__dirname, '../..');
@@ -83,4 +84,16 @@ test('every relative link in the documents leads somewhere', () => {
       .map((target) => `${path} -> ${target}`),
   );
   expect(broken).toEqual([]);
+});
+
+test('the licence is the same wherever it is named', () => {
+  const [title, , copyright] = readFileSync(join(ROOT, 'LICENSE'), 'utf8').split('\n');
+  const { license } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { license: string };
+  const { info } = openApiDocument([]) as { info: { license: { identifier: string } } };
+  expect({ title, copyright, license, wire: info.license.identifier }).toEqual({
+    title: 'MIT License',
+    copyright: expect.stringContaining('The Bursar authors'),
+    license: 'MIT',
+    wire: 'MIT',
+  });
 });
