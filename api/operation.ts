@@ -12,8 +12,8 @@ import { Fault, type FaultCode, type FieldError } from '../domain/faults';
 import { renderAmount } from '../domain/money';
 import type { Caller } from '../ledger/types';
 import type { ApiEnv, Input } from './env';
-import { type Dialect, namesOf, settleNames, unknownName } from './middleware/field-names';
-import { checkTexts, pointerTo, readJson, textMistake } from './middleware/json-body';
+import { type Dialect, namesOf, settleNames, unknownName } from './request/field-names';
+import { checkTexts, pointerTo, readJson, textMistake } from './request/json-body';
 
 export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> {
   /** camelCase; the name of the operation in generated clients. */
