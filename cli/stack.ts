@@ -18,7 +18,7 @@ import {
 import { isPortFree, pickPort, rememberedPorts, rememberPorts } from '../platform/embedded/ports';
 import { ensureDatabase, openEmbeddedPostgres } from '../platform/embedded/postgres';
 import type { Service, ServiceSpec } from '../platform/embedded/service';
-import { openEmbeddedTemporal, prepareNamespace } from '../platform/embedded/temporal';
+import { openEmbeddedTemporal } from '../platform/embedded/temporal';
 import { findTemporalCli } from '../platform/embedded/temporal-cli';
 import { PACKAGE_ROOT } from '../platform/paths';
 import { connectPostgres } from '../platform/postgres';
@@ -31,6 +31,7 @@ import {
   type Supervisor,
 } from '../platform/supervisor';
 import { connectTemporal } from '../platform/temporal';
+import { prepareNamespace } from '../platform/temporal-namespace';
 import { POSTGRES_MIN } from '../platform/versions';
 
 export { AlreadyRunning, type RunningStack, type StackAddresses };

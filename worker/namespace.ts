@@ -1,8 +1,8 @@
 /** Makes a Temporal namespace fit for the stories: it exists, and it knows our search attributes. */
 import { msToTs } from '@temporalio/common/lib/time';
-import { prepareNamespace } from '../platform/embedded/temporal';
 import type { Log } from '../platform/log';
 import type { Temporal } from '../platform/temporal';
+import { prepareNamespace } from '../platform/temporal-namespace';
 import { SEARCH_ATTRIBUTES } from '../workflows/contracts/job-lifecycle';
 
 /** Of a namespace that we make. How long somebody else's namespace remembers is his decision. */
