@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { settings, startOrStop, untilInterrupted } from '../demo/open-stack';
 import { EXIT, Stop } from '../exit';
+import { settings, startOrStop, untilInterrupted } from '../own-stack';
 import type { Act, Session } from '../session';
 import { findRunningStack, listAddresses, type StackAddresses } from '../stack';
 

@@ -1,8 +1,8 @@
 /** The Bursar that the demo talks to: the one that was named, the one that runs here, or one that is started for it. */
-import { ConfigError, readConfig, type Config } from '../../platform/config';
 import { EXIT, Stop } from '../exit';
+import { settings, startOrStop, untilInterrupted } from '../own-stack';
 import type { Session } from '../session';
-import { AlreadyRunning, describe, findRunningStack, startStack } from '../stack';
+import { findRunningStack } from '../stack';
 
 export interface OpenStack {
   url: string;
@@ -27,16 +27,6 @@ export async function openStack(session: Session): Promise<OpenStack> {
 }
 
 const home = (session: Session): string => settings(session).home;
-
-/** The configuration, or a sentence about every mistake in it. */
-export function settings(session: Session): Config {
-  try {
-    return readConfig([], { ...session.io.env });
-  } catch (error) {
-    if (error instanceof ConfigError) throw new Stop(EXIT.usage, error.message);
-    throw error;
-  }
-}
 
 function somebodyElses(session: Session, url: string): OpenStack {
   return {
@@ -67,37 +57,3 @@ async function startOwn(session: Session): Promise<OpenStack> {
     },
   };
 }
-
-/** Starts the stack; what goes wrong is said in a sentence, with the logs to look at. */
-export async function startOrStop(
-  session: Session,
-  say: (line: string) => void,
-  options: { anyApiPort?: boolean } = { anyApiPort: true },
-) {
-  try {
-    return await startStack({
-      config: settings(session),
-      signal: session.io.interrupted,
-      onEvent: (event) => say(describe(event)),
-      ...options,
-    });
-  } catch (error) {
-    if (error instanceof AlreadyRunning)
-      throw new Stop(EXIT.failure, `${error.message}.`, { hints: ['`bursar up` says where.'] });
-    if (session.io.interrupted.aborted) throw new Stop(EXIT.interrupted, 'Stopped.');
-    if (error instanceof Stop) throw error;
-    throw new Stop(
-      EXIT.failure,
-      `Bursar could not be started: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
-export const untilInterrupted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-    // A listener alone keeps no process alive, and the children are watched by timers that may not.
-    const alive = setInterval(() => undefined, 60_000);
-    signal.addEventListener('abort', () => clearInterval(alive), { once: true });
-  });

@@ -1,0 +1,49 @@
+/** Starting a Bursar of one's own, as `up` and `demo` do: its settings, its words when it cannot start, the wait for Ctrl-C. */
+import { ConfigError, readConfig, type Config } from '../platform/config';
+import { EXIT, Stop } from './exit';
+import type { Session } from './session';
+import { AlreadyRunning, describe, startStack } from './stack';
+
+/** The configuration, or a sentence about every mistake in it. */
+export function settings(session: Session): Config {
+  try {
+    return readConfig([], { ...session.io.env });
+  } catch (error) {
+    if (error instanceof ConfigError) throw new Stop(EXIT.usage, error.message);
+    throw error;
+  }
+}
+
+/** Starts the stack; what goes wrong is said in a sentence, with the logs to look at. */
+export async function startOrStop(
+  session: Session,
+  say: (line: string) => void,
+  options: { anyApiPort?: boolean } = { anyApiPort: true },
+) {
+  try {
+    return await startStack({
+      config: settings(session),
+      signal: session.io.interrupted,
+      onEvent: (event) => say(describe(event)),
+      ...options,
+    });
+  } catch (error) {
+    if (error instanceof AlreadyRunning)
+      throw new Stop(EXIT.failure, `${error.message}.`, { hints: ['`bursar up` says where.'] });
+    if (session.io.interrupted.aborted) throw new Stop(EXIT.interrupted, 'Stopped.');
+    if (error instanceof Stop) throw error;
+    throw new Stop(
+      EXIT.failure,
+      `Bursar could not be started: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+export const untilInterrupted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+    // A listener alone keeps no process alive, and the children are watched by timers that may not.
+    const alive = setInterval(() => undefined, 60_000);
+    signal.addEventListener('abort', () => clearInterval(alive), { once: true });
+  });
