@@ -1,18 +1,8 @@
-/** Starting a Bursar of one's own, as `up` and `demo` do: its settings, its words when it cannot start, the wait for Ctrl-C. */
-import { ConfigError, readConfig, type Config } from '../platform/config';
+/** Starting a Bursar of one's own, as `up` and `demo` do: its words when it cannot start, the wait for Ctrl-C. */
 import { EXIT, Stop } from './exit';
 import type { Session } from './session';
+import { settings } from './settings';
 import { AlreadyRunning, describe, startStack } from './stack';
-
-/** The configuration, or a sentence about every mistake in it. */
-export function settings(session: Session): Config {
-  try {
-    return readConfig([], { ...session.io.env });
-  } catch (error) {
-    if (error instanceof ConfigError) throw new Stop(EXIT.usage, error.message);
-    throw error;
-  }
-}
 
 /** Starts the stack; what goes wrong is said in a sentence, with the logs to look at. */
 export async function startOrStop(

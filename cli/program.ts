@@ -97,6 +97,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/audit') as typeof import('./commands/audit')).defineAudit,
   ),
   group(
+    'database',
+    'Bring a PostgreSQL of yours to the schema of this version',
+    () => (require('./commands/database') as typeof import('./commands/database')).defineDatabase,
+  ),
+  group(
     'version',
     'Print the version',
     () => (require('./commands/version') as typeof import('./commands/version')).defineVersion,

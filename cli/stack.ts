@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { migrate } from '../migrations/migrate';
+import { migrate, requireServer } from '../migrations/migrate';
 import {
   cacheFolder,
   childEnvironment,
@@ -32,7 +32,6 @@ import {
 } from '../platform/supervisor';
 import { connectTemporal } from '../platform/temporal';
 import { prepareNamespace } from '../platform/temporal-namespace';
-import { POSTGRES_MIN } from '../platform/versions';
 
 export { AlreadyRunning, type RunningStack, type StackAddresses };
 
@@ -173,16 +172,12 @@ class Builder {
     const startedAt = Date.now();
     const sql = connectPostgres({ url, poolSize: 1 });
     try {
-      const [server] = await sql<{ major: number }[]>`
-        select current_setting('server_version_num')::int / 10000 as major`.catch((error: unknown) => {
+      const unusable = (error: unknown) => {
         throw new Error(`the database ${withoutPassword(url)} cannot be used: ${messageOf(error)}`, { cause: error });
-      });
-      const major = server?.major ?? 0;
-      if (major < POSTGRES_MIN) {
-        throw new Error(`DATABASE_URL is a PostgreSQL ${major}; Bursar needs ${POSTGRES_MIN} or newer`);
-      }
+      };
+      await requireServer(sql).catch(unusable);
       if (this.config.databaseUrl) this.up('PostgreSQL', `yours, ${withoutPassword(url)}`, startedAt);
-      const { applied, schemaVersion } = await migrate(sql);
+      const { applied, schemaVersion } = await migrate(sql).catch(unusable);
       if (applied.length > 0) this.up('schema', `at version ${schemaVersion}`, startedAt);
     } finally {
       await sql.end({ timeout: 5 });

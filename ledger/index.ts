@@ -2,6 +2,7 @@
  * The ledger: accounts and their dated funds, holds, charges, jobs, and the proof of the books. It owns the rules of money
  * and the SQL that keeps them; it refuses to know about Temporal, HTTP and schedulers (docs/ledger.md).
  */
+import { latestSchemaVersion, schemaVersion } from '../migrations/migrate';
 import type { Sql } from '../platform/postgres';
 import { openAccounts } from './accounts';
 import { openAccruals } from './accrual';
@@ -42,12 +43,16 @@ export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptio
   };
 }
 
+const EXPECTED_VERSION = latestSchemaVersion();
+
 async function readHealth(sql: Sql): ReturnType<Ledger['health']> {
   try {
-    const [row] = await sql<{ version: number }[]>`
-      select coalesce(max(left(name, 4)::int), 0) as version from migrations.applied where name ~ '^[0-9]{4}_'`;
-    const schemaVersion = row?.version ?? 0;
-    return { ok: schemaVersion > 0, schemaVersion };
+    const version = await schemaVersion(sql);
+    // Ahead of us is well: what a newer Bursar adds, an older one does not miss.
+    if (version >= EXPECTED_VERSION) return { ok: true, schemaVersion: version };
+    const found = version === 0 ? 'the database has no schema' : `its schema is at version ${version}`;
+    const detail = `${found}, and this Bursar needs ${EXPECTED_VERSION}; run "bursar database migrate"`;
+    return { ok: false, schemaVersion: version, detail };
   } catch (error) {
     return { ok: false, detail: error instanceof Error ? error.message : String(error) };
   }

@@ -753,6 +753,6 @@ export interface Ledger {
   recovery: Recovery;
   audit: Audit;
   figures(): Promise<Figures>;
-  /** Is the database there, and does it have our schema? */
+  /** Is the database there, and does it have our schema, or a newer one? */
   health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;
 }

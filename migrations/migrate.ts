@@ -9,11 +9,25 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIGRATIONS_FOLDER } from '../platform/paths';
 import type { Sql, Tx } from '../platform/postgres';
+import { POSTGRES_MIN } from '../platform/versions';
 
 export interface MigrationReport {
   applied: string[];
   functionsRenewed: boolean;
   schemaVersion: number;
+}
+
+/** Where a database stands, seen from this version. */
+export interface SchemaState {
+  /** In order. `edited`: our file is not the one that was applied. `unknown`: a newer version applied it. */
+  applied: { name: string; appliedAt: string; standing: 'as_released' | 'edited' | 'unknown' }[];
+  pending: string[];
+  functions: 'none' | 'others' | 'ours';
+}
+
+/** This version must not touch that database. The message says why and what to do. */
+export class SchemaMismatch extends Error {
+  override name = 'SchemaMismatch';
 }
 
 interface SqlFile {
@@ -40,8 +54,20 @@ export const functionFiles = (): SqlFile[] => readFolder(join(MIGRATIONS_FOLDER,
 export const latestSchemaVersion = (): number =>
   Math.max(0, ...migrationFiles().map(({ name }) => Number(name.slice(0, 4))));
 
-/** Applies what is missing and says what it did. Throws where the database is newer than this version. */
+/** The version of the server, `18.4`. Throws where it is too old for us. */
+export async function requireServer(sql: Sql): Promise<string> {
+  const [server] = await sql<{ version: string; major: number }[]>`
+    select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major`;
+  const { version = 'of an unknown version', major = 0 } = server ?? {};
+  if (major < POSTGRES_MIN) {
+    throw new SchemaMismatch(`it is PostgreSQL ${version}, and Bursar needs ${POSTGRES_MIN} or newer`);
+  }
+  return version;
+}
+
+/** Applies what is missing and says what it did. Throws `SchemaMismatch` where that would do harm. */
 export async function migrate(sql: Sql): Promise<MigrationReport> {
+  await requireServer(sql);
   return sql.begin(async (tx) => {
     await tx`set local lock_timeout = '60s'`;
     await tx`set local statement_timeout = '600s'`;
@@ -50,40 +76,79 @@ export async function migrate(sql: Sql): Promise<MigrationReport> {
     await tx`create table if not exists migrations.applied (
       name text primary key, hash text not null, applied_at timestamptz not null default clock_timestamp())`;
 
-    const applied = await applyMigrations(tx);
+    const state = await compare(tx);
+    refuseMismatch(state);
+    await applyMigrations(tx, state.pending);
     const functionsRenewed = await renewFunctions(tx);
-    return { applied, functionsRenewed, schemaVersion: latestSchemaVersion() };
+    return { applied: state.pending, functionsRenewed, schemaVersion: latestSchemaVersion() };
   });
+}
+
+/** What was applied, what is missing, and whether it is what this version has. Changes nothing. */
+export async function readSchemaState(sql: Sql): Promise<SchemaState> {
+  if (await isMigrated(sql)) return compare(sql);
+  return { applied: [], pending: migrationFiles().map(({ name }) => name), functions: 'none' };
+}
+
+/** Throws where the database is not an earlier or the present state of ours. */
+export function refuseMismatch({ applied }: Pick<SchemaState, 'applied'>): void {
+  const named = (wanted: string) =>
+    applied
+      .filter(({ standing }) => standing === wanted)
+      .map(({ name }) => name)
+      .join(', ');
+  const [unknown, edited] = [named('unknown'), named('edited')];
+  if (unknown !== '') {
+    throw new SchemaMismatch(`it was migrated by a newer Bursar (${unknown}); upgrade this one`);
+  }
+  if (edited !== '') {
+    throw new SchemaMismatch(
+      `it was migrated with another text of ${edited} than this Bursar has. Migrations are never edited: install the ` +
+        'release again, or the one that the database was made with',
+    );
+  }
 }
 
 /** The newest migration that the database has, 0 where it has none. */
 export async function schemaVersion(sql: Sql): Promise<number> {
-  const [row] = await sql<{ present: boolean }[]>`select to_regclass('migrations.applied') is not null as present`;
-  if (!row?.present) return 0;
+  if (!(await isMigrated(sql))) return 0;
   const [newest] = await sql<{ version: number }[]>`
     select coalesce(max(left(name, 4)::int), 0) as version from migrations.applied where name ~ '^[0-9]{4}_'`;
   return newest?.version ?? 0;
 }
 
-async function applyMigrations(tx: Tx): Promise<string[]> {
-  const done = new Set((await tx<{ name: string }[]>`select name from migrations.applied`).map(({ name }) => name));
+async function isMigrated(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ present: boolean }[]>`select to_regclass('migrations.applied') is not null as present`;
+  return row?.present ?? false;
+}
+
+async function compare(sql: Sql | Tx): Promise<SchemaState> {
+  const rows = await sql<{ name: string; hash: string; appliedAt: string }[]>`
+    select name, hash, applied_at as "appliedAt" from migrations.applied order by name`;
   const files = migrationFiles();
-  const known = new Set(files.map(({ name }) => name));
-  const unknown = [...done].filter((name) => MIGRATION_NAME.test(name) && !known.has(name));
-  if (unknown.length > 0) {
-    throw new Error(`the database was migrated by a newer Bursar (${unknown.join(', ')}); upgrade this one`);
-  }
-  const missing = files.filter(({ name }) => !done.has(name));
-  for (const { name, text } of missing) {
+  const ours = new Map(files.map(({ name, text }) => [name, hashOf([text])]));
+  const standing = (name: string, hash: string) =>
+    !ours.has(name) ? 'unknown' : ours.get(name) === hash ? 'as_released' : 'edited';
+  const functions = rows.find(({ name }) => name === 'functions')?.hash;
+  return {
+    applied: rows
+      .filter(({ name }) => MIGRATION_NAME.test(name))
+      .map(({ name, hash, appliedAt }) => ({ name, appliedAt, standing: standing(name, hash) })),
+    pending: files.map(({ name }) => name).filter((name) => rows.every((row) => row.name !== name)),
+    functions: functions === undefined ? 'none' : functions === hashOfFunctions(functionFiles()) ? 'ours' : 'others',
+  };
+}
+
+async function applyMigrations(tx: Tx, pending: readonly string[]): Promise<void> {
+  for (const { name, text } of migrationFiles().filter((file) => pending.includes(file.name))) {
     await tx`insert into migrations.applied (name, hash) values (${name}, ${hashOf([text])})`;
     await tx.unsafe(text);
   }
-  return missing.map(({ name }) => name);
 }
 
 async function renewFunctions(tx: Tx): Promise<boolean> {
   const files = functionFiles();
-  const hash = hashOf(files.flatMap(({ name, text }) => [name, text]));
+  const hash = hashOfFunctions(files);
   const [current] = await tx<{ hash: string }[]>`select hash from migrations.applied where name = 'functions'`;
   if (current?.hash === hash) return false;
 
@@ -101,3 +166,5 @@ async function renewFunctions(tx: Tx): Promise<boolean> {
 }
 
 const hashOf = (texts: string[]): string => createHash('sha256').update(texts.join('\0')).digest('hex');
+
+const hashOfFunctions = (files: readonly SqlFile[]): string => hashOf(files.flatMap(({ name, text }) => [name, text]));

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { EXIT, Stop } from '../exit';
-import { settings, startOrStop, untilInterrupted } from '../own-stack';
+import { startOrStop, untilInterrupted } from '../own-stack';
 import type { Act, Session } from '../session';
+import { settings } from '../settings';
 import { findRunningStack, listAddresses, type StackAddresses } from '../stack';
 
 export function defineUp(parent: Command, act: Act): void {

@@ -1,7 +1,8 @@
 /** The Bursar that the demo talks to: the one that was named, the one that runs here, or one that is started for it. */
 import { EXIT, Stop } from '../exit';
-import { settings, startOrStop, untilInterrupted } from '../own-stack';
+import { startOrStop, untilInterrupted } from '../own-stack';
 import type { Session } from '../session';
+import { settings } from '../settings';
 import { findRunningStack } from '../stack';
 
 export interface OpenStack {

@@ -17,11 +17,13 @@ const serverUrl = (): string => {
 export const databaseUrl = (name: string): string =>
   Object.assign(new URL(serverUrl()), { pathname: `/${name}` }).toString();
 
-/** Clones the template. Drop it in `afterAll`, or hold it with `await using`. */
-export async function freshDatabase(options: { poolSize?: number } = {}): Promise<TestDatabase> {
+/** Clones the template, or makes one without any schema. Drop it in `afterAll`, or hold it with `await using`. */
+export async function freshDatabase(options: { poolSize?: number; empty?: boolean } = {}): Promise<TestDatabase> {
   const name = `t_${randomBytes(8).toString('hex')}`;
   const admin = connectPostgres({ url: databaseUrl('postgres'), poolSize: 1 });
-  await admin.unsafe(`create database ${name} template ${process.env.BURSAR_TEST_TEMPLATE}`);
+  await admin.unsafe(
+    `create database ${name} template ${options.empty ? 'template0' : process.env.BURSAR_TEST_TEMPLATE}`,
+  );
   await admin.end();
   const url = databaseUrl(name);
   const sql = connectPostgres({ url, ...options });
