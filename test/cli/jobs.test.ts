@@ -1,5 +1,6 @@
 /** Checks, holds, jobs, rates, clusters, transactions and the audit on the command line. */
 import { eventually } from '../helpers/eventually';
+import { disarm } from '../helpers/tampering';
 import { startCli, type TestCli } from './helpers/cli';
 
 let cli: TestCli;
@@ -154,6 +155,7 @@ test('the audit proves the books, and names what was changed behind them', async
   expect((await cli.works('audit', 'verify', '--against', head)).out).toContain('The chain holds');
 
   const { sql } = cli.api;
+  await disarm(sql);
   const [row] = await sql<{ txn_no: bigint }[]>`
     update ledger.transactions set amount_micro = amount_micro + 1
     where txn_no = (select min(txn_no) from ledger.transactions) returning txn_no`;

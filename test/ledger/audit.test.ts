@@ -1,4 +1,5 @@
 /** The audit: silent where the books are right, and by name where somebody changed a number behind the ledger's back. */
+import { disarm } from '../helpers/tampering';
 import { CALLER, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
 let house: MoneyHouse;
@@ -50,6 +51,7 @@ describe('a number that was changed behind the ledger is found and named', () =>
     let checks: string[] = [];
     await house.database.sql
       .begin(async (tx) => {
+        await disarm(tx);
         const changed = await tx.unsafe(tampering);
         if (changed.count === 0) throw new Error(`nothing to tamper with: ${tampering}`);
         const rows = await tx<{ check_name: string }[]>`select distinct check_name from ledger.audit() order by 1`;

@@ -1,6 +1,7 @@
 /** Seals: a chain over everything that was written, which never runs ahead of a transaction that is still writing. */
 import { connectPostgres } from '../../platform/postgres';
 import type { SealReport } from '../../ledger/types';
+import { disarm } from '../helpers/tampering';
 import { CALLER, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
 let house: MoneyHouse;
@@ -84,6 +85,7 @@ async function tampered(
 ): Promise<void> {
   await house.database.sql
     .begin(async (tx) => {
+      await disarm(tx);
       await tx.unsafe(tampering);
       await look(async () => {
         const [row] = await tx<Stretch[]>`
