@@ -13,5 +13,7 @@ export interface Io {
   env: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   interrupted: AbortSignal;
+  /** Aborted by the second one, just before the process ends: what would outlive it must go now. */
+  insisted: AbortSignal;
   now(): Date;
 }

@@ -15,6 +15,7 @@ const args = process.argv.slice(2);
 /** Only these have something to put in order before they end. */
 const longRunning = args.some((arg) => arg === 'up' || arg === 'demo');
 const interruption = new AbortController();
+const insistence = new AbortController();
 
 // `bursar … | head` ends our output, not with an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -28,8 +29,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interruptions += 1;
     interruption.abort(signal);
-    // The second time, nobody waits.
-    if (!longRunning || interruptions > 1) process.exit(130);
+    if (longRunning && interruptions === 1) return;
+    // The second time, nobody waits. Who listens acts at once, or not at all.
+    insistence.abort(signal);
+    process.exit(130);
   });
 }
 
@@ -40,6 +43,7 @@ void runCli(name, args, {
   err: output(process.stderr),
   env: childEnvironment(),
   interrupted: interruption.signal,
+  insisted: insistence.signal,
   now: () => new Date(),
 }).then((code) => {
   process.exitCode = code;

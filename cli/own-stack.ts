@@ -14,6 +14,7 @@ export async function startOrStop(
     return await startStack({
       config: settings(session),
       signal: session.io.interrupted,
+      killSignal: session.io.insisted,
       onEvent: (event) => say(describe(event)),
       ...options,
     });

@@ -49,6 +49,8 @@ export interface StackOptions {
   onEvent: (event: StackEvent) => void;
   /** Gives up and ends what was started. */
   signal?: AbortSignal;
+  /** Kills whatever runs, at once, from the start to the end of the stack. */
+  killSignal?: AbortSignal;
   /** The API takes another port where its own is taken: for a demo, not for an address that people wrote down. */
   anyApiPort?: boolean;
   /** Other programs in the place of our own; for tests. */
@@ -73,7 +75,7 @@ const PART_OF: Record<string, Part> = { postgres: 'PostgreSQL', temporal: 'Tempo
 
 /** Starts everything and resolves when it works. `AlreadyRunning` where it does already. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { config = readConfig(), onEvent, signal } = options;
+  const { config = readConfig(), onEvent, signal, killSignal } = options;
   const supervisor = await openSupervisor(config.home, (event) => {
     if (event.type === 'orphans-ended') {
       const left = event.services.map((name) => PART_OF[name] ?? name).join(', ');
@@ -84,6 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       });
     } else onEvent({ ...event, part: PART_OF[event.service] ?? 'Bursar' });
   });
+  killSignal?.addEventListener('abort', () => supervisor.kill(), { once: true });
   const giveUp = () => void supervisor.stop();
   signal?.addEventListener('abort', giveUp, { once: true });
   try {

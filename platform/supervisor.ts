@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buildFacts } from './build-facts';
 import { STACK_FILE } from './config';
 import { takeLock, type Lock } from './embedded/lock';
-import { endProcess, identify, isAlive, type ProcessIdentity, type StopStep } from './embedded/processes';
+import { endProcess, identify, isAlive, killProcess, type ProcessIdentity, type StopStep } from './embedded/processes';
 import { launchService, trimLog, type Service, type ServiceEvent, type ServiceSpec } from './embedded/service';
 
 export interface StackAddresses {
@@ -70,6 +70,8 @@ export interface Supervisor {
   announce(addresses: StackAddresses): void;
   /** Ends everything, the last started first. */
   stop(): Promise<void>;
+  /** Kills everything before it returns; for a process that ends the next moment. What was committed survives. */
+  kill(): void;
 }
 
 /** How orphans are ended, whoever they are: politely, then not. The order is the reverse of how things depend on each other. */
@@ -168,6 +170,13 @@ class HomeSupervisor implements Supervisor {
     this.stopped = true;
     clearInterval(this.logKeeper);
     for (const service of [...this.running].reverse()) await service.stop();
+    rmSync(join(this.home, STACK_FILE), { force: true });
+    this.lock.release();
+  }
+
+  kill(): void {
+    this.stopped = true;
+    for (const { identity } of this.running) if (identity) killProcess(identity);
     rmSync(join(this.home, STACK_FILE), { force: true });
     this.lock.release();
   }

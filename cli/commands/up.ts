@@ -54,7 +54,7 @@ async function runUp(session: Session): Promise<void> {
     session.line('Ctrl-C stops it.');
   }
   await untilInterrupted(session.io.interrupted);
-  say('Stopping ...');
+  say('Stopping ... (Ctrl-C again kills it)');
   await stack.stop();
   say('Stopped.');
 }

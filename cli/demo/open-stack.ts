@@ -53,7 +53,7 @@ async function startOwn(session: Session): Promise<OpenStack> {
       await untilInterrupted(io.interrupted);
     },
     close: async () => {
-      if (io.out.isTerminal) session.line('Stopping Bursar ...');
+      if (io.out.isTerminal) session.line('Stopping Bursar ... (Ctrl-C again kills it)');
       await stack.stop();
     },
   };

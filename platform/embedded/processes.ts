@@ -74,6 +74,11 @@ export async function endProcess(identity: ProcessIdentity, steps: readonly Stop
   throw new Error(`process ${identity.pid} does not end, not even by SIGKILL`);
 }
 
+/** Does not wait for it to be gone: for who is about to end himself. */
+export function killProcess(identity: ProcessIdentity): void {
+  if (isAlive(identity)) sendSignal(identity.pid, 'SIGKILL');
+}
+
 async function isGone(identity: ProcessIdentity, waitMs: number): Promise<boolean> {
   for (const deadline = Date.now() + waitMs; Date.now() < deadline; await sleep(25)) {
     if (!isAlive(identity)) return true;

@@ -10,6 +10,7 @@ const IO = {
   err: { write: () => undefined, isTerminal: false, width: () => undefined },
   env: {},
   interrupted: new AbortController().signal,
+  insisted: new AbortController().signal,
   now: () => new Date(),
 };
 

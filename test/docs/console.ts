@@ -115,6 +115,7 @@ export async function openPrompt(): Promise<Prompt> {
         err: output,
         env: { BURSAR_URL: `http://127.0.0.1:${port}` },
         interrupted: new AbortController().signal,
+        insisted: new AbortController().signal,
         now: () => new Date(),
       };
       const code = await runCli(name, args, io);

@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PACKAGE_ROOT } from '../../platform/paths';
+import { isAlive } from '../../platform/embedded/processes';
 import { findRunningStack } from '../../platform/supervisor';
 import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
@@ -35,9 +36,8 @@ const running = () => {
 };
 const api = (): string => running()?.addresses?.api ?? '';
 
-beforeAll(async () => {
-  ensureBuilt();
-  home = await scratchHome();
+async function start(): Promise<void> {
+  said = '';
   child = spawn(process.execPath, [bursar, 'up'], { env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await eventually(
@@ -50,6 +50,12 @@ beforeAll(async () => {
   ).catch((error: unknown) => {
     throw new Error(said, { cause: error });
   });
+}
+
+beforeAll(async () => {
+  ensureBuilt();
+  home = await scratchHome();
+  await start();
 });
 afterAll(async () => {
   if (child.exitCode === null) {
@@ -131,4 +137,19 @@ test('Ctrl-C stops everything, in order and without being asked twice', async ()
   expect(said).toMatch(/Stopping[^]*Stopped/);
   expect(findRunningStack(home)).toBeUndefined();
   for (const { pid } of Object.values(stack?.services ?? {})) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
+test('a second Ctrl-C, while one part will not end, kills all of them before it ends itself', async () => {
+  await start();
+  const services = Object.entries(running()?.services ?? {});
+  expect(services.map(([name]) => name).sort()).toEqual(['api', 'postgres', 'temporal', 'worker']);
+  const api = services.find(([name]) => name === 'api')?.[1].pid ?? 0;
+  process.kill(api, 'SIGSTOP'); // Deaf to SIGTERM; it would be waited for.
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGINT');
+  await eventually('it is stopping', () => said.includes('Stopping'));
+  child.kill('SIGINT');
+  expect(await exited).toBe(130);
+  await eventually('nothing is left', () => services.every(([, identity]) => !isAlive(identity)));
+  expect(findRunningStack(home)).toBeUndefined();
 });

@@ -35,6 +35,7 @@ export async function runBursar(args: readonly string[], terminal: Terminal = {}
     err: output((text) => (err += text)),
     env: { BURSAR_HOME: '/nowhere', ...(terminal.endpoint && { BURSAR_URL: terminal.endpoint }), ...terminal.env },
     interrupted: new AbortController().signal,
+    insisted: new AbortController().signal,
     now: () => new Date(),
   };
   const code = await runCli('bursar', args, io);
