@@ -26,6 +26,8 @@ export interface EmbeddedPostgresOptions {
   /** For tests: no waiting for the disk. A crash of the machine may then cost data. */
   fast?: boolean;
   maxConnections?: number;
+  /** For tests: the programs of another PostgreSQL than the one that npm brings. */
+  binaries?: PostgresBinaries;
 }
 
 export interface EmbeddedPostgres {
@@ -50,7 +52,7 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   mkdirSync(home, { recursive: true });
   const data = join(home, `postgres-${POSTGRES_MAJOR}`);
   const user = userFor(data);
-  const binaries = preparePostgresBinaries({ home, onProgress, ...(user && { user }) });
+  const binaries = options.binaries ?? preparePostgresBinaries({ home, onProgress, ...(user && { user }) });
   const passwordFile = join(home, 'postgres-password');
   if (!existsSync(join(data, 'PG_VERSION'))) {
     onProgress('creating the database cluster (once)');
