@@ -6,10 +6,11 @@
  */
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import { FAULTS, type FaultCode } from '../domain/faults';
+import { Fault, FAULTS, type FaultCode } from '../domain/faults';
 import { buildFacts } from '../platform/build-facts';
 import type { ApiEnv } from './env';
 import { type AnyOperation, specOf, takesKey } from './operation';
+import { renderProblem } from './problem';
 import { ProblemAnswer } from './schemas/system';
 
 type Json = Record<string, unknown>;
@@ -34,7 +35,7 @@ export function openApiDocument(operations: readonly ListedOperation[]): Json {
     const address = path.replace(/:(\w+)/g, '{$1}');
     (paths[address] ??= {})[method.toLowerCase()] = describe(method, spec, components);
   }
-  hoist(z.toJSONSchema(ProblemAnswer, { unrepresentable: 'any' }), components);
+  schemaOf(ProblemAnswer, 'output', components);
   return {
     openapi: '3.1.1',
     info: {
@@ -117,12 +118,24 @@ function failuresOf(method: string, spec: AnyOperation): Json {
       String(status),
       {
         description: list.map((code) => `\`${code}\`: ${FAULTS[code].title}.`).join(' '),
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: {
+          'application/problem+json': {
+            schema: { $ref: '#/components/schemas/Problem' },
+            examples: Object.fromEntries(list.map((code) => [code, exampleOf(code)])),
+          },
+        },
         ...(status === 503 && { headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } } }),
       },
     ]),
   );
 }
+
+/** An error as it is written, so that nobody has to imagine one. */
+const exampleOf = (code: FaultCode): Json => {
+  const errors = code === 'malformed_request' ? [{ pointer: '/wall_time', detail: 'is missing' }] : [];
+  const fault = new Fault(code, `${FAULTS[code].title}.`, { errors });
+  return { summary: code, value: renderProblem(fault, 'req_5f0c1d2e3a4b_1', new Date('2026-03-02T14:31:51Z')) };
+};
 
 function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined, components: Json): Json[] {
   if (!(schema instanceof z.ZodObject)) return [];
@@ -140,7 +153,13 @@ function parametersOf(place: 'path' | 'query', schema: z.ZodType | undefined, co
 }
 
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output', components: Json): Json =>
-  hoist(z.toJSONSchema(schema, { io, unrepresentable: 'any' }), components);
+  hoist(z.toJSONSchema(schema, { io, unrepresentable: 'any', override: withoutSafeBounds }), components);
+
+/** zod bounds every integer by what a double holds; the page would show those bounds as if somebody had chosen them. */
+const withoutSafeBounds = ({ jsonSchema }: { jsonSchema: Json }): void => {
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+};
 
 /** Moves the definitions of a schema among the components, and lets it point there. */
 function hoist(schema: Json, components: Json): Json {

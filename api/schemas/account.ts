@@ -115,8 +115,11 @@ export const AccountAnswer = z
   .meta({ id: 'BudgetAccount' });
 
 export const AccountListQuery = z.object({
-  status: z.enum(['active', 'inactive', 'suspended', 'expired']).optional(),
-  parent: text(64).optional(),
+  status: z
+    .enum(['active', 'inactive', 'suspended', 'expired'])
+    .optional()
+    .describe('Only accounts with this status; expired ones are those whose window has ended.'),
+  parent: text(64).optional().describe('Only the accounts directly below this one.'),
   archived: flag.optional().describe('true: archived ones only; false: open ones only. Default: open ones only.'),
   ...asbbPageQuery,
 });

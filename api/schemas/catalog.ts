@@ -154,14 +154,16 @@ export const RateAnswer = z
   .meta({ id: 'Rate' });
 
 export const RateListQuery = z.object({
-  cluster: text(64).optional(),
-  partition: text(128).optional(),
-  resource: text(128).optional(),
+  cluster: text(64).optional().describe('Only rates of this cluster.'),
+  partition: text(128).optional().describe('Only rates of this partition; not those of the whole cluster.'),
+  resource: text(128).optional().describe('Only rates of this resource: node, cpu, mem, gpu or gpu:<model>.'),
   at: Instant.optional().describe('In force then.'),
   ...pageQuery,
 });
 
-export const RatePath = z.object({ rate_no: integer(1, Number.MAX_SAFE_INTEGER) });
+export const RatePath = z.object({
+  rate_no: integer(1, Number.MAX_SAFE_INTEGER).describe('The number that the list of rates shows.'),
+});
 export const EndRateRequest = z
   .object({ ends_at: Instant.describe('Exclusive.'), idempotency_key: IdempotencyKey.optional() })
   .meta({ id: 'EndRateRequest' });

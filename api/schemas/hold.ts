@@ -31,16 +31,22 @@ export const HoldAnswer = z
 
 export const HoldListQuery = z.object({
   key: text(255).optional().describe('The one hold that was placed with this idempotency key.'),
-  account: text(64).optional(),
-  cluster: text(64).optional(),
-  user_id: text(128).optional(),
-  status: z.enum(['open', 'settled', 'released']).optional(),
-  overdue: flag.optional(),
-  late: flag.optional(),
+  account: text(64).optional().describe('Only holds on this account.'),
+  cluster: text(64).optional().describe('Only holds for jobs on this cluster.'),
+  user_id: text(128).optional().describe('Only holds for jobs of this user.'),
+  status: z.enum(['open', 'settled', 'released']).optional().describe('Only holds that stand so.'),
+  overdue: flag
+    .optional()
+    .describe(
+      'true: only those of which nobody can say what became of the job, though it should have ended; false: the others.',
+    ),
+  late: flag
+    .optional()
+    .describe('true: only those that were opened after the fact, for a job that had none; false: the others.'),
   ...pageQuery,
 });
 
-export const HoldPath = z.object({ transaction_id: text(128) });
+export const HoldPath = z.object({ transaction_id: text(128).describe("The hold's id.") });
 
 const Reason = text(2000).describe('Why; it is written into the transaction.');
 

@@ -206,13 +206,16 @@ export const JobStoryAnswer = z
   .meta({ id: 'JobStory' });
 
 export const JobListQuery = z.object({
-  cluster: text(64).optional(),
-  account: text(64).optional(),
-  user_id: text(128).optional(),
-  state: z.enum(JOB_STATES).optional(),
-  quarantined: flag.optional(),
-  job_id: text(128).optional(),
+  cluster: text(64).optional().describe('Only jobs on this cluster.'),
+  account: text(64).optional().describe('Only jobs of this account.'),
+  user_id: text(128).optional().describe('Only jobs of this user.'),
+  state: z.enum(JOB_STATES).optional().describe('Only jobs in this state, as the recorded events have it.'),
+  quarantined: flag.optional().describe('true: only those of which a part has no price.'),
+  job_id: text(128).optional().describe("Only jobs with this id of the scheduler's; ids come back."),
   ...pageQuery,
 });
 
-export const JobPath = z.object({ cluster: ClusterName, job_id: text(128) });
+export const JobPath = z.object({
+  cluster: ClusterName,
+  job_id: text(128).describe("The scheduler's id; the newest job that has it."),
+});

@@ -137,13 +137,18 @@ export const TransactionAnswer = z
   .meta({ id: 'BudgetTransaction' });
 
 export const TransactionListQuery = z.object({
-  account: text(64).optional(),
-  job_id: text(128).optional(),
-  cluster: text(64).optional(),
-  type: z.enum(ASBB_TYPES).optional(),
-  kind: z.enum(KINDS).optional(),
-  status: z.enum(['pending', 'completed', 'failed', 'cancelled']).optional(),
-  user_id: text(128).optional(),
+  account: text(64).optional().describe('Only movements of this account.'),
+  job_id: text(128).optional().describe("Only those of the job with this id of the scheduler's."),
+  cluster: text(64).optional().describe('Only those of jobs on this cluster.'),
+  type: z.enum(ASBB_TYPES).optional().describe('Only those that ASBB calls so.'),
+  kind: z.enum(KINDS).optional().describe('Only those that we call so.'),
+  status: z
+    .enum(['pending', 'completed', 'failed', 'cancelled'])
+    .optional()
+    .describe(
+      'pending: a hold that waits too long for its cost; cancelled: one that was given back after that; completed: all others. failed finds nothing.',
+    ),
+  user_id: text(128).optional().describe('Only those of jobs of this user.'),
   hold: text(128).optional().describe('All transactions of this hold.'),
   start_date: Instant.optional().describe('Recorded at or after.'),
   end_date: Instant.optional().describe('Recorded at or before.'),

@@ -13,12 +13,16 @@ interface Described {
   description?: string;
   $ref?: string;
 }
+interface Media {
+  schema: Described;
+  examples?: Record<string, { value: { code: string } }>;
+}
 interface Operation {
   operationId: string;
   summary: string;
   parameters?: { name: string; in: string; description?: string; schema: Described }[];
   requestBody?: { content: Record<string, { example?: unknown; schema: Described }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema: Described }> }>;
+  responses: Record<string, { description: string; content?: Record<string, Media> }>;
 }
 interface Document {
   openapi: string;
@@ -84,6 +88,28 @@ test('the errors of every operation are problems, with their codes', async () =>
       expect(codes.length).toBeGreaterThan(0);
     }
   }
+});
+
+test('every parameter says what it is for', async () => {
+  const mute = operationsOf(await read()).flatMap(({ name, operation }) =>
+    (operation.parameters ?? [])
+      .filter(({ description = '' }) => description === '')
+      .map((parameter) => `${name} ${parameter.name}`),
+  );
+  expect(mute).toEqual([]);
+});
+
+test('every error is shown as it is written, and no number has bounds that nobody chose', async () => {
+  const document = await read();
+  for (const { operation } of operationsOf(document)) {
+    for (const { description, content } of Object.values(operation.responses)) {
+      const media = content?.['application/problem+json'];
+      if (!media) continue;
+      const shown = Object.values(media.examples ?? {}).map(({ value }) => value.code);
+      expect(shown).toEqual([...description.matchAll(/`(\w+)`/g)].map(([, code]) => code));
+    }
+  }
+  expect(JSON.stringify(document)).not.toContain(String(Number.MAX_SAFE_INTEGER));
 });
 
 test('amounts say their unit and their precision', async () => {
