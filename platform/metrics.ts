@@ -35,8 +35,12 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
 
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Counter({ name, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
-    new Gauge({ name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) => {
+    const made = new Gauge({ name, help, labelNames, registers });
+    // Not zero until somebody knows better: books that were never proved in this process have no difference to show.
+    if (labelNames.length === 0) made.remove();
+    return made;
+  };
   const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
     new Histogram({ name, help, labelNames, buckets, registers });
 

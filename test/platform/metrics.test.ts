@@ -38,6 +38,14 @@ test('the names that ASBB promised are there, each with its kind', async () => {
   }
 });
 
+test('a figure that this process has not read yet is absent, not zero', async () => {
+  const metrics = createMetrics({ accountsMax: 10 });
+  expect(await linesOf(metrics, 'bursar_ledger_audit_difference')).toEqual([]);
+  expect(await linesOf(metrics, 'bursar_temporal_reachable')).toEqual([]);
+  metrics.auditDifference.set(0);
+  expect(await linesOf(metrics, 'bursar_ledger_audit_difference')).toEqual(['bursar_ledger_audit_difference 0']);
+});
+
 test('beyond the cap accounts are summed, so that nobody can fill Prometheus by making accounts', async () => {
   const metrics = createMetrics({ accountsMax: 2 });
   metrics.showAccounts([figures('small', 1n), figures('large', 50n), figures('tiny', 0n), figures('middle', 9n)]);
