@@ -11,7 +11,7 @@ export interface Io {
   out: Output;
   err: Output;
   env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by the first Ctrl-C or SIGTERM. */
+  /** Aborted by the first Ctrl-C or SIGTERM, or when the terminal is closed. */
   interrupted: AbortSignal;
   /** Aborted by the second one, just before the process ends: what would outlive it must go now. */
   insisted: AbortSignal;

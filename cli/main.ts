@@ -17,15 +17,17 @@ const longRunning = args.some((arg) => arg === 'up' || arg === 'demo');
 const interruption = new AbortController();
 const insistence = new AbortController();
 
-// `bursar … | head` ends our output, not with an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  if (!longRunning) process.exit(0);
-  interruption.abort('EPIPE');
-});
+// `bursar … | head` ends our output, and so does a terminal that is closed; neither with an error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    if (!longRunning) process.exit(0);
+    interruption.abort(error.code);
+  });
+}
 
 let interruptions = 0;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     interruptions += 1;
     interruption.abort(signal);

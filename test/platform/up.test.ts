@@ -139,6 +139,17 @@ test('Ctrl-C stops everything, in order and without being asked twice', async ()
   for (const { pid } of Object.values(stack?.services ?? {})) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
 
+test('closing the terminal stops everything as Ctrl-C does', async () => {
+  await start();
+  const services = Object.values(running()?.services ?? {});
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGHUP');
+  await exited;
+  expect(said).toMatch(/Stopping[^]*Stopped/);
+  expect(services).toHaveLength(4);
+  expect(services.filter((identity) => isAlive(identity))).toEqual([]);
+});
+
 test('a second Ctrl-C, while one part will not end, kills all of them before it ends itself', async () => {
   await start();
   const services = Object.entries(running()?.services ?? {});
