@@ -2,15 +2,23 @@
 import {
   condition,
   proxyActivities,
+  proxySinks,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
+  type Sinks,
 } from '@temporalio/workflow';
 import { doorbell, jobStory, searchAttributesOf, type JobLifecycle } from '../workflows/contracts/job-lifecycle';
 
 const { nothing } = proxyActivities<{ nothing(input: { holdId: string; step: number }): Promise<void> }>({
   startToCloseTimeout: '30 seconds',
 });
+
+/** Told to the driver, in the worker's own process: the story waits now, and the bell may ring. */
+export interface BareSinks extends Sinks {
+  bench: { waits(holdId: string): void };
+}
+const { bench } = proxySinks<BareSinks>();
 
 /** The chapters that the ledger would tell: waiting for the start, running, settled. */
 export interface BareLife {
@@ -25,6 +33,7 @@ export async function bareLife({ chapters, waitMs }: BareLife): Promise<{ outcom
 
   for (const [step, chapter] of chapters.slice(0, 2).entries()) {
     setCurrentDetails(pageOf(chapter));
+    if (step === 0) bench.waits(chapter.holdId);
     await condition(() => rings > step, waitMs, { summary: chapter.waitsFor });
     await nothing({ holdId: chapter.holdId, step });
     const before = new Map(searchAttributesOf(chapter).map(({ key, value }) => [key.name, JSON.stringify(value)]));

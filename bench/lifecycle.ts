@@ -8,10 +8,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { NativeConnection, Worker, bundleWorkflowCode, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  type InjectedSinks,
+  NativeConnection,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { doorbell, jobWorkflowId, searchAttributesOf, type JobLifecycle } from '../workflows/contracts/job-lifecycle';
-import type { bareLife } from './bare-life';
+import type { bareLife, BareSinks } from './bare-life';
 import { checkBody, expectBooksToBalance, nextKey, openAccounts } from './house';
 import { figureOf, openClient, type Client, type Figure } from './http-load';
 import { conclude, figureCells, machine, median, medianRatio, Series, table, type Mark, type Options } from './report';
@@ -43,7 +50,7 @@ export const lifecycleBench = (options: Options): Promise<boolean> =>
 
     const sides = [
       { name: 'Bursar', live: await bursarLives(database, api.url) },
-      { name: 'bare workflow', live: bareLives(temporal, bare.whenAsked) },
+      { name: 'bare workflow', live: bareLives(temporal, bare) },
     ];
     const { rounds, lives } = options.quick ? { rounds: 1, lives: 100 } : { rounds: 5, lives: 300 };
     const series = new Map<string, Series>();
@@ -183,7 +190,7 @@ function watchStories({ sql }: BenchDatabase): (holdId: string, step: Step) => P
         waiting.delete(row.holdId);
         waiter.resolve();
       }
-      await sleep(20);
+      await sleep(50);
     }
   };
   return (holdId, step) =>
@@ -200,35 +207,41 @@ function watchStories({ sql }: BenchDatabase): (holdId: string, step: Step) => P
 // The bare workflow ----------------------------------------------------------------------------------------------------
 
 interface BareWorker {
+  /** Resolves when the story waits for its first bell. */
+  whenItWaits(holdId: string): Promise<void>;
   /** Resolves when the empty activity of this step has run. */
   whenAsked(holdId: string, step: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 async function startBareWorker(address: string): Promise<BareWorker> {
-  Runtime.install({ telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR' }) } } });
+  const logger = new DefaultLogger('ERROR');
+  Runtime.install({ logger, telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } });
   const connection = await NativeConnection.connect({ address });
   const waiting = new Map<string, () => void>();
-  const quiet = () => {};
-  const logger = { log: quiet, trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet };
+  const reached = (moment: string) => {
+    waiting.get(moment)?.();
+    waiting.delete(moment);
+  };
+  const when = (moment: string) => new Promise<void>((resolve) => waiting.set(moment, resolve));
+  const sinks: InjectedSinks<BareSinks> = { bench: { waits: { fn: (_info, holdId) => reached(`${holdId} waits`) } } };
   const worker = await Worker.create({
     connection,
     taskQueue: QUEUE,
     workflowBundle: await bundleWorkflowCode({ workflowsPath: require.resolve('./bare-life'), logger }),
     activities: {
-      nothing: async ({ holdId, step }: { holdId: string; step: number }): Promise<void> => {
-        waiting.get(`${holdId} ${step}`)?.();
-        waiting.delete(`${holdId} ${step}`);
-        return Promise.resolve();
-      },
+      nothing: ({ holdId, step }: { holdId: string; step: number }): Promise<void> =>
+        Promise.resolve(reached(`${holdId} ${step}`)),
     },
+    sinks,
     // As our own worker has it.
     maxConcurrentActivityTaskExecutions: 8,
     maxCachedWorkflows: 500,
   });
   const running = worker.run();
   return {
-    whenAsked: (holdId, step) => new Promise((resolve) => waiting.set(`${holdId} ${step}`, resolve)),
+    whenItWaits: (holdId) => when(`${holdId} waits`),
+    whenAsked: (holdId, step) => when(`${holdId} ${step}`),
     async stop() {
       worker.shutdown();
       await running;
@@ -237,7 +250,7 @@ async function startBareWorker(address: string): Promise<BareWorker> {
   };
 }
 
-function bareLives(temporal: Temporal, whenAsked: BareWorker['whenAsked']): Liver {
+function bareLives(temporal: Temporal, { whenItWaits, whenAsked }: BareWorker): Liver {
   const { workflow } = temporal.client;
   return async (n) => {
     const holdId = `txn_${nextKey()}`;
@@ -268,7 +281,7 @@ function bareLives(temporal: Temporal, whenAsked: BareWorker['whenAsked']): Live
       held: '0',
       charged: '8.2',
     };
-    const [first, second] = [whenAsked(holdId, 0), whenAsked(holdId, 1)];
+    const [waits, first, second] = [whenItWaits(holdId), whenAsked(holdId, 0), whenAsked(holdId, 1)];
     const workflowId = `bare/${CLUSTER}/${holdId}`;
     const handle = await workflow.start<typeof bareLife>('bareLife', {
       workflowId,
@@ -282,6 +295,7 @@ function bareLives(temporal: Temporal, whenAsked: BareWorker['whenAsked']): Live
       priority: { fairnessKey: account },
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
     });
+    await waits;
     await handle.signal(doorbell);
     await first;
     await handle.signal(doorbell);

@@ -20,22 +20,8 @@ export function openOutbox({ sql }: { sql: Sql }): Outbox {
     async claim(limit, leaseMs) {
       const claimed = await ask(
         () => sql<ClaimedRow[]>`
-          with free as (
-            select outbox_no from ledger.outbox
-            where leased_until is null or leased_until <= clock_timestamp()
-            order by outbox_no
-            limit ${limit}
-            for update skip locked
-          ), leased as (
-            update ledger.outbox o
-            set leased_until = clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', attempts = o.attempts + 1
-            from free where o.outbox_no = free.outbox_no
-            returning o.outbox_no, o.hold_no, o.kind, o.generation
-          )
-          select l.outbox_no as "outboxNo", l.hold_no as "holdNo", l.kind,
-            greatest(l.generation, coalesce(s.generation, 0)) as generation
-          from leased l left join ledger.stories s on s.hold_no = l.hold_no
-          order by l.outbox_no`,
+          select outbox_no as "outboxNo", hold_no as "holdNo", kind, generation
+          from ledger.lease_outbox(${limit}::int, ${leaseMs}::int)`,
       );
       if (claimed.length === 0) return [];
       // Read after the lease: whatever was recorded before it is in the chapter, whatever comes after it rings again.
@@ -64,16 +50,7 @@ export function openOutbox({ sql }: { sql: Sql }): Outbox {
     },
 
     async done(outboxNos) {
-      await ask(
-        () => sql`
-          with told as (
-            delete from ledger.outbox where outbox_no = any (${outboxNos.map(String)}::bigint[]) returning hold_no, generation
-          )
-          update ledger.stories s
-          set told_at = clock_timestamp(), generation = greatest(s.generation, told.generation)
-          from (select hold_no, max(generation) as generation from told group by hold_no) told
-          where s.hold_no = told.hold_no`,
-      );
+      await ask(() => sql`select ledger.forget_outbox(${outboxNos.map(String)}::bigint[])`);
     },
 
     async giveBack(outboxNos) {
@@ -99,20 +76,11 @@ export function openOutbox({ sql }: { sql: Sql }): Outbox {
 /** From here on the sweep can tell a story that is late from one that is not. */
 async function remember(sql: Sql, dues: Map<bigint, { dueAt: bigint | undefined; generation: number }>): Promise<void> {
   const rows = JSON.stringify(
-    [...dues]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([holdNo, { dueAt, generation }]) => ({
-        hold_no: holdNo.toString(),
-        due_at: dueAt?.toString() ?? null,
-        generation,
-      })),
+    [...dues].map(([holdNo, { dueAt, generation }]) => ({
+      hold_no: holdNo.toString(),
+      due_at: dueAt?.toString() ?? null,
+      generation,
+    })),
   );
-  await ask(
-    () => sql`
-      insert into ledger.stories (hold_no, generation, due_at)
-      select hold_no, generation, timestamptz 'epoch' + due_at * interval '1 microsecond'
-      from jsonb_to_recordset(${rows}::text::jsonb) as r (hold_no bigint, generation int, due_at bigint)
-      on conflict (hold_no) do update
-      set due_at = excluded.due_at, generation = greatest(stories.generation, excluded.generation)`,
-  );
+  await ask(() => sql`select ledger.remember_stories(${rows}::text::jsonb)`);
 }

@@ -12,6 +12,7 @@ import {
   NamespaceNotFoundError,
   ServiceError,
   WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
@@ -164,7 +165,9 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     return 'delivered';
   }
 
-  async function tell({ story, rings }: Delivery): Promise<void> {
+  async function tell(delivery: Delivery): Promise<void> {
+    const { story, rings } = delivery;
+    if (story.kind === 'ring' && (await heardTheBell(story))) return;
     const start = startOf(story, options.storyLimits);
     if (rings) {
       // A story that has ended, or was terminated, is told again: it looks at the ledger, which has news for it.
@@ -175,6 +178,17 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
       });
     } else {
       await workflow.start('jobLifecycle', { ...start, workflowIdReusePolicy: 'REJECT_DUPLICATE' });
+    }
+  }
+
+  /** Most stories are being told when their bell rings, and a bell alone is the cheapest thing to send. */
+  async function heardTheBell({ cluster, holdId, generation }: OutboxItem): Promise<boolean> {
+    try {
+      await workflow.getHandle(jobWorkflowId(cluster, holdId, generation)).signal(doorbell);
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
     }
   }
 

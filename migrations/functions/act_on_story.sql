@@ -14,6 +14,7 @@
 -- facts: as they are now, where there were acts and none follow}.
 create or replace function ledger.act_on_story(p_hold_no bigint, p_seen jsonb, p_acts jsonb, p_save jsonb) returns jsonb
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_hold_nos bigint[];

@@ -7,6 +7,7 @@
 -- order in which they become visible. Locks are taken in one order (jobs by their lock number, then rings by hold).
 create or replace function ledger.record_events(p_events jsonb, p_principal text, p_actor text) returns jsonb
 language plpgsql volatile
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_event record;
