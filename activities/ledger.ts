@@ -3,7 +3,7 @@
  * safe, also of a call that was given up and landed all the same.
  */
 import { heartbeat } from '@temporalio/activity';
-import type { AdvanceOptions, Chapter, Ledger } from '../ledger/types';
+import type { AdvanceOptions, Chapter, Ledger } from '../ledger/contract';
 
 const SEALED_AT_ONCE = 2_000;
 const ROUNDS = 50;

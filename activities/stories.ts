@@ -2,7 +2,7 @@
 import { heartbeat } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { jobWorkflowId } from '../domain/ids';
-import type { Recovery } from '../ledger/types';
+import type { Recovery } from '../ledger/contract';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 

@@ -1,5 +1,5 @@
 /** What every request carries, and what the API is made of. */
-import type { Caller, Ledger } from '../ledger/types';
+import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 

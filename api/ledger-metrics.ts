@@ -1,5 +1,5 @@
 /** The figures of the ledger in the metrics: read when they are asked for, and not more often than every few seconds. */
-import type { Ledger } from '../ledger/types';
+import type { Ledger } from '../ledger/contract';
 import type { Metrics } from '../platform/metrics';
 import { within } from './time-limit';
 

@@ -3,7 +3,7 @@ import { serve, type ServerType } from '@hono/node-server';
 import { restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
-import type { Catalog, Recovery } from '../ledger/types';
+import type { Catalog, Recovery } from '../ledger/contract';
 import { readConfig } from '../platform/config';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';

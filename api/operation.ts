@@ -10,7 +10,7 @@ import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
 import { Fault, type FaultCode, type FieldError } from '../domain/faults';
 import { renderAmount } from '../domain/money';
-import type { Caller } from '../ledger/types';
+import type { Caller } from '../ledger/contract';
 import type { ApiEnv, Input } from './env';
 import { type Dialect, namesOf, settleNames, unknownName } from './request/field-names';
 import { checkTexts, pointerTo, readJson, textMistake } from './request/json-body';

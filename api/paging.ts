@@ -1,6 +1,6 @@
 /** Lists: bare arrays, the next page in the Link header (rulings 25). */
 import type { Context } from 'hono';
-import type { Page, Paged } from '../ledger/types';
+import type { Page, Paged } from '../ledger/contract';
 
 const ROWS_MAX = 1000;
 

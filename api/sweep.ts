@@ -2,7 +2,7 @@
  * The API's own broom, for when no worker is there to sweep: lost stories are restarted, ended funds expire, transactions
  * are sealed, and the books are proved for the metrics. Everything may be done by several processes at once.
  */
-import type { Ledger } from '../ledger/types';
+import type { Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { TemporalDeps } from './env';

@@ -5,7 +5,7 @@
  */
 import { toMicro } from '../domain/money';
 import { openLedger } from '../ledger';
-import type { Caller } from '../ledger/types';
+import type { Caller } from '../ledger/contract';
 import type { Sql } from '../platform/postgres';
 import { nextKey } from './house';
 import { say, type BenchDatabase } from './stack';

@@ -7,7 +7,7 @@
 import { monotonicFactory } from 'ulid';
 import { toMicro } from '../domain/money';
 import { openLedger } from '../ledger';
-import type { Caller } from '../ledger/types';
+import type { Caller } from '../ledger/contract';
 import { openClient } from './http-load';
 import type { BenchDatabase } from './stack';
 

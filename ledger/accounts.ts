@@ -6,7 +6,7 @@ import { readBalance, readFunds, type Accruals } from './balance';
 import { ask } from './errors';
 import { openLimits } from './limits';
 import { readStatement } from './statement';
-import type { Account, AccountSettings, Accounts, Page, Paged } from './types';
+import type { Account, AccountSettings, Accounts, Page, Paged } from './contract';
 
 /** An account as ledger.describe_account writes it: amounts are texts of millionths. */
 interface AccountRow {

@@ -10,13 +10,13 @@ import { addMicro, type Micro } from '../domain/money';
 import { estimate as price, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
-import { instantOfMs, readTimeIn } from '../domain/time';
+import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { openBatcher } from './batcher';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
-import type { Admission, Caller, CheckRequest, Decision, EstimateNote, Instant, PriceBook } from './types';
+import type { Admission, Caller, CheckRequest, Decision, EstimateNote, PriceBook } from './contract';
 
 export interface AdmissionOptions {
   sql: Sql;

@@ -5,7 +5,7 @@ import { chapterOf, tellWithPrices, type Told } from './chapters';
 import { ask } from './errors';
 import type { PriceBooks } from './price-book';
 import { loadFacts, readFacts, type LedgerFacts, type RawFacts } from './story-facts';
-import type { AdvanceOptions, Chapter, PriceBook } from './types';
+import type { AdvanceOptions, Chapter, PriceBook } from './contract';
 
 export type Advance = (holdId: string, options?: AdvanceOptions, actor?: string) => Promise<Chapter>;
 

@@ -2,7 +2,7 @@
 import { Fault } from '../domain/faults';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
-import type { Audit, AuditReport, SealReport } from './types';
+import type { Audit, AuditReport, SealReport } from './contract';
 
 /** So many findings say enough; the difference is of all of them. */
 const FINDINGS_MAX = 200;

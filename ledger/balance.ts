@@ -2,9 +2,10 @@
 import { Fault } from '../domain/faults';
 import { addMicro, leastMicro, mostMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import type { FundId } from '../domain/ids';
+import type { Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
 import { toLimit, type LimitRow } from './limits';
-import type { Balance, Fund, Instant } from './types';
+import type { Balance, Fund } from './contract';
 
 /** What the running jobs of an account have accrued by now, hold by hold (ledger/accrual.ts). */
 export type Accruals = (

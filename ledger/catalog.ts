@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../domain/faults';
 import { parseAmount, toMicro } from '../domain/money';
-import { compareInstants, readTimeZone } from '../domain/time';
+import { compareInstants, readTimeZone, type Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
 import { ask } from './errors';
 import {
@@ -18,7 +18,7 @@ import {
   type PriceBooks,
   type RateRow,
 } from './price-book';
-import type { Caller, Catalog, Cluster, ClusterSettings, Instant, Page, Paged, Partition, Rate } from './types';
+import type { Caller, Catalog, Cluster, ClusterSettings, Page, Paged, Partition, Rate } from './contract';
 
 export interface CatalogDeps {
   sql: Sql;

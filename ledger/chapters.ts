@@ -3,7 +3,7 @@ import { divideUp, renderAmount } from '../domain/money';
 import { tellStory, type Story, type StoryOptions } from '../domain/story';
 import { priceDue, type Act } from './settlement';
 import type { LedgerFacts } from './story-facts';
-import type { Chapter, PriceBook } from './types';
+import type { Chapter, PriceBook } from './contract';
 
 export interface Told {
   story: Story;

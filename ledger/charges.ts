@@ -5,8 +5,9 @@
 import { isTransactionId, type TransactionId } from '../domain/ids';
 import { toMicro, type Micro } from '../domain/money';
 import { ask } from './errors';
+import type { Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
-import type { Hold, Instant } from './types';
+import type { Hold } from './contract';
 
 /** What was used in one stretch of time at one price; the ledger cuts it further where funds open or close. */
 export interface Piece {

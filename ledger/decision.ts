@@ -5,7 +5,8 @@
 import type { TransactionId } from '../domain/ids';
 import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import { renderRefusal, type Asked, type Refusal } from '../domain/refusal';
-import type { Decision, EstimateNote, Instant, StoredRequest } from './types';
+import type { Instant } from '../domain/time';
+import type { Decision, EstimateNote, StoredRequest } from './contract';
 
 /** What ledger.decisions.request keeps: what was asked, and how it was priced. Amounts are millionths as text. */
 export interface RecordedRequest extends StoredRequest {

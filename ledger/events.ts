@@ -8,7 +8,7 @@ import { epochMicros, readTimeIn } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
-import type { Caller, EventReceipt, JobEvent, PriceBook } from './types';
+import type { Caller, EventReceipt, JobEvent, PriceBook } from './contract';
 
 /** More in one transaction only makes others wait for its locks. */
 const CHUNK = 500;

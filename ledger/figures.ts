@@ -2,7 +2,7 @@
 import { toMicro } from '../domain/money';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
-import type { Figures } from './types';
+import type { Figures } from './contract';
 
 interface AccountRow {
   account: string;

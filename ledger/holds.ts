@@ -6,7 +6,7 @@ import { renderRefusal, type Refusal } from '../domain/refusal';
 import type { Sql } from '../platform/postgres';
 import { requireAccount } from './accounts';
 import { ask } from './errors';
-import type { Hold, Holds, Page, Paged } from './types';
+import type { Hold, Holds, Page, Paged } from './contract';
 
 /** A hold as ledger.describe_hold writes it: amounts are texts of millionths. */
 interface HoldRow {

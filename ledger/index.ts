@@ -16,7 +16,7 @@ import { openMovements } from './movements';
 import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
 import { openRecovery } from './recovery';
-import type { Ledger } from './types';
+import type { Ledger } from './contract';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */

@@ -16,7 +16,7 @@ import { openEvents } from './events';
 import type { PriceBooks } from './price-book';
 import { openReconcile } from './reconcile';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
-import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Page, Paged, Run } from './types';
+import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Page, Paged, Run } from './contract';
 
 export interface JobsOptions {
   sql: Sql;

@@ -3,7 +3,7 @@ import { Fault } from '../domain/faults';
 import { toMicro } from '../domain/money';
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
-import type { Accounts, Limit } from './types';
+import type { Accounts, Limit } from './contract';
 
 export interface LimitRow {
   partition: string | null;

@@ -5,7 +5,7 @@
 import type { Sql } from '../platform/postgres';
 import { ask } from './errors';
 import { listTransactions, readTransaction, readTransactionNo } from './transactions';
-import type { Movements, Transaction } from './types';
+import type { Movements, Transaction } from './contract';
 
 interface Made {
   answer: { txn_no: number };

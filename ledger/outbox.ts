@@ -6,7 +6,7 @@ import type { Sql } from '../platform/postgres';
 import { chapterOf, tellWithoutPrices } from './chapters';
 import { ask } from './errors';
 import { loadManyFacts } from './story-facts';
-import type { Outbox, OutboxItem } from './types';
+import type { Outbox, OutboxItem } from './contract';
 
 interface ClaimedRow {
   outboxNo: bigint;

@@ -6,7 +6,7 @@
 import { toMicro, renderAmount } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
 import { ask } from './errors';
-import type { Cluster, Partition, PriceBook, Rate } from './types';
+import type { Cluster, Partition, PriceBook, Rate } from './contract';
 
 export interface PriceBooks {
   /** What is in memory; read from the database only where there is nothing yet. May be out of date. */

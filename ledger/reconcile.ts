@@ -20,7 +20,7 @@ import { ask } from './errors';
 import { eventRows, type EventToRecord } from './events';
 import type { PriceBooks } from './price-book';
 import { loadFacts, type LedgerFacts } from './story-facts';
-import type { Caller, Jobs, Reconciliation } from './types';
+import type { Caller, Jobs, Reconciliation } from './contract';
 
 type Request = Parameters<Jobs['reconcile']>[0];
 

@@ -9,7 +9,7 @@ import type { Due, ResizeDue, StoryRun } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
 import { requestOf, type RunCharge } from './charges';
 import type { LedgerFacts, LedgerHold } from './story-facts';
-import type { Cluster, PriceBook } from './types';
+import type { Cluster, PriceBook } from './contract';
 
 /** One element of act_on_story's p_acts. */
 export type Act =

@@ -5,8 +5,9 @@
 import { Fault } from '../domain/faults';
 import { isTransactionId } from '../domain/ids';
 import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
+import type { Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
-import type { Instant, Statement, TransactionKind } from './types';
+import type { Amounts, Statement, TransactionKind } from './contract';
 
 interface LineRow {
   before: boolean;
@@ -95,7 +96,7 @@ export async function readStatement(sql: Sql, name: string, from: Instant, to: I
   };
 }
 
-const amountsOf = (rows: readonly LineRow[]): { granted: Micro; settled: Micro; held: Micro; available: Micro } => ({
+const amountsOf = (rows: readonly LineRow[]): Amounts => ({
   granted: sumOf(rows, 'granted_micro'),
   settled: sumOf(rows, 'settled_micro'),
   held: sumOf(rows, 'held_micro'),

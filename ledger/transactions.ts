@@ -4,7 +4,7 @@ import { isTransactionId, type FundId, type TransactionId } from '../domain/ids'
 import { toMicro } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
 import { requireAccount } from './accounts';
-import type { Movements, Page, Paged, Transaction, TransactionKind } from './types';
+import type { Movements, Page, Paged, Transaction, TransactionKind } from './contract';
 
 interface TransactionRow {
   txn_no: bigint;

@@ -16,7 +16,7 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import type { SearchAttributePair } from '@temporalio/common';
-import type { Outbox, OutboxItem } from '../ledger/types';
+import type { Outbox, OutboxItem } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';

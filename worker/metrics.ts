@@ -1,7 +1,7 @@
 /** The page that Prometheus reads: our own numbers, and behind them those of Temporal's SDK. */
 import { createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Outbox } from '../ledger/types';
+import type { Outbox } from '../ledger/contract';
 import type { Metrics } from '../platform/metrics';
 
 export function watchOutbox(metrics: Metrics, outbox: Outbox): void {

@@ -1,6 +1,6 @@
 /** What the two entries of this folder have in common: what they open, and the order in which they go down. */
 import { openLedger } from '../ledger';
-import type { Ledger } from '../ledger/types';
+import type { Ledger } from '../ledger/contract';
 import { readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
 import { createMetrics, type Metrics } from '../platform/metrics';

@@ -3,7 +3,7 @@
  * back empty, or not at all; so each worker also makes the schedule again now and then, and sweeps what can be swept.
  */
 import { restartStrays, sealBacklog } from '../activities';
-import type { Ledger } from '../ledger/types';
+import type { Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';

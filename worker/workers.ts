@@ -8,7 +8,7 @@ import {
   storyActivities,
   type SchedulerAdapter,
 } from '../activities';
-import type { Ledger } from '../ledger/types';
+import type { Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Account, Balance, Fund, Limit, Statement } from '../../ledger/types';
+import type { Account, Balance, Fund, Limit, Statement } from '../../ledger/contract';
 import type {
   AccountAnswer,
   BalanceAnswer,

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Decision, Reconciliation } from '../../ledger/types';
+import type { Decision, Reconciliation } from '../../ledger/contract';
 import type { BudgetDecision, ReconcileAnswer } from '../schemas/budget';
 import { amount, amountOr, factorOf } from './money';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Cluster, Partition, Rate } from '../../ledger/types';
+import type { Cluster, Partition, Rate } from '../../ledger/contract';
 import type { ClusterAnswer, PartitionAnswer, RateAnswer } from '../schemas/catalog';
 import { amount, amountOr, factorOf } from './money';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Hold } from '../../ledger/types';
+import type { Hold } from '../../ledger/contract';
 import type { HoldAnswer } from '../schemas/hold';
 import { amount } from './money';
 

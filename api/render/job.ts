@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Resources } from '../../domain/job';
-import type { EventReceipt, Job, JobDecision, JobStory } from '../../ledger/types';
+import type { EventReceipt, Job, JobDecision, JobStory } from '../../ledger/contract';
 import type { JobAnswer, JobEventsAnswer, JobStoryAnswer } from '../schemas/job';
 import { renderDecision } from './budget';
 import { renderHold } from './hold';

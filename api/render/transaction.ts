@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Transaction, TransactionKind } from '../../ledger/types';
+import type { Transaction, TransactionKind } from '../../ledger/contract';
 import { type ASBB_TYPES, KINDS, type TransactionAnswer } from '../schemas/movement';
 import { amount } from './money';
 

@@ -1,7 +1,7 @@
 /** Accounts and their policy, funds, balance and statement. Limits have a file of their own. */
 import { Hono } from 'hono';
 import type { z } from 'zod';
-import type { AccountSettings } from '../../ledger/types';
+import type { AccountSettings } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { ACCOUNT_EXAMPLE } from '../examples';
 import { operation } from '../operation';

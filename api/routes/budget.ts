@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import type { z } from 'zod';
 import { readResources } from '../../domain/slurm';
 import type { JobRequest } from '../../domain/job';
-import type { CheckRequest } from '../../ledger/types';
+import type { CheckRequest } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
 import { given } from '../paging';

@@ -1,7 +1,7 @@
 /** Clusters, partitions, rates. */
 import { Hono } from 'hono';
 import { z } from 'zod';
-import type { ClusterSettings } from '../../ledger/types';
+import type { ClusterSettings } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { CLUSTER_EXAMPLE, RATE_EXAMPLE } from '../examples';
 import { operation } from '../operation';

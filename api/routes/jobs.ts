@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import type { z } from 'zod';
 import { readResources } from '../../domain/slurm';
-import type { JobEvent } from '../../ledger/types';
+import type { JobEvent } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { EVENTS_EXAMPLE } from '../examples';
 import { operation } from '../operation';

@@ -1,6 +1,6 @@
 /** Money that moves by hand, and the transactions of all movements. */
 import { Hono } from 'hono';
-import type { Transaction } from '../../ledger/types';
+import type { Transaction } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { DEPOSIT_EXAMPLE, TRANSFER_EXAMPLE } from '../examples';
 import { operation } from '../operation';

@@ -1,6 +1,6 @@
 /** Every fault that is documented can be met over HTTP, with its status and ASBB's code; a check says the same with 200. */
 import { FAULTS, type FaultCode } from '../../domain/faults';
-import type { Ledger } from '../../ledger/types';
+import type { Ledger } from '../../ledger/contract';
 import { type Answer, JOB, startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;

@@ -10,7 +10,7 @@ import { runCli } from '../../cli/program';
 import { openLedger } from '../../ledger';
 import { openLog } from '../../platform/log';
 import { createMetrics } from '../../platform/metrics';
-import type { Ledger } from '../../ledger/types';
+import type { Ledger } from '../../ledger/contract';
 import { freshDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
 

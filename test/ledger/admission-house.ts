@@ -5,7 +5,7 @@ import { parseAmount, toMicro, type Micro } from '../../domain/money';
 import { openAdmission, type AdmissionOptions } from '../../ledger/admission';
 import { openHolds } from '../../ledger/holds';
 import { openPriceBooks } from '../../ledger/price-book';
-import type { CheckRequest, Decision } from '../../ledger/types';
+import type { CheckRequest, Decision } from '../../ledger/contract';
 import type { Sql } from '../../platform/postgres';
 import { freshDatabase } from '../helpers/database';
 

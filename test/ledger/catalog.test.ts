@@ -3,7 +3,7 @@ import { Fault } from '../../domain/faults';
 import { toMicro, ZERO } from '../../domain/money';
 import { openCatalog } from '../../ledger/catalog';
 import { openPriceBooks } from '../../ledger/price-book';
-import type { Caller, Catalog, Rate } from '../../ledger/types';
+import type { Caller, Catalog, Rate } from '../../ledger/contract';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 
 const ADMIN: Caller = { principal: 'admin' };

@@ -1,5 +1,5 @@
 /** What schedulers say, and which job and hold it is about. Real PostgreSQL. */
-import type { EventReceipt } from '../../ledger/types';
+import type { EventReceipt } from '../../ledger/contract';
 import { clock, key, openJobsHouse, CALLER, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;

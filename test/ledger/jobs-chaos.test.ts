@@ -3,7 +3,7 @@
  * moment: afterwards every run has been paid for once, for its time, and the books balance. Real PostgreSQL.
  */
 import fc from 'fast-check';
-import type { JobEvent } from '../../ledger/types';
+import type { JobEvent } from '../../ledger/contract';
 import { clock, CALLER, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;

@@ -7,7 +7,7 @@ import type { JobRequest } from '../../domain/job';
 import { parseAmount, renderAmount, type Micro } from '../../domain/money';
 import { instantOfMicros, epochMicros } from '../../domain/time';
 import { openLedger } from '../../ledger/index';
-import type { AdvanceOptions, Caller, CheckRequest, EventReceipt, JobEvent, Ledger } from '../../ledger/types';
+import type { AdvanceOptions, Caller, CheckRequest, EventReceipt, JobEvent, Ledger } from '../../ledger/contract';
 import type { Sql } from '../../platform/postgres';
 import { freshDatabase } from '../helpers/database';
 

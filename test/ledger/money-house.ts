@@ -3,7 +3,7 @@ import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { chargeRun, type ChargedRun, type Piece, type RunCharge } from '../../ledger/charges';
 import { ask } from '../../ledger/errors';
 import { openLedger } from '../../ledger/index';
-import type { Account, AccountSettings, Caller, Ledger } from '../../ledger/types';
+import type { Account, AccountSettings, Caller, Ledger } from '../../ledger/contract';
 import { parseAmount, type Micro } from '../../domain/money';
 import { monotonicFactory } from 'ulid';
 

@@ -1,7 +1,7 @@
 /** Deposits, withdrawals, transfers: what comes in, what leaves, who wins a race, and how it is found again. */
 import { Fault } from '../../domain/faults';
 import { CEILING, toMicro } from '../../domain/money';
-import type { Transaction } from '../../ledger/types';
+import type { Transaction } from '../../ledger/contract';
 import { CALLER, keyed, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
 let house: MoneyHouse;

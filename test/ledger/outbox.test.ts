@@ -1,5 +1,5 @@
 /** The outbox: every story is told, by one dispatcher at a time, however many there are. Real PostgreSQL. */
-import type { OutboxItem } from '../../ledger/types';
+import type { OutboxItem } from '../../ledger/contract';
 import { connectPostgres } from '../../platform/postgres';
 import { clock, openJobsHouse, type JobsHouse } from './jobs-house';
 

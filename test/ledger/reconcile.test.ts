@@ -3,7 +3,7 @@ import { parseReportedCost } from '../../domain/money';
 import { openAdvance, type Advance } from '../../ledger/advance';
 import { openPriceBooks } from '../../ledger/price-book';
 import { openReconcile } from '../../ledger/reconcile';
-import type { Reconciliation } from '../../ledger/types';
+import type { Reconciliation } from '../../ledger/contract';
 import { clock, CALLER, job, key, NOON, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;

@@ -1,6 +1,6 @@
 /** Every refusal is reachable, is decided at its exact edge, and explains itself. */
 import type { FaultCode } from '../../domain/faults';
-import type { CheckRequest } from '../../ledger/types';
+import type { CheckRequest } from '../../ledger/contract';
 import { caller, check, job, openHouse, usd, type House } from './admission-house';
 
 let house: House;

@@ -1,6 +1,6 @@
 /** Seals: a chain over everything that was written, which never runs ahead of a transaction that is still writing. */
 import { connectPostgres } from '../../platform/postgres';
-import type { SealReport } from '../../ledger/types';
+import type { SealReport } from '../../ledger/contract';
 import { disarm } from '../helpers/tampering';
 import { CALLER, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 

@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { faultsBecomeFailures, schedulerActivities, sealBacklog, type SchedulerAdapter } from '../../activities';
 import { Fault, FAULTS, isFaultCode } from '../../domain/faults';
-import type { JobEvent, Jobs } from '../../ledger/types';
+import type { JobEvent, Jobs } from '../../ledger/contract';
 import { inSeconds } from './site';
 
 const environment = () =>

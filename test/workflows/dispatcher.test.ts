@@ -1,7 +1,7 @@
 /** How stories get from the outbox to Temporal, whoever dies on the way. No worker runs here: the stories only begin. */
 import { msToTs } from '@temporalio/common/lib/time';
 import { doorbell } from '../../workflows/contracts/job-lifecycle';
-import type { Outbox, OutboxItem } from '../../ledger/types';
+import type { Outbox, OutboxItem } from '../../ledger/contract';
 import { connectTemporal } from '../../platform/temporal';
 import { freePort } from '../../platform/embedded/ports';
 import { ownTemporal } from './own-temporal';

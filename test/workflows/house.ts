@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import pino from 'pino';
 import type { SchedulerAdapter } from '../../activities';
-import type { Ledger } from '../../ledger/types';
+import type { Ledger } from '../../ledger/contract';
 import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { bundleWorkflows } from '../../worker/bundle';
 import { startDispatcher, type Dispatcher, type DispatcherOptions } from '../../worker/dispatcher';

@@ -3,7 +3,7 @@
  * judge them, and `record.ts` keeps their histories.
  */
 import type { SchedulerAdapter } from '../../activities';
-import type { Outbox, OutboxItem } from '../../ledger/types';
+import type { Outbox, OutboxItem } from '../../ledger/contract';
 import type { JobLifecycle, JobLifecycleResult } from '../../workflows/contracts/job-lifecycle';
 import { freshNamespace, startCrew, startTestDispatcher, until, type Namespace } from './house';
 import { inSeconds, openSite, type HeldJob, type Site } from './site';

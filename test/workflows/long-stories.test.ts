@@ -1,7 +1,7 @@
 /** Stories that outlive a run (months in the queue, thousands of tasks), and news at the wrong moment. */
 import { doorbell } from '../../workflows/contracts/job-lifecycle';
 import { freshNamespace, quietRuntime, startCrew, startTestDispatcher, until } from './house';
-import type { Jobs } from '../../ledger/types';
+import type { Jobs } from '../../ledger/contract';
 import { inSeconds, openSite } from './site';
 
 quietRuntime();

@@ -1,7 +1,7 @@
 /** A site with one cluster and one account on a real ledger: what the tests of the stories have in common. */
 import { openLedger } from '../../ledger';
 import { openRecovery } from '../../ledger/recovery';
-import type { CheckRequest, Cluster, Decision, JobEvent, Ledger } from '../../ledger/types';
+import type { CheckRequest, Cluster, Decision, JobEvent, Ledger } from '../../ledger/contract';
 import type { JobRequest } from '../../domain/job';
 import { parseAmount } from '../../domain/money';
 import { jobWorkflowId } from '../../domain/ids';

@@ -7,7 +7,7 @@ import addFormats from 'ajv-formats';
 import { createApp, type ApiDeps } from '../../../api/app';
 import { showLedgerIn } from '../../../api/ledger-metrics';
 import { openLedger } from '../../../ledger';
-import type { Ledger } from '../../../ledger/types';
+import type { Ledger } from '../../../ledger/contract';
 import { openLog } from '../../../platform/log';
 import { createMetrics, type Metrics } from '../../../platform/metrics';
 import type { Sql } from '../../../platform/postgres';

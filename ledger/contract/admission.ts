@@ -1,0 +1,81 @@
+/** May this job start? What is asked, and what is answered. */
+import type { Facts, FaultCode } from '../../domain/faults';
+import type { TransactionId } from '../../domain/ids';
+import type { JobRequest } from '../../domain/job';
+import type { Micro } from '../../domain/money';
+import type { Instant } from '../../domain/time';
+import type { Caller } from './asking';
+
+/** One budget check, parsed and validated. `components` has one element but for heterogeneous jobs: all or nothing. */
+export interface CheckRequest {
+  account: string;
+  /** Undefined: the configured default cluster. */
+  cluster?: string;
+  components: JobRequest[];
+  user?: string;
+  jobId?: string;
+  jobName?: string;
+  /** A backdated check (rulings 18). Undefined: now. Without a zone: on the clocks of the cluster. */
+  at?: Instant;
+  details?: Record<string, unknown>;
+}
+
+/**
+ * What `ledger.decisions.request` keeps of a check, as JSON: at least these fields of the `CheckRequest`, in these words.
+ * Job stories read the time limit, the resources and the number of array tasks from it; where `wallSeconds` is missing the
+ * partition's default or maximum stands in. Component n is the n-th hold of its group by hold_no.
+ */
+export type StoredRequest = Pick<CheckRequest, 'account' | 'components' | 'user' | 'jobId' | 'jobName'> & {
+  cluster: string;
+};
+
+/** The answer to a check, a yes or a no, exactly as it was first given (also when it is replayed). */
+export interface Decision {
+  available: boolean;
+  /** 'placed', or why not. */
+  code: 'placed' | FaultCode;
+  /** The whole sentence for the user; begins with ASBB's words. */
+  message: string;
+  account: string;
+  unit: string;
+  cluster: string;
+  clusterTimeZone: string;
+  holdId?: TransactionId;
+  /** Heterogeneous jobs: one id a component, the first is `holdId`. */
+  componentHoldIds?: TransactionId[];
+  estimatedCost: Micro;
+  holdAmount: Micro;
+  holdMultiplier: string;
+  /** After this hold (yes), or now (no). */
+  remaining: Micro;
+  /** Before this hold. */
+  balance: Micro;
+  /** Held in the account, this hold included. */
+  held: Micro;
+  partitionUsed?: Micro;
+  partitionLimit?: Micro;
+  /** How the estimate was made, line by line, and with what confidence (0-1). */
+  estimate: EstimateNote;
+  /** Facts of a no: which limit, by how much, what would fit, when the next money arrives. Amounts are decimal strings. */
+  explanation?: Facts;
+  at: Instant;
+  /** How `at` was read, where the clocks of the cluster left a doubt (rulings 17). */
+  note?: string;
+  replayed: boolean;
+}
+
+export interface EstimateNote {
+  method: 'rates' | 'asbb-compat' | 'unpriced';
+  confidence: number;
+  recommendation?: string;
+  lines: string[];
+  /** What costs nothing: kinds that have no rate on this cluster, and TRES that no rate can be for. */
+  unbilled: string[];
+}
+
+export interface Admission {
+  /** Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`. */
+  check(request: CheckRequest, caller: Caller): Promise<Decision>;
+  /** The same answer without writing anything. */
+  estimate(request: CheckRequest): Promise<Decision>;
+}

@@ -1,0 +1,68 @@
+/** Clusters, their partitions, and what resources cost on them. */
+import type { ClusterTerms, PartitionTerms } from '../../domain/meter';
+import type { Micro } from '../../domain/money';
+import type { DatedRate } from '../../domain/tariff';
+import type { Instant } from '../../domain/time';
+import type { Caller, Page, Paged } from './asking';
+
+/** What a cluster says about its prices, and how its jobs are settled. */
+export interface Cluster extends ClusterTerms {
+  timeZone: string;
+  defaultPartition?: string;
+  failurePolicy: 'open' | 'closed';
+  costSource: 'usage' | 'reported';
+  endGraceSeconds: number;
+  reconciliationTimeoutSeconds: number;
+  partitions: Partition[];
+}
+
+/** What it says itself stands before what its cluster says. */
+export interface Partition extends PartitionTerms {
+  costSource?: 'usage' | 'reported';
+  failurePolicy?: 'open' | 'closed';
+}
+
+export interface Rate extends DatedRate {
+  rateNo: number;
+  source: string;
+}
+
+/** Everything that prices are made from, with the version that admission checks it against. */
+export interface PriceBook {
+  version: bigint;
+  clusters: ReadonlyMap<string, Cluster & { clusterNo: number }>;
+  rates: readonly Rate[];
+}
+
+/** What can be set of a cluster; null takes a setting away. */
+export type ClusterSettings = Omit<Cluster, 'name' | 'partitions' | 'defaultPartition' | 'holdCap'> & {
+  defaultPartition: string | null;
+  holdCap: Micro | null;
+};
+
+export interface Catalog {
+  /** `cluster_exists`. */
+  createCluster(
+    name: string,
+    settings: Partial<ClusterSettings> & Pick<ClusterSettings, 'timeZone'>,
+    caller: Caller,
+  ): Promise<Cluster>;
+  /** Makes the cluster or changes what is given. A new one needs its zone (`malformed_request`). */
+  putCluster(name: string, settings: Partial<ClusterSettings>, caller: Caller): Promise<Cluster>;
+  /** `cluster_not_found`. */
+  readCluster(name: string): Promise<Cluster>;
+  listClusters(): Promise<Cluster[]>;
+  /** The whole partition as it shall be. `cluster_not_found`. */
+  putPartition(cluster: string, partition: Partition, caller: Caller): Promise<Partition>;
+  removePartition(cluster: string, partition: string, caller: Caller): Promise<void>;
+  /** Ends the rate in force at `startsAt`, if any, and starts this one. `rate_overlaps` where a later one exists and `endsAt` is missing. */
+  setRate(rate: Omit<Rate, 'rateNo'>, caller: Caller): Promise<Rate>;
+  /** Ends a rate; one that has not begun yet goes away whole. `rate_not_found`, `rate_overlaps` where it ended before. */
+  endRate(rateNo: number, endsAt: Instant, caller: Caller): Promise<Rate>;
+  listRates(
+    filter: { cluster?: string; partition?: string; resource?: string; at?: Instant },
+    page: Page,
+  ): Promise<Paged<Rate>>;
+  /** Of now: costs one short query, and a reading where something changed. */
+  priceBook(): Promise<PriceBook>;
+}

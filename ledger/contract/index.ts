@@ -1,0 +1,42 @@
+/**
+ * What the rest of Bursar may ask of the ledger: the words, the shapes, the guarantees. No SQL and no wire format here.
+ *
+ * Amounts are `Micro` everywhere inside. Times are RFC 3339 strings with microseconds in UTC (`Instant`), never `Date`,
+ * which loses microseconds. Every method may throw `Fault('ledger_unavailable')`; the others it throws are named with it.
+ */
+import type { Accounts } from './accounts';
+import type { Admission } from './admission';
+import type { Audit } from './audit';
+import type { Catalog } from './catalog';
+import type { Figures } from './figures';
+import type { Holds } from './holds';
+import type { Jobs } from './jobs';
+import type { Movements } from './movements';
+import type { Outbox, Recovery } from './stories';
+
+export type * from './accounts';
+export type * from './admission';
+export type * from './asking';
+export type * from './audit';
+export type * from './balance';
+export type * from './catalog';
+export type * from './figures';
+export type * from './holds';
+export type * from './jobs';
+export type * from './movements';
+export type * from './stories';
+
+export interface Ledger {
+  admission: Admission;
+  holds: Holds;
+  movements: Movements;
+  accounts: Accounts;
+  catalog: Catalog;
+  jobs: Jobs;
+  outbox: Outbox;
+  recovery: Recovery;
+  audit: Audit;
+  figures(): Promise<Figures>;
+  /** Is the database there, and does it have our schema, or a newer one? */
+  health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;
+}

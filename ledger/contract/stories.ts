@@ -1,0 +1,56 @@
+/** Where the story of a held job stands, and how stories come to be told: by the outbox, or again by recovery. */
+import type { JobState } from '../../domain/job';
+
+/** Where a held job's story stands, for its workflow. JSON-safe: amounts are decimal strings, times are epoch ms. */
+export interface Chapter {
+  holdId: string;
+  cluster: string;
+  account: string;
+  jobId?: string;
+  state: JobState;
+  /** True once the hold is settled or released: the story is over. */
+  closed: boolean;
+  /** A sentence for the operator: what is waited for. */
+  waitsFor: string;
+  /** When to look again although nobody rang. Undefined once closed. */
+  deadlineMs?: number;
+  held: string;
+  charged: string;
+  released: string;
+  unit: string;
+  /** A requeue or a longer limit needed more than there was: the hold keeps what it has, and this is what to do (rulings 11). */
+  shortfall?: {
+    why: 'requeue' | 'walltime' | 'tasks';
+    policy: 'run_on' | 'hold_job' | 'cancel';
+    /** How much more was asked for. */
+    requested: string;
+    code: string;
+  };
+}
+
+export interface OutboxItem {
+  outboxNo: bigint;
+  kind: 'start' | 'ring';
+  generation: number;
+  holdId: string;
+  cluster: string;
+  account: string;
+  jobId?: string;
+  chapter: Chapter;
+}
+
+export interface Outbox {
+  /** Leases up to `limit` items for `leaseMs`; several dispatchers never get the same one while the lease lasts. */
+  claim(limit: number, leaseMs: number): Promise<OutboxItem[]>;
+  done(outboxNos: bigint[]): Promise<void>;
+  /** Puts an item back before its lease ends. */
+  giveBack(outboxNos: bigint[]): Promise<void>;
+  depth(): Promise<{ waiting: number; oldestSeconds: number }>;
+}
+
+export interface Recovery {
+  /** Open holds that may have lost their story: overdue by their own deadline, with nothing in the outbox. Oldest first. */
+  strays(limit: number): Promise<{ holdId: string; cluster: string; generation: number }[]>;
+  /** Puts stories back into the outbox, with a generation where the workflow id is used up. */
+  restart(items: { holdId: string; generation: number }[]): Promise<void>;
+}
