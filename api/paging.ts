@@ -1,5 +1,6 @@
 /** Lists: bare arrays, the next page in the Link header (rulings 25). */
 import type { Context } from 'hono';
+import { given } from '../domain/given';
 import type { Page, Paged } from '../ledger/contract';
 
 const ROWS_MAX = 1000;
@@ -12,8 +13,7 @@ export interface PageQuery {
 
 export const pageOf = ({ limit, offset, cursor }: PageQuery): Page => ({
   limit: limit ?? ROWS_MAX,
-  ...(offset !== undefined && { offset }),
-  ...(cursor !== undefined && { cursor }),
+  ...given({ offset, cursor }),
 });
 
 /** Answers a page, and says where the next one is: at this address with its filters, and the cursor instead of an offset. */
@@ -29,14 +29,4 @@ export function answerPage<Row, Rendered>(
     c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
   }
   return c.json(rows.map(render));
-}
-
-/** The fields that are there: a filter that was not given is not the same as one that is undefined. */
-export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const there: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
-  for (const name in fields) {
-    const value = fields[name];
-    if (value !== undefined) there[name] = value as Exclude<T[typeof name], undefined>;
-  }
-  return there;
 }

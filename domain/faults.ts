@@ -134,4 +134,10 @@ export class Fault extends Error {
   }
 }
 
+/** A text that could not be read; `detail` says what to write instead. */
+export const malformed = (detail: string): Fault => new Fault('malformed_request', detail);
+
+/** As much of a text as a sentence about it should repeat. */
+export const shorten = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
 export const isFaultCode = (code: string): code is FaultCode => Object.hasOwn(FAULTS, code);

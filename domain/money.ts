@@ -4,7 +4,7 @@
  * Nothing in Bursar adds, compares or stores an amount in any other form. A double appears only at the very edge, when
  * an amount is written as a JSON number, and the ceiling makes that exact.
  */
-import { Fault } from './faults';
+import { malformed, shorten } from './faults';
 
 declare const micro: unique symbol;
 
@@ -102,7 +102,3 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   if (twice > denominator || (twice === denominator && quotient % 2n !== 0n)) quotient += 1n;
   return quotient;
 }
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);
-
-const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -4,6 +4,7 @@
  */
 import type { FaultCode, Facts } from './faults';
 import { leastMicro, mostMicro, renderAmount, toMicro, ZERO, type Micro } from './money';
+import { renderDuration } from './slurm-time';
 
 /** What ledger.judge_hold writes down when it says no, and what pricing hands to it. Amounts are millionths as text. */
 export type Refusal =
@@ -123,7 +124,7 @@ function limitSentence(refusal: LimitRefusal, asked: Asked): string {
   }
   const fits = whatFits(refusal, asked);
   const ways = [
-    fits.wall_seconds === undefined ? undefined : `--time=${slurmTime(fits.wall_seconds)}`,
+    fits.wall_seconds === undefined ? undefined : `--time=${renderDuration(fits.wall_seconds)}`,
     fits.nodes === undefined ? undefined : plural(fits.nodes, 'node'),
     fits.tasks === undefined ? undefined : plural(fits.tasks, 'array task'),
   ].filter((way) => way !== undefined);
@@ -204,11 +205,3 @@ const showTime = (text: string) =>
   instantOf(text).replace(/^(\d{4,}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(?:\.\d+)?Z$/, (_, date: string, minute: string) => {
     return `${date} ${minute} UTC`;
   });
-
-/** As `--time` takes it: [days-]hours:minutes:seconds. */
-function slurmTime(seconds: number): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const days = Math.floor(seconds / 86_400);
-  const clock = [Math.floor((seconds % 86_400) / 3_600), Math.floor((seconds % 3_600) / 60), seconds % 60];
-  return `${days > 0 ? `${days}-` : ''}${clock.map(two).join(':')}`;
-}

@@ -5,7 +5,8 @@
  * are read one by one and a line that cannot be read does not stop the others: an accounting log is history, and one
  * mangled row in a million must not keep the rest from being charged.
  */
-import { Fault } from './faults';
+import { Fault, malformed } from './faults';
+import { given } from './given';
 import type { EndState, Resources } from './job';
 import {
   readElapsed,
@@ -189,12 +190,14 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
   return {
     line,
     id,
-    ...worded('cluster', fields.cluster),
-    ...worded('partition', fields.partition),
-    ...worded('qos', fields.qos),
-    ...worded('account', fields.account),
-    ...worded('user', fields.user),
-    ...worded('name', fields.jobname),
+    ...given({
+      cluster: fields.cluster || undefined,
+      partition: fields.partition || undefined,
+      qos: fields.qos || undefined,
+      account: fields.account || undefined,
+      user: fields.user || undefined,
+      name: fields.jobname || undefined,
+    }),
     submittedAt: submitted.at,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(endedAt === undefined ? {} : { endedAt }),
@@ -272,9 +275,6 @@ function resourcesOf(tres: Tres, fields: Record<string, string>, cpuColumn: 'req
 /** sacct shortens large counts to `1.5K` unless told otherwise; those are not exact and TRES says it better. */
 const countOf = (text: string | undefined): number => (text && /^\d{1,9}$/.test(text) ? Number(text) : 1);
 
-const worded = <K extends string>(name: K, value: string | undefined): { [name in K]?: string } =>
-  value ? ({ [name]: value } as { [name in K]?: string }) : {};
-
 // Events ------------------------------------------------------------------------------------------------------------------
 
 /** One thing that a record says happened; the ledger's JobEvent but for the cluster, which the reader of the log knows. */
@@ -303,10 +303,7 @@ export function eventsOf(record: SacctRecord): SacctEvent[] {
     jobId: record.id.jobId,
     ...(record.id.task === '' ? {} : { task: record.id.task }),
     submittedAt,
-    ...worded('account', record.account),
-    ...worded('user', record.user),
-    ...worded('partition', record.partition),
-    ...worded('name', record.name),
+    ...given({ account: record.account, user: record.user, partition: record.partition, name: record.name }),
     ...(timeLimit.wallSeconds === undefined ? {} : { timeLimitSeconds: timeLimit.wallSeconds }),
   };
   const events: SacctEvent[] = [{ type: 'submitted', at: submittedAt, ...job, resources: record.requested }];
@@ -328,5 +325,3 @@ export function eventsOf(record: SacctRecord): SacctEvent[] {
   }
   return events;
 }
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);

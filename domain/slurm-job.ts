@@ -1,5 +1,5 @@
 /** Slurm's job ids, array lists and state words. */
-import { Fault } from './faults';
+import { malformed, shorten } from './faults';
 import { END_STATES, type EndState } from './job';
 
 /** What a state word says of a job, and who cancelled it, where Slurm says that too. */
@@ -137,7 +137,3 @@ export function readArrayTasks(text: string): number {
   }
   return ranges.length > 1 ? tasks.size : single;
 }
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);
-
-const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

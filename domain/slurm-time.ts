@@ -1,5 +1,5 @@
 /** Slurm's time limits and elapsed times. ASBB took `1-12:00:00` for one hour; a misread limit is money. */
-import { Fault } from './faults';
+import { malformed, shorten } from './faults';
 
 /** `wallSeconds` is undefined where there is no finite limit; `unlimited` says that one was asked for by name. */
 export interface TimeLimit {
@@ -68,7 +68,3 @@ function readClock(text: string): number | undefined {
   if (second !== undefined) return Number(first) * 60 + Number(second);
   return Number(first) * 60;
 }
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);
-
-const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

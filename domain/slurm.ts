@@ -3,7 +3,7 @@
  *
  * Everything reads text and either understands it whole or throws a Fault that says what to write instead.
  */
-import { Fault } from './faults';
+import { Fault, malformed, shorten } from './faults';
 import type { JobRequest, Resources } from './job';
 import { nearestOf } from './nearest';
 
@@ -257,7 +257,3 @@ function countGpus(models: Map<string, number>, plain: number | undefined): Pick
 
 /** Commas within brackets belong to a part: `gpu:a100:2(IDX:0,3),gpu:v100:1`. */
 const splitOutsideBrackets = (text: string): string[] => text.split(/,(?![^(]*\))/);
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);
-
-const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -5,7 +5,7 @@
  * here alone a day of a zone gets its beginning and its end; it has 23 hours once a year, and 25 once.
  */
 import { Temporal } from 'temporal-polyfill';
-import { Fault } from './faults';
+import { malformed, shorten } from './faults';
 
 /** RFC 3339 in UTC, at most six decimals: `2026-03-02T14:31:51.5Z`. Compare them as `epochMicros`, never as text. */
 export type Instant = string;
@@ -204,7 +204,3 @@ function floorDivide(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor;
   return value % divisor < 0n ? quotient - 1n : quotient;
 }
-
-const malformed = (detail: string) => new Fault('malformed_request', detail);
-
-const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : text);

@@ -1,12 +1,14 @@
 /** Accounts: made, changed, archived, found. Their money is in balance.ts and statement.ts, their caps in limits.ts. */
-import { Fault } from '../domain/faults';
-import { parseAmount, renderAmount, toMicro, type Micro } from '../domain/money';
+import { parseAmount, renderAmount } from '../domain/money';
 import type { Sql } from '../platform/postgres';
 import { readBalance, readFunds, type Accruals } from './balance';
+import type { Account, AccountSettings, Accounts, Page, Paged } from './contract';
 import { ask } from './errors';
 import { openLimits } from './limits';
+import { cursorOf, pageOf, rowsAsked } from './paging';
+import { noSuchAccount } from './require-account';
+import { instantOf, microOf } from './rows';
 import { readStatement } from './statement';
-import type { Account, AccountSettings, Accounts, Page, Paged } from './contract';
 
 /** An account as ledger.describe_account writes it: amounts are texts of millionths. */
 interface AccountRow {
@@ -89,23 +91,11 @@ export function openAccounts({ sql, accruals }: AccountsDeps): Accounts {
   };
 }
 
-/** For filters by account: a list of nothing would say that the account is there and quiet. */
-export async function requireAccount(sql: Sql, name: string): Promise<bigint> {
-  const [row] = await ask(
-    () => sql<{ account_no: bigint }[]>`select account_no from ledger.accounts where name = ${name}`,
-  );
-  if (!row) throw noSuchAccount(name);
-  return row.account_no;
-}
-
-export const noSuchAccount = (name: string): Fault =>
-  new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
-
 /** Newest first. Archived accounts only where they are asked for. */
 async function listAccounts(
   sql: Sql,
   filter: { status?: string; parent?: string; archived?: boolean },
-  { limit, offset = 0, cursor }: Page,
+  page: Page,
 ): Promise<Paged<Account>> {
   const { status = null, parent = null, archived = false } = filter;
   const rows = await sql<{ account_no: bigint; answer: AccountRow }[]>`
@@ -114,15 +104,11 @@ async function listAccounts(
     where (a.archived_at is not null) = ${archived}
       and (${status}::text is null or ${status} = case when a.status = 'active' and a.ends_at <= clock_timestamp() then 'expired' else a.status end)
       and (${parent}::text is null or a.parent_no = (select account_no from ledger.accounts where name = ${parent}))
-      and (${cursor ?? null}::text is null or a.account_no < ${cursor ?? null}::text::bigint)
+      and a.account_no < ${cursorOf(page)}
     order by a.account_no desc
-    limit ${limit + 1} offset ${offset}`;
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    rows: shown.map(({ answer }) => toAccount(answer)),
-    ...(rows.length > limit && last && { nextCursor: last.account_no.toString() }),
-  };
+    limit ${rowsAsked(page)} offset ${page.offset ?? 0}`;
+  const { rows: shown, ...next } = pageOf(rows, page, ({ account_no }) => account_no);
+  return { rows: shown.map(({ answer }) => toAccount(answer)), ...next };
 }
 
 /** Settings as create_account and update_account read them: a key that is there is meant, null included. */
@@ -171,8 +157,3 @@ const toAccount = (row: AccountRow): Account => ({
   held: microOf(row.held_micro),
   available: microOf(row.available_micro),
 });
-
-const microOf = (text: string): Micro => toMicro(BigInt(text));
-
-/** PostgreSQL writes `+00:00` into JSON where a column says `Z`. */
-const instantOf = (text: string): string => text.replace('+00:00', 'Z');

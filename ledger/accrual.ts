@@ -7,10 +7,10 @@ import type { Sql, Tx } from '../platform/postgres';
 import { bookFor } from './advance';
 import type { Accruals } from './balance';
 import { tellWithoutPrices } from './chapters';
+import type { PriceBook } from './contract';
 import type { PriceBooks } from './price-book';
 import { priceRun } from './settlement';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
-import type { PriceBook } from './contract';
 
 /** Accrued by the runs of a story that have no charge yet. What has no price accrues nothing that anybody could state. */
 export function accruedOf(facts: LedgerFacts, book: PriceBook, runs?: readonly StoryRun[]): Micro {

@@ -6,17 +6,18 @@ import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
-import { addMicro, type Micro } from '../domain/money';
+import { addMicro, renderAmount, type Micro } from '../domain/money';
 import { estimate as price, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
 import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { openBatcher } from './batcher';
+import type { Admission, Caller, CheckRequest, Decision, EstimateNote, PriceBook } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
-import type { Admission, Caller, CheckRequest, Decision, EstimateNote, PriceBook } from './contract';
+import { noSuchAccount } from './require-account';
 
 export interface AdmissionOptions {
   sql: Sql;
@@ -172,7 +173,7 @@ function openAccountTerms(sql: Sql) {
         () => sql<AccountTerms[]>`
           select unit, hold_multiplier_micro as "multiplierMicro" from ledger.accounts where name = ${name}`,
       );
-      if (!row) throw accountNotFound(name);
+      if (!row) throw noSuchAccount(name);
       if (known.size >= KNOWN_MAX) known.clear();
       known.set(name, row);
       return row;
@@ -188,9 +189,6 @@ function clusterOf(book: PriceBook, name: string): NumberedCluster {
   return cluster;
 }
 
-const accountNotFound = (name: string) =>
-  new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
-
 function makeItem(
   request: CheckRequest,
   caller: Caller,
@@ -200,7 +198,7 @@ function makeItem(
 ): Item {
   const asked = request.at === undefined ? undefined : readTimeIn(request.at, cluster.timeZone);
   const at = asked?.at ?? instantOfMs(Date.now());
-  const own = account.multiplierMicro === null ? {} : { holdMultiplier: decimalOf(account.multiplierMicro) };
+  const own = account.multiplierMicro === null ? {} : { holdMultiplier: renderAmount(account.multiplierMicro) };
   const estimates = request.components.map((component) => price(component, cluster, book.rates, account.unit, at, own));
   const first = estimates[0];
   if (!first) throw new Fault('malformed_request', 'A check asks for at least one component.');
@@ -263,12 +261,6 @@ const isRefused = ({ refusal }: Estimate): boolean => refusal !== undefined;
 const uncappedHold = ({ cost, holdMultiplier }: Estimate): Micro =>
   roundUp(times(cost, fractionOfDecimal(holdMultiplier)));
 
-/** 1200000n -> "1.2". */
-const decimalOf = (micro: bigint): string => {
-  const digits = micro.toString().padStart(7, '0');
-  return `${digits.slice(0, -6)}.${digits.slice(-6)}`.replace(/\.?0+$/, '');
-};
-
 /** How all components together were priced: as sure as the least sure of them. */
 function noteOf(estimates: Estimate[]): EstimateNote {
   const [first] = estimates;
@@ -287,7 +279,7 @@ function noteOf(estimates: Estimate[]): EstimateNote {
 }
 
 function decisionOf(request: CheckRequest, caller: Caller, item: Item, placed: Placed): Decision {
-  if (placed.outcome === 'account_not_found') throw accountNotFound(request.account);
+  if (placed.outcome === 'account_not_found') throw noSuchAccount(request.account);
   if (placed.outcome === 'key_reused') {
     throw new Fault(
       'key_reused',

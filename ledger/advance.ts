@@ -2,10 +2,10 @@
 import { epochMicros } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import { chapterOf, tellWithPrices, type Told } from './chapters';
+import type { AdvanceOptions, Chapter, PriceBook } from './contract';
 import { ask } from './errors';
 import type { PriceBooks } from './price-book';
 import { loadFacts, readFacts, type LedgerFacts, type RawFacts } from './story-facts';
-import type { AdvanceOptions, Chapter, PriceBook } from './contract';
 
 export type Advance = (holdId: string, options?: AdvanceOptions, actor?: string) => Promise<Chapter>;
 

@@ -1,8 +1,8 @@
 /** The proof of the books: every balance computed again, and a hash chain over what was written. Neither is on a hot path. */
 import { Fault } from '../domain/faults';
 import type { Sql } from '../platform/postgres';
-import { ask } from './errors';
 import type { Audit, AuditReport, SealReport } from './contract';
+import { ask } from './errors';
 
 /** So many findings say enough; the difference is of all of them. */
 const FINDINGS_MAX = 200;

@@ -1,11 +1,11 @@
 /** What an account has at a moment: the identity of rulings 5, fund by fund, with its caps; all from one snapshot. */
-import { Fault } from '../domain/faults';
-import { addMicro, leastMicro, mostMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import type { FundId } from '../domain/ids';
+import { addMicro, leastMicro, mostMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import type { Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
-import { toLimit, type LimitRow } from './limits';
 import type { Balance, Fund } from './contract';
+import { toLimit, type LimitRow } from './limits';
+import { noSuchAccount } from './require-account';
 
 /** What the running jobs of an account have accrued by now, hold by hold (ledger/accrual.ts). */
 export type Accruals = (
@@ -65,7 +65,7 @@ export const readBalance = (
       cross join (select coalesce(${options.at ?? null}, clock_timestamp()) as at) clock
       cross join lateral ledger.money_of(a.account_no, clock.at) m
       where a.name = ${name}`;
-    if (!money) throw new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
+    if (!money) throw noSuchAccount(name);
 
     const limits = await tx<LimitRow[]>`
       select partition, user_name, limit_micro, settled_micro, held_micro, opens_at, closes_at
@@ -108,7 +108,7 @@ export const readBalance = (
 export async function readFunds(sql: Sql, name: string): Promise<Fund[]> {
   const [account] = await sql<{ account_no: bigint; at: string }[]>`
     select account_no, clock_timestamp() as at from ledger.accounts where name = ${name}`;
-  if (!account) throw new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
+  if (!account) throw noSuchAccount(name);
   return fundsOf(sql, account.account_no, account.at);
 }
 

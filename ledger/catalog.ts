@@ -6,10 +6,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../domain/faults';
+import { given } from '../domain/given';
 import { parseAmount, toMicro } from '../domain/money';
 import { compareInstants, readTimeZone, type Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
+import type { Caller, Catalog, Cluster, ClusterSettings, Page, Paged, Partition, Rate } from './contract';
 import { ask } from './errors';
+import { cursorOf, pageOf, rowsAsked } from './paging';
 import {
   openPriceBooks,
   rateOf,
@@ -18,7 +21,6 @@ import {
   type PriceBooks,
   type RateRow,
 } from './price-book';
-import type { Caller, Catalog, Cluster, ClusterSettings, Page, Paged, Partition, Rate } from './contract';
 
 export interface CatalogDeps {
   sql: Sql;
@@ -85,16 +87,18 @@ async function putCluster(tx: Tx, name: string, settings: Partial<ClusterSetting
     throw new Fault('malformed_request', `time_zone ${detail}`, { errors: [{ pointer: '/time_zone', detail }] });
   }
   const columns = {
-    ...present('default_partition', settings.defaultPartition),
-    ...present('failure_policy', settings.failurePolicy),
-    ...present('cost_source', settings.costSource),
-    ...present('unpriced', settings.unpriced),
-    ...present('price_preset', settings.pricePreset),
-    ...present('hold_multiplier_micro', microOf(settings.holdMultiplier)),
-    ...present('hold_cap_micro', settings.holdCap),
-    ...present('minimum_charge_micro', settings.minimumCharge),
-    ...present('end_grace_seconds', settings.endGraceSeconds),
-    ...present('reconciliation_timeout_seconds', settings.reconciliationTimeoutSeconds),
+    ...given({
+      default_partition: settings.defaultPartition,
+      failure_policy: settings.failurePolicy,
+      cost_source: settings.costSource,
+      unpriced: settings.unpriced,
+      price_preset: settings.pricePreset,
+      hold_multiplier_micro: settings.holdMultiplier === undefined ? undefined : parseAmount(settings.holdMultiplier),
+      hold_cap_micro: settings.holdCap,
+      minimum_charge_micro: settings.minimumCharge,
+      end_grace_seconds: settings.endGraceSeconds,
+      reconciliation_timeout_seconds: settings.reconciliationTimeoutSeconds,
+    }),
     time_zone: readTimeZone(timeZone),
   };
   if (before) {
@@ -295,17 +299,10 @@ async function listRates(
       and ${filter.partition === undefined ? sql`true` : sql`r.partition = ${filter.partition}`}
       and ${filter.resource === undefined ? sql`true` : sql`r.resource = ${filter.resource}`}
       and ${filter.at === undefined ? sql`true` : sql`r.starts_at <= ${filter.at}::timestamptz and r.ends_at > ${filter.at}::timestamptz`}
-      and ${page.cursor === undefined ? sql`true` : sql`r.rate_no < ${cursorOf(page.cursor)}`}
-    order by r.rate_no desc limit ${page.limit + 1} offset ${page.offset ?? 0}`;
-  const rates = rows.slice(0, page.limit).map(rateOf);
-  const last = rates.at(-1);
-  return { rows: rates, ...(rows.length > page.limit && last ? { nextCursor: String(last.rateNo) } : {}) };
-}
-
-function cursorOf(text: string): bigint {
-  if (/^\d{1,18}$/.test(text)) return BigInt(text);
-  const detail = 'is not a cursor of this list; take it from the Link header of the page before';
-  throw new Fault('malformed_request', `cursor ${detail}`, { errors: [{ pointer: '/cursor', detail }] });
+      and r.rate_no < ${cursorOf(page)}
+    order by r.rate_no desc limit ${rowsAsked(page)} offset ${page.offset ?? 0}`;
+  const { rows: shown, ...next } = pageOf(rows, page, ({ rateNo }) => rateNo);
+  return { rows: shown.map(rateOf), ...next };
 }
 
 // Traces and repetitions --------------------------------------------------------------------------------------------------
@@ -368,11 +365,6 @@ async function note(
     insert into ledger.catalog_changes (cluster_no, action, actor, before, after)
     values (${clusterNo}, ${action}, ${principal}, ${was ?? null}::text::jsonb, ${is ?? null}::text::jsonb)`;
 }
-
-const present = <K extends string, V>(name: K, value: V | undefined): { [name in K]?: V } =>
-  value === undefined ? {} : ({ [name]: value } as { [name in K]?: V });
-
-const microOf = (decimal: string | undefined) => (decimal === undefined ? undefined : parseAmount(decimal));
 
 const withoutNumber = (cluster: Cluster | NumberedCluster): Cluster => {
   const { clusterNo: _clusterNo, ...rest } = cluster as NumberedCluster;

@@ -1,9 +1,9 @@
 /** Tells the story of a hold from its facts, and writes it down as the chapter that a workflow waits by. */
 import { divideUp, renderAmount } from '../domain/money';
 import { tellStory, type Story, type StoryOptions } from '../domain/story';
+import type { Chapter, PriceBook } from './contract';
 import { priceDue, type Act } from './settlement';
 import type { LedgerFacts } from './story-facts';
-import type { Chapter, PriceBook } from './contract';
 
 export interface Told {
   story: Story;

@@ -2,12 +2,13 @@
  * Booking what runs cost. The rules are in migrations/functions/charge_run.sql and close_hold.sql; this is their typed door,
  * for the parts of the ledger that decide when. Both may be called on a transaction, among other things.
  */
-import { isTransactionId, type TransactionId } from '../domain/ids';
+import type { TransactionId } from '../domain/ids';
 import { toMicro, type Micro } from '../domain/money';
-import { ask } from './errors';
 import type { Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
 import type { Hold } from './contract';
+import { ask } from './errors';
+import { microOf, transactionIdOf } from './rows';
 
 /** What was used in one stretch of time at one price; the ledger cuts it further where funds open or close. */
 export interface Piece {
@@ -185,10 +186,3 @@ const readCharge = (answer: ChargeAnswer): ChargedRun => ({
     },
   }),
 });
-
-const microOf = (text: string): Micro => toMicro(BigInt(text));
-
-function transactionIdOf(text: string): TransactionId {
-  if (!isTransactionId(text)) throw new Error(`"${text}" is not the id of a transaction`);
-  return text;
-}

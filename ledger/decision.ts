@@ -7,6 +7,7 @@ import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import { renderRefusal, type Asked, type Refusal } from '../domain/refusal';
 import type { Instant } from '../domain/time';
 import type { Decision, EstimateNote, StoredRequest } from './contract';
+import { microOf } from './rows';
 
 /** What ledger.decisions.request keeps: what was asked, and how it was priced. Amounts are millionths as text. */
 export interface RecordedRequest extends StoredRequest {
@@ -45,14 +46,13 @@ export function renderDecision(
   at: Instant,
   replayed: boolean,
 ): Decision {
-  const micro = (text: string): Micro => toMicro(BigInt(text));
-  const amounts = request.amounts.map(micro);
+  const amounts = request.amounts.map(microOf);
   const holdAmount = addMicro(...amounts);
   const isPlaced = answer.code === 'placed';
   const taken = isPlaced ? holdAmount : ZERO;
   const inFirstPartition = request.components.map(({ partition }) => partition === request.components[0]?.partition);
   const takenInPartition = isPlaced ? addMicro(...amounts.filter((_, index) => inFirstPartition[index])) : ZERO;
-  const balance = micro(answer.balance);
+  const balance = microOf(answer.balance);
   const refused = answer.refusal && renderRefusal(answer.refusal, askedOf(request, holdAmount));
   return {
     available: isPlaced,
@@ -63,17 +63,17 @@ export function renderDecision(
     cluster: request.cluster,
     clusterTimeZone: request.timeZone,
     ...holdIdsOf(answer.hold_ids ?? []),
-    estimatedCost: micro(request.estimated),
+    estimatedCost: microOf(request.estimated),
     holdAmount,
     holdMultiplier: request.holdMultiplier,
     remaining: toMicro(balance - taken),
     balance,
-    held: addMicro(micro(answer.held), taken),
+    held: addMicro(microOf(answer.held), taken),
     ...(answer.partition_used === undefined || answer.partition_limit === undefined
       ? {}
       : {
-          partitionUsed: addMicro(micro(answer.partition_used), takenInPartition),
-          partitionLimit: micro(answer.partition_limit),
+          partitionUsed: addMicro(microOf(answer.partition_used), takenInPartition),
+          partitionLimit: microOf(answer.partition_limit),
         }),
     estimate: request.estimate,
     ...(refused ? { explanation: refused.explanation } : {}),
@@ -89,7 +89,7 @@ function askedOf(request: RecordedRequest, holdAmount: Micro): Asked {
     account: request.account,
     unit: request.unit,
     holdAmount,
-    uncappedHold: request.uncappedHold === undefined ? holdAmount : toMicro(BigInt(request.uncappedHold)),
+    uncappedHold: request.uncappedHold === undefined ? holdAmount : microOf(request.uncappedHold),
     ...(only && others.length === 0
       ? { job: { wallSeconds: request.wallSeconds[0] ?? 0, nodes: only.resources.nodes, tasks: only.arrayTasks } }
       : {}),

@@ -6,9 +6,9 @@ import type { TransactionId } from '../domain/ids';
 import { parseReportedCost, ZERO } from '../domain/money';
 import { epochMicros, readTimeIn } from '../domain/time';
 import type { Sql } from '../platform/postgres';
+import type { Caller, EventReceipt, JobEvent, PriceBook } from './contract';
 import { ask } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
-import type { Caller, EventReceipt, JobEvent, PriceBook } from './contract';
 
 /** More in one transaction only makes others wait for its locks. */
 const CHUNK = 500;

@@ -1,8 +1,8 @@
 /** What the metrics show of the ledger, in one reading. */
 import { toMicro } from '../domain/money';
 import type { Sql } from '../platform/postgres';
-import { ask } from './errors';
 import type { Figures } from './contract';
+import { ask } from './errors';
 
 interface AccountRow {
   account: string;

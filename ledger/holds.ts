@@ -1,12 +1,14 @@
 /** Holds as they stand: reading them, finding them, changing how much they hold, giving them back. */
 import { Fault } from '../domain/faults';
 import type { FundId, TransactionId } from '../domain/ids';
-import { toMicro, type Micro } from '../domain/money';
+import { toMicro } from '../domain/money';
 import { renderRefusal, type Refusal } from '../domain/refusal';
 import type { Sql } from '../platform/postgres';
-import { requireAccount } from './accounts';
+import type { Hold, Holds } from './contract';
 import { ask } from './errors';
-import type { Hold, Holds, Page, Paged } from './contract';
+import { cursorOf, pageOf, rowsAsked } from './paging';
+import { requireAccount } from './require-account';
+import { instantOf, microOf } from './rows';
 
 /** A hold as ledger.describe_hold writes it: amounts are texts of millionths. */
 interface HoldRow {
@@ -74,10 +76,11 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
           and (${filter.overdue ?? null}::boolean is null or (h.overdue_at is not null) = ${filter.overdue ?? null})
           and (${filter.late ?? null}::boolean is null or h.late = ${filter.late ?? null})
           and h.hold_no < ${cursorOf(page)}`,
-        page.limit + 1,
+        rowsAsked(page),
         page.offset,
       );
-      return pageOf(rows, page);
+      const { rows: shown, ...next } = pageOf(rows, page, ({ holdNo }) => holdNo);
+      return { rows: shown.map(({ hold }) => renderHold(hold)), ...next };
     },
 
     async resize(holdId, amount, reason, { principal, key = null, bodyHash = null }) {
@@ -111,28 +114,6 @@ function refusalOf({ refusal, account, unit, requested }: Extract<ResizeAnswer, 
     uncappedHold: amount,
   });
   return new Fault(code, message, { facts: explanation });
-}
-
-const LARGEST = 9_223_372_036_854_775_807n;
-
-/** The cursor is the number of the last hold of the page before; newest first. */
-function cursorOf({ cursor }: Page): bigint {
-  if (cursor === undefined) return LARGEST;
-  if (!/^\d{1,18}$/.test(cursor)) {
-    throw new Fault('malformed_request', 'This page cursor is not one that a list of holds has given.', {
-      errors: [{ pointer: '/cursor', detail: 'take it from the Link header of the page before' }],
-    });
-  }
-  return BigInt(cursor);
-}
-
-function pageOf(rows: NumberedHold[], { limit }: Page): Paged<Hold> {
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    rows: shown.map(({ hold }) => renderHold(hold)),
-    ...(rows.length > limit && last ? { nextCursor: last.holdNo.toString() } : {}),
-  };
 }
 
 const holdsWhere = (sql: Sql, condition: ReturnType<Sql>, limit: number, offset = 0): Promise<NumberedHold[]> =>
@@ -178,8 +159,3 @@ const renderHold = (row: HoldRow): Hold => ({
     held: microOf(held_micro),
   })),
 });
-
-const microOf = (text: string): Micro => toMicro(BigInt(text));
-
-/** PostgreSQL writes `+00:00` into JSON where a column says `Z`. */
-const instantOf = (text: string): string => text.replace('+00:00', 'Z');

@@ -9,6 +9,7 @@ import { openAccruals } from './accrual';
 import { openAdmission } from './admission';
 import { openAudit } from './audit';
 import { openCatalog } from './catalog';
+import type { Ledger } from './contract';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
 import { openJobs } from './jobs';
@@ -16,7 +17,6 @@ import { openMovements } from './movements';
 import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
 import { openRecovery } from './recovery';
-import type { Ledger } from './contract';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */

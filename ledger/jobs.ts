@@ -9,14 +9,15 @@ import type { Sql } from '../platform/postgres';
 import { accruedOf } from './accrual';
 import { bookFor, openAdvance } from './advance';
 import { chapterOf, tellWithPrices } from './chapters';
-import { requireAccount } from './accounts';
+import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Run } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask } from './errors';
 import { openEvents } from './events';
+import { cursorOf, pageOf, rowsAsked } from './paging';
 import type { PriceBooks } from './price-book';
 import { openReconcile } from './reconcile';
+import { requireAccount } from './require-account';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
-import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Page, Paged, Run } from './contract';
 
 export interface JobsOptions {
   sql: Sql;
@@ -85,16 +86,12 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
           and (${filter.quarantined ?? null}::boolean is null or j.quarantined = ${filter.quarantined ?? null})
           and (${filter.jobId ?? null}::text is null or j.job_id = ${filter.jobId ?? null})
           and j.job_no < ${cursorOf(page)}`,
-        page.limit + 1,
+        rowsAsked(page),
         page.offset,
       );
       if (rows.length === 0 && filter.account !== undefined) await requireNamedAccount(sql, filter.account);
-      const shown = rows.slice(0, page.limit);
-      const last = shown.at(-1);
-      return {
-        rows: await withAccruals(shown),
-        ...(rows.length > page.limit && last ? { nextCursor: last.jobNo.toString() } : {}),
-      } satisfies Paged<Job>;
+      const { rows: shown, ...next } = pageOf(rows, page, ({ jobNo }) => jobNo);
+      return { rows: await withAccruals(shown), ...next };
     },
 
     async read(cluster, jobId) {
@@ -384,17 +381,4 @@ async function transactionIdsOf(sql: Sql, txnNos: readonly bigint[]): Promise<Ma
       select txn_no, transaction_id from ledger.transactions where txn_no = any (${txnNos.map(String)}::bigint[])`,
   );
   return new Map(rows.map(({ txn_no, transaction_id }) => [txn_no, transaction_id]));
-}
-
-const LARGEST = 9_223_372_036_854_775_807n;
-
-/** The number of the last job of the page before; newest first. */
-function cursorOf({ cursor }: Page): bigint {
-  if (cursor === undefined) return LARGEST;
-  if (!/^\d{1,18}$/.test(cursor)) {
-    throw new Fault('malformed_request', 'This page cursor is not one that a list of jobs has given.', {
-      errors: [{ pointer: '/cursor', detail: 'take it from the Link header of the page before' }],
-    });
-  }
-  return BigInt(cursor);
 }

@@ -1,9 +1,9 @@
 /** Caps within an account: of a partition, of a user ('*': every user), of a user in a partition. */
-import { Fault } from '../domain/faults';
 import { toMicro } from '../domain/money';
 import type { Sql } from '../platform/postgres';
-import { ask } from './errors';
 import type { Accounts, Limit } from './contract';
+import { ask } from './errors';
+import { noSuchAccount } from './require-account';
 
 export interface LimitRow {
   partition: string | null;
@@ -25,9 +25,7 @@ export const openLimits = ({ sql }: { sql: Sql }): Pick<Accounts, 'limits' | 'se
         where a.name = ${name}
         order by l.user_name nulls first, l.partition nulls first`,
     );
-    if (rows.length === 0) {
-      throw new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
-    }
+    if (rows.length === 0) throw noSuchAccount(name);
     return rows.filter((row) => row.limit_micro !== null).map(toLimit);
   },
 

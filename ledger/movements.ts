@@ -3,9 +3,9 @@
  * holds the rules, the lock and the key; what it made is then read back as the transaction it is.
  */
 import type { Sql } from '../platform/postgres';
+import type { Movements, Transaction } from './contract';
 import { ask } from './errors';
 import { listTransactions, readTransaction, readTransactionNo } from './transactions';
-import type { Movements, Transaction } from './contract';
 
 interface Made {
   answer: { txn_no: number };

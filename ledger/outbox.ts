@@ -4,9 +4,9 @@
  */
 import type { Sql } from '../platform/postgres';
 import { chapterOf, tellWithoutPrices } from './chapters';
+import type { Outbox, OutboxItem } from './contract';
 import { ask } from './errors';
 import { loadManyFacts } from './story-facts';
-import type { Outbox, OutboxItem } from './contract';
 
 interface ClaimedRow {
   outboxNo: bigint;

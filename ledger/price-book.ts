@@ -5,8 +5,8 @@
  */
 import { toMicro, renderAmount } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
-import { ask } from './errors';
 import type { Cluster, Partition, PriceBook, Rate } from './contract';
+import { ask } from './errors';
 
 export interface PriceBooks {
   /** What is in memory; read from the database only where there is nothing yet. May be out of date. */

@@ -16,11 +16,12 @@ import { instantOfMicros } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import type { Advance } from './advance';
 import { tellWithoutPrices } from './chapters';
+import type { Caller, Jobs, Reconciliation } from './contract';
 import { ask } from './errors';
 import { eventRows, type EventToRecord } from './events';
 import type { PriceBooks } from './price-book';
+import { microOf } from './rows';
 import { loadFacts, type LedgerFacts } from './story-facts';
-import type { Caller, Jobs, Reconciliation } from './contract';
 
 type Request = Parameters<Jobs['reconcile']>[0];
 
@@ -279,5 +280,3 @@ function readAnswer({
     additionalCharge: microOf(additionalCharge),
   };
 }
-
-const microOf = (text: string): Micro => toMicro(BigInt(text));

@@ -1,7 +1,7 @@
 /** Finds the stories that nobody tells any more, and has them told again. */
 import type { Sql } from '../platform/postgres';
-import { ask } from './errors';
 import type { Recovery } from './contract';
+import { ask } from './errors';
 
 export interface RecoveryOptions {
   sql: Sql;

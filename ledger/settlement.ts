@@ -8,8 +8,8 @@ import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
 import type { Due, ResizeDue, StoryRun } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
 import { requestOf, type RunCharge } from './charges';
-import type { LedgerFacts, LedgerHold } from './story-facts';
 import type { Cluster, PriceBook } from './contract';
+import type { LedgerFacts, LedgerHold } from './story-facts';
 
 /** One element of act_on_story's p_acts. */
 export type Act =

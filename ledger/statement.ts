@@ -2,12 +2,12 @@
  * What moved in an account between two moments, line by line, by the time it happened (effective, not recorded): opening,
  * changes, closing. Money of a fund that opens later counts from the moment it opens, as in the balance.
  */
-import { Fault } from '../domain/faults';
 import { isTransactionId } from '../domain/ids';
 import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import type { Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import type { Amounts, Statement, TransactionKind } from './contract';
+import { noSuchAccount } from './require-account';
 
 interface LineRow {
   before: boolean;
@@ -27,7 +27,7 @@ interface LineRow {
 export async function readStatement(sql: Sql, name: string, from: Instant, to: Instant): Promise<Statement> {
   const [account] = await sql<{ account_no: bigint; unit: string; time_zone: string }[]>`
     select account_no, unit, time_zone from ledger.accounts where name = ${name}`;
-  if (!account) throw new Fault('account_not_found', `There is no account "${name}".`, { facts: { account: name } });
+  if (!account) throw noSuchAccount(name);
   // What is due to expire is booked first, so that the closing agrees with the balance.
   await sql`select ledger.expire_funds(${account.account_no}, clock_timestamp(), 'expiry')`;
 

@@ -8,6 +8,7 @@ import type { RunEvent } from '../domain/runs';
 import type { StoryCharge, StoryFacts, StoryHold } from '../domain/story';
 import type { Sql, Tx } from '../platform/postgres';
 import { ask } from './errors';
+import { microOf } from './rows';
 
 /** A story's facts, and what only the ledger needs besides. */
 export interface LedgerFacts extends StoryFacts {
@@ -238,6 +239,4 @@ export function readFacts(leaderNo: bigint, raw: RawFacts): LedgerFacts {
       : {}),
   };
 }
-
-const microOf = (text: string): Micro => toMicro(BigInt(text));
 const microsOf = (micros: number | null): bigint | undefined => (micros === null ? undefined : BigInt(micros));

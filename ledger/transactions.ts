@@ -1,10 +1,12 @@
 /** Transactions as they are shown: found, filtered, paged (newest first, by number). */
 import { Fault } from '../domain/faults';
-import { isTransactionId, type FundId, type TransactionId } from '../domain/ids';
+import type { FundId } from '../domain/ids';
 import { toMicro } from '../domain/money';
 import type { Sql, Tx } from '../platform/postgres';
-import { requireAccount } from './accounts';
 import type { Movements, Page, Paged, Transaction, TransactionKind } from './contract';
+import { cursorOf, pageOf, rowsAsked } from './paging';
+import { requireAccount } from './require-account';
+import { transactionIdOf } from './rows';
 
 interface TransactionRow {
   txn_no: bigint;
@@ -40,7 +42,7 @@ const BOOKS = { a: 'available', h: 'held', s: 'settled', e: 'expired', x: 'outsi
 type Filter = Parameters<Movements['list']>[0];
 
 export async function listTransactions(sql: Sql, filter: Filter, page: Page): Promise<Paged<Transaction>> {
-  const { limit, offset = 0, cursor } = page;
+  const { offset = 0 } = page;
   const { account, holdId } = filter;
   const accountNo = account === undefined ? undefined : await requireAccount(sql, account);
   const jobs = filter.jobId === undefined ? undefined : await findJob(sql, filter.jobId);
@@ -49,7 +51,7 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
   if (nowhere) return { rows: [] };
 
   const conditions = [
-    ...(cursor === undefined ? [] : [sql`t.txn_no < ${cursor}::text::bigint`]),
+    ...(page.cursor === undefined ? [] : [sql`t.txn_no < ${cursorOf(page)}`]),
     ...(jobs ? [sql`t.txn_no in (${numbersOf(sql, jobs)})`] : []),
     ...(hold ? [sql`t.txn_no in (${numbersOf(sql, hold)})`] : []),
     ...conditionsOf(sql, filter),
@@ -57,7 +59,7 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
   const where = conditions.reduce((all, condition) => sql`${all} and ${condition}`, sql`true`);
 
   // The page first, newest by number from an account's own two indexes; then only its rows are dressed.
-  const newest = sql`${where} order by t.txn_no desc limit ${limit + offset + 1}`;
+  const newest = sql`${where} order by t.txn_no desc limit ${rowsAsked(page) + offset}`;
   const candidates =
     accountNo === undefined
       ? sql`(select t.*, t.account_no as seen_from from ledger.transactions t where ${newest})`
@@ -66,18 +68,14 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
             (select t.*, t.other_account_no from ledger.transactions t where t.other_account_no = ${accountNo} and ${newest})`;
   const rows = await sql<TransactionRow[]>`
     with page as materialized (
-      select * from (${candidates}) t order by t.txn_no desc limit ${limit + 1} offset ${offset}
+      select * from (${candidates}) t order by t.txn_no desc limit ${rowsAsked(page)} offset ${offset}
     )
-    ${SHOWN(sql)}
+    ${shownColumns(sql)}
     from page t
-    ${JOINED(sql)}
+    ${joinedTables(sql)}
     order by t.txn_no desc`;
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    rows: shown.map(toTransaction),
-    ...(rows.length > limit && last && { nextCursor: last.txn_no.toString() }),
-  };
+  const { rows: shown, ...next } = pageOf(rows, page, ({ txn_no }) => txn_no);
+  return { rows: shown.map(toTransaction), ...next };
 }
 
 interface Found {
@@ -114,7 +112,7 @@ const numbersOf = (sql: Sql, { holdNos, chargeNos }: Found) => sql`
   select txn_no from ledger.transactions where hold_no = any (${holdNos.map(String)}::bigint[]) and kind <> 'hold' union
   select txn_no from ledger.transactions where charge_no = any (${chargeNos.map(String)}::bigint[])`;
 
-/** ASBB's words for a hold (see SHOWN), as conditions that begin at the few holds that they are about. */
+/** ASBB's words for a hold, as conditions that begin at the few holds that they are about. */
 function conditionsOf(sql: Sql, { kinds, status, user, cluster, from, to }: Filter) {
   return [
     ...(kinds ? [sql`t.kind = any (${[...kinds]}::text[])`] : []),
@@ -142,9 +140,8 @@ function conditionsOf(sql: Sql, { kinds, status, user, cluster, from, to }: Filt
 function statusIs(sql: Sql, status: string) {
   const pending = sql`
     select h.hold_no from ledger.holds h join ledger.clusters c on c.cluster_no = h.cluster_no
-    where h.status = 'open' and (h.overdue_at is not null
-      or h.placed_at + make_interval(secs => c.reconciliation_timeout_seconds) < clock_timestamp())`;
-  const cancelled = sql`select hold_no from ledger.holds where status = 'released' and overdue_at is not null`;
+    where ${isPending(sql)}`;
+  const cancelled = sql`select h.hold_no from ledger.holds h where ${isCancelled(sql)}`;
   if (status === 'pending') return sql`t.kind = 'hold' and t.txn_no in (${pending})`;
   if (status === 'cancelled') return sql`t.kind = 'hold' and t.txn_no in (${cancelled})`;
   if (status !== 'completed') return sql`false`;
@@ -154,9 +151,9 @@ function statusIs(sql: Sql, status: string) {
 /** By its id; of a hold, by the hold's. With its lines. */
 export async function readTransaction(sql: Sql | Tx, transactionId: string): Promise<Transaction> {
   const [row] = await sql<TransactionRow[]>`
-    ${SHOWN(sql)}
+    ${shownColumns(sql)}
     from (select *, account_no as seen_from from ledger.transactions) t
-    ${JOINED(sql)}
+    ${joinedTables(sql)}
     where t.txn_no = coalesce(
       (select txn_no from ledger.transactions where transaction_id = ${transactionId}),
       (select hold_no from ledger.holds where hold_id = ${transactionId}))`;
@@ -171,9 +168,9 @@ export async function readTransaction(sql: Sql | Tx, transactionId: string): Pro
 /** By its number: what a command has just made. */
 export async function readTransactionNo(sql: Sql | Tx, txnNo: bigint): Promise<Transaction> {
   const [row] = await sql<TransactionRow[]>`
-    ${SHOWN(sql)}
+    ${shownColumns(sql)}
     from (select *, account_no as seen_from from ledger.transactions) t
-    ${JOINED(sql)}
+    ${joinedTables(sql)}
     where t.txn_no = ${txnNo}`;
   if (!row) throw new Error(`there is no transaction number ${txnNo}`);
   return withEntries(sql, row);
@@ -198,11 +195,15 @@ async function withEntries(sql: Sql | Tx, row: TransactionRow): Promise<Transact
   };
 }
 
-/**
- * ASBB's clients look for stuck holds under `pending`: those open beyond the cluster's reconciliation timeout. A hold that
- * was given back because nobody could say what became of its job is `cancelled`.
- */
-const SHOWN = (sql: Sql | Tx) => sql`
+/** ASBB's clients look for stuck holds under `pending`: those open beyond the cluster's reconciliation timeout. */
+const isPending = (sql: Sql | Tx) => sql`
+  h.status = 'open' and (h.overdue_at is not null
+    or h.placed_at + make_interval(secs => c.reconciliation_timeout_seconds) < clock_timestamp())`;
+
+/** Given back because nobody could say what became of its job. */
+const isCancelled = (sql: Sql | Tx) => sql`h.status = 'released' and h.overdue_at is not null`;
+
+const shownColumns = (sql: Sql | Tx) => sql`
   select t.txn_no, coalesce(t.transaction_id, h.hold_id) as transaction_id, t.kind, a.name as account, a.account_no, a.unit,
     case t.kind
       when 'transfer' then t.seen_from = t.other_account_no
@@ -222,14 +223,13 @@ const SHOWN = (sql: Sql | Tx) => sql`
     end as parent_id,
     case
       when t.kind <> 'hold' then 'completed'
-      when h.status = 'open' and (h.overdue_at is not null
-        or h.placed_at + make_interval(secs => c.reconciliation_timeout_seconds) < clock_timestamp()) then 'pending'
-      when h.status = 'released' and h.overdue_at is not null then 'cancelled'
+      when ${isPending(sql)} then 'pending'
+      when ${isCancelled(sql)} then 'cancelled'
       else 'completed'
     end as status,
     t.effective_at, t.recorded_at`;
 
-const JOINED = (sql: Sql | Tx) => sql`
+const joinedTables = (sql: Sql | Tx) => sql`
   join ledger.accounts a on a.account_no = t.seen_from
   left join ledger.holds h on h.hold_no = t.hold_no
   left join ledger.charges ch on ch.charge_no = coalesce(t.charge_no, t.txn_no)
@@ -258,9 +258,4 @@ function toTransaction(row: TransactionRow): Transaction {
     effectiveAt: row.effective_at,
     recordedAt: row.recorded_at,
   };
-}
-
-function transactionIdOf(text: string): TransactionId {
-  if (!isTransactionId(text)) throw new Error(`"${text}" is not the id of a transaction`);
-  return text;
 }

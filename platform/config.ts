@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { given } from '../domain/given';
 import { PACKAGE_ROOT } from './paths';
 import type { SettingName, Settings } from './settings';
 
@@ -58,7 +59,7 @@ export function readConfig<K extends Needed = never>(
   env: NodeJS.ProcessEnv = process.env,
 ): Config & { [P in K]: string } {
   const mistakes: string[] = [];
-  const given = parseSettings(env, mistakes);
+  const set = parseSettings(env, mistakes);
   for (const need of needs) {
     const variable = VARIABLE_OF[need];
     if (!env[variable]) mistakes.push(`${variable} is missing: this process cannot run without it`);
@@ -66,28 +67,27 @@ export function readConfig<K extends Needed = never>(
   if (mistakes.length > 0) throw new ConfigError(mistakes);
 
   const config: Config = {
-    home: given.BURSAR_HOME ?? defaultHome(env),
-    host: given.BURSAR_HOST ?? '127.0.0.1',
-    port: given.BURSAR_PORT ?? DEFAULT_PORT,
-    portIsChosen: given.BURSAR_PORT !== undefined,
-    ...optional('databaseUrl', given.DATABASE_URL),
-    poolSize: given.BURSAR_POOL_SIZE ?? 8,
-    ...optional('temporalAddress', given.TEMPORAL_ADDRESS),
-    temporalNamespace: given.TEMPORAL_NAMESPACE ?? 'default',
-    ...optional('temporalCliPath', given.TEMPORAL_CLI_PATH),
-    ...optional('temporalUiUrl', given.TEMPORAL_UI_URL),
-    defaultCluster: given.BURSAR_DEFAULT_CLUSTER ?? 'default',
-    timeZone: given.BURSAR_TIME_ZONE ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    logLevel: given.BURSAR_LOG_LEVEL ?? 'info',
-    metricsAccounts: given.BURSAR_METRICS_ACCOUNTS ?? 100,
-    ...optional('workerPort', given.BURSAR_WORKER_PORT),
+    home: set.BURSAR_HOME ?? defaultHome(env),
+    host: set.BURSAR_HOST ?? '127.0.0.1',
+    port: set.BURSAR_PORT ?? DEFAULT_PORT,
+    portIsChosen: set.BURSAR_PORT !== undefined,
+    poolSize: set.BURSAR_POOL_SIZE ?? 8,
+    temporalNamespace: set.TEMPORAL_NAMESPACE ?? 'default',
+    defaultCluster: set.BURSAR_DEFAULT_CLUSTER ?? 'default',
+    timeZone: set.BURSAR_TIME_ZONE ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    logLevel: set.BURSAR_LOG_LEVEL ?? 'info',
+    metricsAccounts: set.BURSAR_METRICS_ACCOUNTS ?? 100,
+    ...given({
+      databaseUrl: set.DATABASE_URL,
+      temporalAddress: set.TEMPORAL_ADDRESS,
+      temporalCliPath: set.TEMPORAL_CLI_PATH,
+      temporalUiUrl: set.TEMPORAL_UI_URL,
+      workerPort: set.BURSAR_WORKER_PORT,
+    }),
     warnings: Object.freeze(slips(env)),
   };
   return Object.freeze(hideSecrets(config)) as Config & { [P in K]: string };
 }
-
-const optional = <Key extends keyof Config, Value>(key: Key, value: Value | undefined): { [P in Key]?: Value } =>
-  value === undefined ? {} : ({ [key]: value } as { [P in Key]: Value });
 
 function parseSettings(env: NodeJS.ProcessEnv, mistakes: string[]): Settings {
   const { SETTINGS, SETTING_NAMES } = loadSettings();
@@ -119,7 +119,7 @@ const loadSettings = (): typeof import('./settings') => require('./settings') as
 function hideSecrets(config: Config): Config {
   const shown = () => ({
     ...config,
-    ...optional('databaseUrl', config.databaseUrl && withoutPassword(config.databaseUrl)),
+    ...given({ databaseUrl: config.databaseUrl && withoutPassword(config.databaseUrl) }),
   });
   return Object.defineProperties(config, {
     toJSON: { value: shown },

@@ -1,11 +1,12 @@
 /** Accounts and their policy, funds, balance and statement. Limits have a file of their own. */
 import { Hono } from 'hono';
 import type { z } from 'zod';
+import { given } from '../../domain/given';
 import type { AccountSettings } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { ACCOUNT_EXAMPLE } from '../examples';
 import { operation } from '../operation';
-import { answerPage, given, pageOf } from '../paging';
+import { answerPage, pageOf } from '../paging';
 import { renderAccount, renderBalance, renderFund, renderPolicy, renderStatement } from '../render/account';
 import {
   AccountAnswer,

@@ -1,12 +1,12 @@
 /** May this job run? And what did it cost in the end? (contract 3.1, 3.2) */
 import { Hono } from 'hono';
 import type { z } from 'zod';
+import { given } from '../../domain/given';
 import { readResources } from '../../domain/slurm';
 import type { JobRequest } from '../../domain/job';
 import type { CheckRequest } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
-import { given } from '../paging';
 import { renderDecision, renderReconciliation } from '../render/budget';
 import {
   BudgetCheckRequest,

@@ -1,11 +1,12 @@
 /** Clusters, partitions, rates. */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { given } from '../../domain/given';
 import type { ClusterSettings } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { CLUSTER_EXAMPLE, RATE_EXAMPLE } from '../examples';
 import { operation } from '../operation';
-import { answerPage, given, pageOf } from '../paging';
+import { answerPage, pageOf } from '../paging';
 import { renderCluster, renderPartition, renderRate } from '../render/catalog';
 import {
   ClusterAnswer,

@@ -1,8 +1,9 @@
 /** Money that is set aside for jobs. */
 import { Hono } from 'hono';
+import { given } from '../../domain/given';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
-import { answerPage, given, pageOf } from '../paging';
+import { answerPage, pageOf } from '../paging';
 import { renderHold } from '../render/hold';
 import { HoldAnswer, HoldListQuery, HoldPath, ReleaseRequest, ResizeRequest } from '../schemas/hold';
 

@@ -1,12 +1,13 @@
 /** What happened to jobs, and the stories that it makes. */
 import { Hono } from 'hono';
 import type { z } from 'zod';
+import { given } from '../../domain/given';
 import { readResources } from '../../domain/slurm';
 import type { JobEvent } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { EVENTS_EXAMPLE } from '../examples';
 import { operation } from '../operation';
-import { answerPage, given, pageOf } from '../paging';
+import { answerPage, pageOf } from '../paging';
 import { renderJob, renderReceipts, renderStory } from '../render/job';
 import {
   JobAnswer,

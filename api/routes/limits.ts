@@ -1,10 +1,10 @@
 /** Caps within an account: for a partition, for a user, or for a user in a partition. */
 import { Hono } from 'hono';
 import type { z } from 'zod';
+import { given } from '../../domain/given';
 import type { Accounts } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
-import { given } from '../paging';
 import { renderLimit } from '../render/account';
 import {
   AccountPath,

@@ -1,10 +1,11 @@
 /** Money that moves by hand, and the transactions of all movements. */
 import { Hono } from 'hono';
+import { given } from '../../domain/given';
 import type { Transaction } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { DEPOSIT_EXAMPLE, TRANSFER_EXAMPLE } from '../examples';
 import { operation } from '../operation';
-import { answerPage, given, pageOf } from '../paging';
+import { answerPage, pageOf } from '../paging';
 import { kindsOf, renderTransaction } from '../render/transaction';
 import { AccountPath } from '../schemas/account';
 import {

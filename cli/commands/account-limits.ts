@@ -5,6 +5,7 @@ import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
 import type { Act } from '../session';
+import { orNull } from '../typed';
 import type { Account, Limit, Policy } from '../wire';
 import { limitColumns } from './account-money';
 
@@ -115,9 +116,6 @@ interface PolicyOptions {
   parent?: string;
   subtreeLimit?: string;
 }
-
-/** `none` takes a setting away. */
-const orNull = (text: string | undefined): string | null | undefined => (text === 'none' ? null : text);
 
 export function definePolicy(account: Command, act: Act): void {
   account

@@ -4,6 +4,7 @@ import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
 import type { Act, Session } from '../session';
+import { whole } from '../typed';
 import type { CheckBody, Decision } from '../wire';
 
 interface CheckOptions {
@@ -25,10 +26,6 @@ interface CheckOptions {
   hold?: boolean;
   key?: string;
 }
-
-/** A whole number for the wire; what is none goes as it is, and the server says what is wrong with it. */
-const whole = (text: string | undefined): number | string | undefined =>
-  text !== undefined && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
 
 function showYes(session: Session, decision: Decision, held: boolean): void {
   const { unit } = decision;

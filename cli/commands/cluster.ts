@@ -5,6 +5,7 @@ import { EXIT, Stop } from '../exit';
 import { money, wallTime } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
 import type { Act, Session } from '../session';
+import { orNull, whole } from '../typed';
 import type { Cluster, Partition } from '../wire';
 
 interface Settings {
@@ -46,10 +47,6 @@ const withSettings = (command: Command): Command =>
     .option('--minimum-charge <amount>', 'least that a run costs')
     .option('--end-grace <seconds>', 'how long after its time limit a job may go unheard of')
     .option('--reconciliation-timeout <seconds>', 'how long a cost is waited for');
-
-/** A whole number for the wire; what is none goes as it is, and the server says what is wrong with it. */
-const whole = (text: string | undefined) => (text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : text);
-const orNull = (text: string | undefined) => (text === 'none' ? null : text);
 
 const bodyOf = (options: Settings) => ({
   time_zone: options.timeZone,
