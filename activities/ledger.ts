@@ -3,7 +3,8 @@
  * safe, also of a call that was given up and landed all the same.
  */
 import { heartbeat } from '@temporalio/activity';
-import type { AdvanceOptions, Chapter, Ledger } from '../ledger/contract';
+import type { SchedulerAnswer } from '../domain/job';
+import type { Chapter, Ledger } from '../ledger/contract';
 
 const SEALED_AT_ONCE = 2_000;
 const ROUNDS = 50;
@@ -24,7 +25,7 @@ export async function sealBacklog(
 }
 
 export const ledgerActivities = ({ jobs, movements, audit }: Pick<Ledger, 'jobs' | 'movements' | 'audit'>) => ({
-  advance: (due: { holdId: string; scheduler?: AdvanceOptions['scheduler'] | undefined }): Promise<Chapter> =>
+  advance: (due: { holdId: string; scheduler?: SchedulerAnswer | undefined }): Promise<Chapter> =>
     jobs.advance(due.holdId, due.scheduler === undefined ? {} : { scheduler: due.scheduler }),
 
   expireFunds: (): Promise<number> => movements.expireFunds(),

@@ -1,7 +1,7 @@
 /** The schedulers, as far as a story needs them: "what became of the job?" */
 import { log } from '@temporalio/activity';
+import type { SchedulerAnswer } from '../domain/job';
 import type { JobEvent, Jobs } from '../ledger/contract';
-import type { SchedulerAnswer } from '../workflows/contracts/job-lifecycle';
 
 export interface JobInQuestion {
   holdId: string;

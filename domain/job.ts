@@ -52,6 +52,16 @@ export const END_STATES = [
 ] as const;
 export type EndState = (typeof END_STATES)[number];
 
+/** What a charge was made from; `provisional` is usage that stands in for a reported cost that did not come. */
+export const CHARGE_SOURCES = ['usage', 'reported', 'provisional'] as const;
+export type ChargeSource = (typeof CHARGE_SOURCES)[number];
+
+/** Why a hold must hold something else than before. */
+export type ResizeCause = 'requeue' | 'walltime' | 'tasks';
+
+/** What a scheduler could say about a job (rulings 16): there is none to ask, it was away, or its answer is among the events. */
+export type SchedulerAnswer = 'absent' | 'unreachable' | 'asked';
+
 /** Where a job's story is; the word in `GET /jobs`, in the search attribute BudgetState and in the metrics. */
 export const JOB_STATES = [
   'pending',

@@ -1,6 +1,7 @@
 /** Adds up what a price list says of a time and its resources, exactly: the one way to a cost, for holds and for charges. */
 import type { Resources } from './job';
 import type { Micro } from './money';
+import type { PricePreset, UnpricedPolicy } from './policy';
 import { NOTHING, fraction, fractionOfDecimal, isLess, plus, times, type Fraction } from './rational';
 import { ASBB_MINIMUM, type Tariff, type Terms } from './tariff';
 import { MICROS_PER_HOUR } from './time';
@@ -8,8 +9,8 @@ import { MICROS_PER_HOUR } from './time';
 /** What a cluster says about its prices; the catalog's Cluster is one. */
 export interface ClusterTerms {
   name: string;
-  unpriced: 'deny' | 'allow';
-  pricePreset: 'asbb-compat' | 'none';
+  unpriced: UnpricedPolicy;
+  pricePreset: PricePreset;
   /** Decimal, e.g. '1.2'. */
   holdMultiplier: string;
   /** No hold is larger, however large the job. */

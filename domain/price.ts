@@ -33,6 +33,9 @@ export type { ClusterTerms, PartitionTerms } from './meter';
 export type { DatedRate } from './tariff';
 export * from './usage';
 
+export const ESTIMATE_METHODS = ['rates', 'asbb-compat', 'unpriced'] as const;
+export type EstimateMethod = (typeof ESTIMATE_METHODS)[number];
+
 export interface Estimate {
   /** Exact, in millionths, of all array tasks together; without the multiplier. */
   cost: Fraction;
@@ -44,7 +47,7 @@ export interface Estimate {
   holdMultiplier: string;
   /** The time limit that was priced, per task; 0 where there is none. */
   wallSeconds: number;
-  method: 'rates' | 'asbb-compat' | 'unpriced';
+  method: EstimateMethod;
   /** 0 to 1: how much of the answer is known rather than guessed. */
   confidence: number;
   recommendation?: string;

@@ -5,9 +5,9 @@
  * A story covers one hold, with one job, an array of tasks or (rarely) several jobs; or the holds of a heterogeneous group,
  * which their leader covers. Pure: the same facts tell the same story, in whatever order they arrived.
  */
-import type { JobState, Resources } from './job';
-import type { Interval, ReportedCost, RunEvent, Task } from './runs';
+import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } from './job';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
+import type { Interval, ReportedCost, RunEvent, Task } from './runs';
 import { readChapter, type Chapter, type StoryHold } from './tasks';
 
 export type { StoryCharge, StoryHold, StoryRun };
@@ -25,8 +25,7 @@ export interface StoryFacts {
 }
 
 export interface StoryOptions {
-  /** Rulings 16; see AdvanceOptions. */
-  scheduler: 'absent' | 'unreachable' | 'asked';
+  scheduler: SchedulerAnswer;
   /** Keys of runs that have no price at present. */
   unpriced: ReadonlySet<string>;
   /** Keys of runs that another hold's story has charged: a run is paid for once. */
@@ -34,7 +33,7 @@ export interface StoryOptions {
 }
 
 export type Due =
-  | { act: 'charge'; by: 'usage' | 'provisional'; run: StoryRun; endedAt: bigint }
+  | { act: 'charge'; by: Exclude<ChargeSource, 'reported'>; run: StoryRun; endedAt: bigint }
   | { act: 'charge'; by: 'reported'; run: StoryRun; cost: ReportedCost }
   /** One cost for the whole of an array or a heterogeneous job: divided over its runs. */
   | { act: 'spread'; runs: StoryRun[]; cost: ReportedCost }
@@ -47,7 +46,7 @@ export interface ResizeDue {
   hold: StoryHold;
   /** How many runs the hold has still to pay for. */
   runs: number;
-  why: 'requeue' | 'walltime' | 'tasks';
+  why: ResizeCause;
   /** Undefined: as it was asked for at first. */
   timeLimitSeconds?: number;
   resources?: Resources;

@@ -8,6 +8,7 @@
  */
 import type { Resources } from './job';
 import type { Micro } from './money';
+import type { PricePreset } from './policy';
 import { NOTHING, fraction, fractionOfCount, plus, times, type Fraction } from './rational';
 import { epochMicros, type Instant } from './time';
 
@@ -25,9 +26,12 @@ export interface DatedRate {
   endsAt: Instant | null;
 }
 
+/** By the rates that a site has entered, or by the preset until there are some. */
+export type PricingMethod = 'rates' | 'asbb-compat';
+
 /** What a price list says about some resources during a time in which no rate changes. */
 export interface Terms {
-  method: 'rates' | 'asbb-compat';
+  method: PricingMethod;
   /** Millionths of the unit per hour, before the queue weight. */
   perHour: Fraction;
   /** What is billed, for the person who asks: quantity, resource, price. */
@@ -65,7 +69,7 @@ export interface TariffOf {
   cluster: string;
   partition: string;
   unit: string;
-  pricePreset: 'asbb-compat' | 'none';
+  pricePreset: PricePreset;
 }
 
 /** Indexes are kept as long as the list of rates they were made from: pricing a job must cost microseconds. */

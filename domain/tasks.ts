@@ -3,6 +3,7 @@
  * jobs that were given the same key; the holds of a heterogeneous job follow their leader's events and their own.
  */
 import type { Resources } from './job';
+import type { CostSource } from './policy';
 import { readTask, type ReportedCost, type RunEvent, type Task } from './runs';
 
 export interface StoryHold {
@@ -13,7 +14,7 @@ export interface StoryHold {
   overdueAt?: bigint;
   effectiveAt: bigint;
   placedAt: bigint;
-  costSource: 'usage' | 'reported';
+  costSource: CostSource;
   /** What was asked for; unknown where the job had no check. */
   resources?: Resources;
   wallSeconds?: number;

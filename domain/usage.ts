@@ -3,10 +3,10 @@
  * cumulative cost, rounded half to even, so they sum to the cost of the whole.
  */
 import type { Resources } from './job';
-import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
 import { cutSpan, openMeter, partitionTerms, type ClusterTerms, type Span } from './meter';
+import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
 import { NOTHING, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
-import { tariffFor, type DatedRate } from './tariff';
+import { tariffFor, type DatedRate, type PricingMethod } from './tariff';
 import {
   MICROS_PER_HOUR,
   MICROS_PER_SECOND,
@@ -39,7 +39,7 @@ export interface ChargePiece {
 }
 
 export type CutUsage =
-  | { pieces: ChargePiece[]; total: Micro; method: 'rates' | 'asbb-compat'; unbilled: string[] }
+  | { pieces: ChargePiece[]; total: Micro; method: PricingMethod; unbilled: string[] }
   /** Cannot be priced: a sentence that says what is missing. Never guessed as zero (rulings 23). */
   | { quarantined: string };
 

@@ -3,6 +3,7 @@
  * for the parts of the ledger that decide when. Both may be called on a transaction, among other things.
  */
 import type { TransactionId } from '../domain/ids';
+import type { ChargeSource } from '../domain/job';
 import { toMicro, type Micro } from '../domain/money';
 import type { Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
@@ -27,7 +28,7 @@ export interface RunCharge {
   jobId: string;
   partition?: string;
   user?: string;
-  source: 'usage' | 'reported' | 'provisional';
+  source: ChargeSource;
   pieces: Piece[];
   /** The cost as the machine wrote it. */
   reportedNumeral?: string;
@@ -53,7 +54,7 @@ export interface ChargedRun {
   /** The charge with its adjustments, without refunds. */
   amount: Micro;
   refunded: Micro;
-  source: RunCharge['source'];
+  source: ChargeSource;
   adjusted: boolean;
   /** True where this call closed the hold and gave something back. */
   released: boolean;
@@ -76,7 +77,7 @@ interface ChargeAnswer {
   transaction_id: string;
   amount_micro: string;
   refunded_micro: string;
-  source: RunCharge['source'];
+  source: ChargeSource;
   adjustment_no: string | null;
   release_no: string | null;
   hold: {

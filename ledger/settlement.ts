@@ -2,12 +2,14 @@
  * What a story found due, with its price: the acts that ledger.act_on_story performs. A run that cannot be priced is named
  * instead of guessed (rulings 23); resizes are priced like the check that placed the hold.
  */
+import type { ChargeSource, ResizeCause } from '../domain/job';
 import { divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
+import type { RequeuePolicy } from '../domain/policy';
 import { cutDays, cutUsage, estimate, spread, type ChargePiece, type CutUsage } from '../domain/price';
 import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
 import type { Due, ResizeDue, StoryRun } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
-import { requestOf, type RunCharge } from './charges';
+import { requestOf } from './charges';
 import type { Cluster, PriceBook } from './contract';
 import type { LedgerFacts, LedgerHold } from './story-facts';
 
@@ -20,8 +22,8 @@ export type Act =
       hold_id: string;
       amount_micro: string;
       direction: 'up' | 'down' | 'any';
-      why: ResizeDue['why'];
-      policy: LedgerFacts['account']['onRequeueShortfall'];
+      why: ResizeCause;
+      policy: RequeuePolicy;
       reason: string;
       at: string;
       actor: string;
@@ -106,7 +108,7 @@ function charge(
 }
 
 interface ChargeNote {
-  source: RunCharge['source'];
+  source: ChargeSource;
   reportedNumeral?: string;
   correction?: boolean;
   endedAt?: bigint;

@@ -1,8 +1,9 @@
 /** Reads what stories are told from, as ledger.story_facts gathers it, and gives it its types. */
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
-import type { EndState, JobEventType, JobRequest, JobState, Resources } from '../domain/job';
+import type { ChargeSource, EndState, JobEventType, JobRequest, JobState, ResizeCause, Resources } from '../domain/job';
 import { toMicro, type Micro } from '../domain/money';
+import type { RequeuePolicy } from '../domain/policy';
 import type { Refusal } from '../domain/refusal';
 import type { RunEvent } from '../domain/runs';
 import type { StoryCharge, StoryFacts, StoryHold } from '../domain/story';
@@ -22,7 +23,7 @@ export interface LedgerFacts extends StoryFacts {
   account: {
     name: string;
     unit: string;
-    onRequeueShortfall: 'run_on' | 'hold_job' | 'cancel';
+    onRequeueShortfall: RequeuePolicy;
     holdMultiplier?: string;
   };
   /** What ledger.stories remembers; undefined before the story was first told. */
@@ -44,14 +45,14 @@ export interface LedgerCharge extends StoryCharge {
   chargeNo: bigint;
   amount: Micro;
   refunded: Micro;
-  source: 'usage' | 'reported' | 'provisional';
+  source: ChargeSource;
   endedAt?: bigint;
 }
 
 /** Why a hold could not be made larger, as act_on_story wrote it down. */
 export interface Shortfall {
-  why: 'requeue' | 'walltime' | 'tasks';
-  policy: 'run_on' | 'hold_job' | 'cancel';
+  why: ResizeCause;
+  policy: RequeuePolicy;
   requested: string;
   refusal: Refusal;
 }
@@ -64,7 +65,7 @@ export interface RawFacts {
   account: {
     name: string;
     unit: string;
-    onRequeueShortfall: LedgerFacts['account']['onRequeueShortfall'];
+    onRequeueShortfall: RequeuePolicy;
     holdMultiplier: string | null;
   };
   request: { components?: JobRequest[]; wallSeconds?: number[] } | null;

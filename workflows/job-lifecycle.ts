@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { LedgerActivities } from '../activities/ledger';
 import type { SchedulerActivities } from '../activities/scheduler';
+import type { SchedulerAnswer } from '../domain/job';
 import {
   doorbell,
   jobStory,
@@ -18,7 +19,6 @@ import {
   searchAttributesOf,
   type JobLifecycle,
   type JobLifecycleResult,
-  type SchedulerAnswer,
 } from './contracts/job-lifecycle';
 
 const ledger = proxyActivities<LedgerActivities>({

@@ -1,5 +1,6 @@
 /** Accounts, their policy, funds, limits, balance and statement (contract 3.3; rulings 5, 6, 8, 27). */
 import { z } from 'zod';
+import { EXHAUSTION_POLICIES, REQUEUE_POLICIES } from '../../domain/policy';
 import {
   AccountName,
   Amount,
@@ -22,11 +23,9 @@ import {
 } from './wire';
 
 const OnExhaustion = z
-  .enum(['deny', 'overdraft'])
+  .enum(EXHAUSTION_POLICIES)
   .describe('When the money is out: refuse, or hold on as far as overdraft_limit.');
-const OnRequeueShortfall = z
-  .enum(['run_on', 'hold_job', 'cancel'])
-  .describe('When a requeued job cannot be held in full again.');
+const OnRequeueShortfall = z.enum(REQUEUE_POLICIES).describe('When a requeued job cannot be held in full again.');
 const SettableStatus = z.enum(['active', 'inactive', 'suspended']);
 const HoldMultiplier = factor({ min: 'above_zero' }).describe(
   "Multiplies estimates into holds; default: the cluster's.",

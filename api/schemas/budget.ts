@@ -1,6 +1,7 @@
 /** ASBB's budget check and reconcile, with what we add (contract 3.1, 3.2; rulings 14, 15). */
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
+import { ESTIMATE_METHODS } from '../../domain/price';
 import { readArrayTasks, readGres, readMemory, readTimeLimit, readTres } from '../../domain/slurm';
 import {
   AccountName,
@@ -155,7 +156,7 @@ export const BudgetDecision = z
     }),
     estimate: z
       .object({
-        method: z.enum(['rates', 'asbb-compat', 'unpriced']),
+        method: z.enum(ESTIMATE_METHODS),
         confidence: z.number(),
         lines: z.array(z.string()),
         unbilled: z

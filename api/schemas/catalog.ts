@@ -1,5 +1,6 @@
 /** Clusters, partitions and rates: where jobs run and what that costs. */
 import { z } from 'zod';
+import { COST_SOURCES, FAILURE_POLICIES, PRICE_PRESETS, UNPRICED_POLICIES } from '../../domain/policy';
 import {
   Amount,
   PositiveAmount,
@@ -20,9 +21,9 @@ import {
   text,
 } from './wire';
 
-const FailurePolicy = z.enum(['open', 'closed']).describe('What hooks do when Bursar cannot be reached.');
+const FailurePolicy = z.enum(FAILURE_POLICIES).describe('What hooks do when Bursar cannot be reached.');
 const CostSource = z
-  .enum(['usage', 'reported'])
+  .enum(COST_SOURCES)
   .describe('usage: settled at the end from rates; reported: a cost is waited for.');
 const Seconds = integer(1, 2_000_000_000);
 
@@ -31,8 +32,8 @@ const clusterSettings = {
   default_partition: PartitionName.nullable(),
   failure_policy: FailurePolicy,
   cost_source: CostSource,
-  unpriced: z.enum(['deny', 'allow']).describe('What happens at admission to what has no price.'),
-  price_preset: z.enum(['asbb-compat', 'none']).describe('What prices while no rate has been entered.'),
+  unpriced: z.enum(UNPRICED_POLICIES).describe('What happens at admission to what has no price.'),
+  price_preset: z.enum(PRICE_PRESETS).describe('What prices while no rate has been entered.'),
   hold_multiplier: factor({ min: 'above_zero' }).describe('1.2 holds 120 % of the estimate.'),
   hold_cap: PositiveAmount.nullable().describe('No hold above this.'),
   minimum_charge: Amount,
@@ -84,8 +85,8 @@ export const ClusterAnswer = z
     default_partition: z.string().optional(),
     failure_policy: FailurePolicy,
     cost_source: CostSource,
-    unpriced: z.enum(['deny', 'allow']),
-    price_preset: z.enum(['asbb-compat', 'none']),
+    unpriced: z.enum(UNPRICED_POLICIES),
+    price_preset: z.enum(PRICE_PRESETS),
     hold_multiplier: z.number(),
     hold_cap: Money.optional(),
     minimum_charge: Money,

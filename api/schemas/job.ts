@@ -1,7 +1,7 @@
 /** Job events, jobs and their stories. */
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
-import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState } from '../../domain/job';
+import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState, CHARGE_SOURCES } from '../../domain/job';
 import { readMemory, readState, readTimeLimit, readTres } from '../../domain/slurm';
 import { BudgetDecision } from './budget';
 import { HoldAnswer } from './hold';
@@ -179,7 +179,7 @@ export const JobStoryAnswer = z
             transaction_id: z.string(),
             amount: Money,
             refunded: Money,
-            source: z.enum(['usage', 'reported', 'provisional']),
+            source: z.enum(CHARGE_SOURCES),
           })
           .optional(),
       }),

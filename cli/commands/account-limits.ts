@@ -1,5 +1,6 @@
 /** account set-limit, limits, policy: what an account may not do. */
 import { Option, type Command } from 'commander';
+import { EXHAUSTION_POLICIES, REQUEUE_POLICIES } from '../../domain/policy';
 import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
@@ -124,18 +125,15 @@ export function definePolicy(account: Command, act: Act): void {
     .description('Show what an account does when its money runs out, or change it by naming a setting.')
     .argument('<account>', 'account name')
     .addOption(
-      new Option('--on-exhaustion <what>', 'refuse, or hold on as far as the overdraft goes').choices([
-        'deny',
-        'overdraft',
-      ]),
+      new Option('--on-exhaustion <what>', 'refuse, or hold on as far as the overdraft goes').choices(
+        EXHAUSTION_POLICIES,
+      ),
     )
     .option('--overdraft-limit <amount>', 'how far an overdraft may go')
     .addOption(
-      new Option('--on-requeue-shortfall <what>', 'when a requeued job cannot be held in full again').choices([
-        'run_on',
-        'hold_job',
-        'cancel',
-      ]),
+      new Option('--on-requeue-shortfall <what>', 'when a requeued job cannot be held in full again').choices(
+        REQUEUE_POLICIES,
+      ),
     )
     .option('--hold-multiplier <factor>', "1.2 holds 120 % of an estimate; none: the cluster's")
     .option('--parent <account>', 'account above, which limits this one; none: no parent')

@@ -1,5 +1,6 @@
 /** account create, account update. */
 import { Option, type Command } from 'commander';
+import { EXHAUSTION_POLICIES, REQUEUE_POLICIES } from '../../domain/policy';
 import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
@@ -34,14 +35,12 @@ const withSettings = (command: Command): Command =>
     .option('--time-zone <zone>', "IANA zone in which its days begin (default: this machine's)")
     .option('--parent <account>', 'account above, which limits this one')
     .option('--subtree-limit <amount>', 'cap on this account and all below it together')
-    .addOption(new Option('--on-exhaustion <what>', 'when the money is out').choices(['deny', 'overdraft']))
+    .addOption(new Option('--on-exhaustion <what>', 'when the money is out').choices(EXHAUSTION_POLICIES))
     .option('--overdraft-limit <amount>', 'how far an overdraft may go')
     .addOption(
-      new Option('--on-requeue-shortfall <what>', 'when a requeued job cannot be held in full again').choices([
-        'run_on',
-        'hold_job',
-        'cancel',
-      ]),
+      new Option('--on-requeue-shortfall <what>', 'when a requeued job cannot be held in full again').choices(
+        REQUEUE_POLICIES,
+      ),
     )
     .option('--hold-multiplier <factor>', "1.2 holds 120 % of an estimate (default: the cluster's)");
 

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { COST_SOURCES, FAILURE_POLICIES, PRICE_PRESETS, UNPRICED_POLICIES } from '../../domain/policy';
 import { readTimeLimit } from '../../domain/slurm';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
@@ -27,21 +28,15 @@ const withSettings = (command: Command): Command =>
     .option('--time-zone <zone>', 'IANA zone of its clocks, like America/Chicago')
     .option('--default-partition <partition>', 'for jobs that name none; none: there is none')
     .addOption(
-      new Option('--failure-policy <policy>', 'what hooks do when Bursar cannot be reached').choices([
-        'open',
-        'closed',
-      ]),
+      new Option('--failure-policy <policy>', 'what hooks do when Bursar cannot be reached').choices(FAILURE_POLICIES),
     )
     .addOption(
-      new Option('--cost-source <source>', 'settle by usage and rates, or wait for a reported cost').choices([
-        'usage',
-        'reported',
-      ]),
+      new Option('--cost-source <source>', 'settle by usage and rates, or wait for a reported cost').choices(
+        COST_SOURCES,
+      ),
     )
-    .addOption(new Option('--unpriced <policy>', 'jobs with a part that has no price').choices(['deny', 'allow']))
-    .addOption(
-      new Option('--price-preset <preset>', 'what prices while there are no rates').choices(['asbb-compat', 'none']),
-    )
+    .addOption(new Option('--unpriced <policy>', 'jobs with a part that has no price').choices(UNPRICED_POLICIES))
+    .addOption(new Option('--price-preset <preset>', 'what prices while there are no rates').choices(PRICE_PRESETS))
     .option('--hold-multiplier <factor>', '1.2 holds 120 % of an estimate')
     .option('--hold-cap <amount>', 'no hold above this; none: no cap')
     .option('--minimum-charge <amount>', 'least that a run costs')
@@ -210,8 +205,8 @@ export function defineCluster(parent: Command, act: Act): void {
     .option('--max-time <limit>', 'what UNLIMITED means here, as Slurm writes it: 2-00:00:00')
     .option('--default-time <limit>', 'for jobs that say nothing')
     .option('--weight <factor>', 'multiplies costs (default 1)')
-    .addOption(new Option('--cost-source <source>', "in place of the cluster's").choices(['usage', 'reported']))
-    .addOption(new Option('--failure-policy <policy>', "in place of the cluster's").choices(['open', 'closed']))
+    .addOption(new Option('--cost-source <source>', "in place of the cluster's").choices(COST_SOURCES))
+    .addOption(new Option('--failure-policy <policy>', "in place of the cluster's").choices(FAILURE_POLICIES))
     .option('--remove', 'remove it')
     .addHelpText(
       'after',

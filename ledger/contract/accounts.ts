@@ -1,5 +1,6 @@
 /** What money is put into and jobs are charged to. */
 import type { Micro } from '../../domain/money';
+import type { ExhaustionPolicy, RequeuePolicy } from '../../domain/policy';
 import type { Instant } from '../../domain/time';
 import type { Caller, Page, Paged } from './asking';
 import type { Amounts, Balance, Fund, Limit, Statement } from './balance';
@@ -17,9 +18,9 @@ export interface Account extends Amounts {
   endsAt: Instant;
   parent?: string;
   subtreeLimit?: Micro;
-  onExhaustion: 'deny' | 'overdraft';
+  onExhaustion: ExhaustionPolicy;
   overdraftLimit: Micro;
-  onRequeueShortfall: 'run_on' | 'hold_job' | 'cancel';
+  onRequeueShortfall: RequeuePolicy;
   holdMultiplier?: string;
   overspentAt?: Instant;
   createdAt: Instant;
@@ -36,9 +37,9 @@ export interface AccountSettings {
   endsAt: Instant;
   parent: string | null;
   subtreeLimit: Micro | null;
-  onExhaustion: 'deny' | 'overdraft';
+  onExhaustion: ExhaustionPolicy;
   overdraftLimit: Micro;
-  onRequeueShortfall: 'run_on' | 'hold_job' | 'cancel';
+  onRequeueShortfall: RequeuePolicy;
   /** Decimal string, e.g. '1.2'; null: the cluster's. */
   holdMultiplier: string | null;
   /** Deposits or withdraws the difference in the base fund (rulings 6). */

@@ -3,6 +3,7 @@ import type { Facts, FaultCode } from '../../domain/faults';
 import type { TransactionId } from '../../domain/ids';
 import type { JobRequest } from '../../domain/job';
 import type { Micro } from '../../domain/money';
+import type { Estimate } from '../../domain/price';
 import type { Instant } from '../../domain/time';
 import type { Caller } from './asking';
 
@@ -64,14 +65,8 @@ export interface Decision {
   replayed: boolean;
 }
 
-export interface EstimateNote {
-  method: 'rates' | 'asbb-compat' | 'unpriced';
-  confidence: number;
-  recommendation?: string;
-  lines: string[];
-  /** What costs nothing: kinds that have no rate on this cluster, and TRES that no rate can be for. */
-  unbilled: string[];
-}
+/** How an estimate was made. */
+export type EstimateNote = Pick<Estimate, 'method' | 'confidence' | 'recommendation' | 'lines' | 'unbilled'>;
 
 export interface Admission {
   /** Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`. */

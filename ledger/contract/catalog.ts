@@ -1,6 +1,7 @@
 /** Clusters, their partitions, and what resources cost on them. */
 import type { ClusterTerms, PartitionTerms } from '../../domain/meter';
 import type { Micro } from '../../domain/money';
+import type { CostSource, FailurePolicy } from '../../domain/policy';
 import type { DatedRate } from '../../domain/tariff';
 import type { Instant } from '../../domain/time';
 import type { Caller, Page, Paged } from './asking';
@@ -9,8 +10,8 @@ import type { Caller, Page, Paged } from './asking';
 export interface Cluster extends ClusterTerms {
   timeZone: string;
   defaultPartition?: string;
-  failurePolicy: 'open' | 'closed';
-  costSource: 'usage' | 'reported';
+  failurePolicy: FailurePolicy;
+  costSource: CostSource;
   endGraceSeconds: number;
   reconciliationTimeoutSeconds: number;
   partitions: Partition[];
@@ -18,8 +19,8 @@ export interface Cluster extends ClusterTerms {
 
 /** What it says itself stands before what its cluster says. */
 export interface Partition extends PartitionTerms {
-  costSource?: 'usage' | 'reported';
-  failurePolicy?: 'open' | 'closed';
+  costSource?: CostSource;
+  failurePolicy?: FailurePolicy;
 }
 
 export interface Rate extends DatedRate {

@@ -1,6 +1,14 @@
 /** Jobs as schedulers tell of them, and what became of their money. */
 import type { TransactionId } from '../../domain/ids';
-import type { EndState, JobEventType, JobRequest, JobState, Resources } from '../../domain/job';
+import type {
+  ChargeSource,
+  EndState,
+  JobEventType,
+  JobRequest,
+  JobState,
+  Resources,
+  SchedulerAnswer,
+} from '../../domain/job';
 import type { Micro } from '../../domain/money';
 import type { Instant } from '../../domain/time';
 import type { Decision } from './admission';
@@ -61,7 +69,7 @@ export interface Run {
     transactionId: TransactionId;
     amount: Micro;
     refunded: Micro;
-    source: 'usage' | 'reported' | 'provisional';
+    source: ChargeSource;
   };
 }
 
@@ -110,8 +118,8 @@ export interface JobStory extends Omit<Job, 'state'> {
 export interface AdvanceOptions {
   /** The clock; default: the database's. */
   now?: Instant;
-  /** Rulings 16: nobody to ask, could not be reached (keep the hold), or asked and its answer is among the events. Default 'absent'. */
-  scheduler?: 'absent' | 'unreachable' | 'asked';
+  /** Where it could not be reached, the hold is kept (rulings 16). Default 'absent'. */
+  scheduler?: SchedulerAnswer;
 }
 
 export interface Reconciliation {

@@ -1,5 +1,6 @@
 /** Where the story of a held job stands, and how stories come to be told: by the outbox, or again by recovery. */
-import type { JobState } from '../../domain/job';
+import type { JobState, ResizeCause } from '../../domain/job';
+import type { RequeuePolicy } from '../../domain/policy';
 
 /** Where a held job's story stands, for its workflow. JSON-safe: amounts are decimal strings, times are epoch ms. */
 export interface Chapter {
@@ -20,8 +21,8 @@ export interface Chapter {
   unit: string;
   /** A requeue or a longer limit needed more than there was: the hold keeps what it has, and this is what to do (rulings 11). */
   shortfall?: {
-    why: 'requeue' | 'walltime' | 'tasks';
-    policy: 'run_on' | 'hold_job' | 'cancel';
+    why: ResizeCause;
+    policy: RequeuePolicy;
     /** How much more was asked for. */
     requested: string;
     code: string;

@@ -1,7 +1,7 @@
 /** What clients, workers and workflows of `jobLifecycle` share: names, ids, messages. Nothing here does anything. */
 import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { JobState } from '../../domain/job';
+import type { JobState, SchedulerAnswer } from '../../domain/job';
 
 export const LEDGER_QUEUE = 'ledger';
 export const SCHEDULER_QUEUE = 'scheduler';
@@ -41,9 +41,6 @@ export interface JobLifecycleResult {
   released: string;
   unit: string;
 }
-
-/** What a scheduler could say about a job (rulings 16): there is none to ask, it was away, or its answer is recorded. */
-export type SchedulerAnswer = 'absent' | 'unreachable' | 'asked';
 
 /** "Look at the ledger again." A bell carries no facts; lost, repeated and late bells do no harm. */
 export const doorbell = defineSignal('doorbell');

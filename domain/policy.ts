@@ -1,0 +1,25 @@
+/** What a site chooses between for its accounts and clusters: the same words in SQL, over HTTP and on the command line. */
+
+/** When an account's money is out: refuse, or hold on as far as its overdraft limit. */
+export const EXHAUSTION_POLICIES = ['deny', 'overdraft'] as const;
+export type ExhaustionPolicy = (typeof EXHAUSTION_POLICIES)[number];
+
+/** When a requeued job cannot be held in full again (rulings 11). */
+export const REQUEUE_POLICIES = ['run_on', 'hold_job', 'cancel'] as const;
+export type RequeuePolicy = (typeof REQUEUE_POLICIES)[number];
+
+/** What hooks do when Bursar cannot be reached. */
+export const FAILURE_POLICIES = ['open', 'closed'] as const;
+export type FailurePolicy = (typeof FAILURE_POLICIES)[number];
+
+/** Settled at the end from rates, or once a cost is reported (rulings 13). */
+export const COST_SOURCES = ['usage', 'reported'] as const;
+export type CostSource = (typeof COST_SOURCES)[number];
+
+/** What happens at admission to what has no price (rulings 23). */
+export const UNPRICED_POLICIES = ['deny', 'allow'] as const;
+export type UnpricedPolicy = (typeof UNPRICED_POLICIES)[number];
+
+/** What prices while no rate has been entered. */
+export const PRICE_PRESETS = ['asbb-compat', 'none'] as const;
+export type PricePreset = (typeof PRICE_PRESETS)[number];
