@@ -22,8 +22,6 @@ import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { auditRoutes, probeRoutes } from './routes/system';
 
-export type { ApiDeps } from './env';
-
 const DEADLINE_MS = 8_000;
 
 export function createApp(deps: ApiDeps): Hono<ApiEnv> {

@@ -17,7 +17,8 @@ import {
   Worker,
 } from '@temporalio/worker';
 import { connectTemporal, type Temporal } from '../platform/temporal';
-import { doorbell, jobWorkflowId, searchAttributesOf, type JobLifecycle } from '../workflows/contracts/job-lifecycle';
+import { jobWorkflowId } from '../domain/ids';
+import { doorbell, searchAttributesOf, type JobLifecycle } from '../workflows/contracts/job-lifecycle';
 import type { bareLife, BareSinks } from './bare-life';
 import { checkBody, expectBooksToBalance, nextKey, openAccounts } from './house';
 import { figureOf, openClient, type Client, type Figure } from './http-load';

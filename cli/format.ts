@@ -1,5 +1,5 @@
 /** Money, times and durations as people read them. Amounts stay text from the wire to the screen. */
-import { renderDuration } from '../domain/slurm';
+import { renderDuration } from '../domain/slurm-time';
 
 /**
  * `1234.5` -> `1,234.50`. The wire's JSON numbers are exact (rulings 2), and printing one gives back its decimal numeral;

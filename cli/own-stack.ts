@@ -1,8 +1,9 @@
 /** Starting a Bursar of one's own, as `up` and `demo` do: its words when it cannot start, the wait for Ctrl-C. */
+import { AlreadyRunning } from '../platform/supervisor';
 import { EXIT, Stop } from './exit';
 import type { Session } from './session';
 import { settings } from './settings';
-import { AlreadyRunning, describe, startStack } from './stack';
+import { describe, startStack } from './stack';
 
 /** Starts the stack; what goes wrong is said in a sentence, with the logs to look at. */
 export async function startOrStop(

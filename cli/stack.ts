@@ -23,7 +23,6 @@ import { findTemporalCli } from '../platform/embedded/temporal-cli';
 import { PACKAGE_ROOT } from '../platform/paths';
 import { connectPostgres } from '../platform/postgres';
 import {
-  AlreadyRunning,
   findRunningStack as findStackIn,
   openSupervisor,
   type RunningStack,
@@ -32,8 +31,6 @@ import {
 } from '../platform/supervisor';
 import { connectTemporal } from '../platform/temporal';
 import { prepareNamespace } from '../platform/temporal-namespace';
-
-export { AlreadyRunning, type RunningStack, type StackAddresses };
 
 export type Part = 'Bursar' | 'PostgreSQL' | 'Temporal' | 'schema' | 'worker' | 'API';
 

@@ -29,10 +29,6 @@ import {
 import { asbbMultiplier, tariffFor, type DatedRate } from './tariff';
 import { MICROS_PER_SECOND, epochMicros, type Instant } from './time';
 
-export type { ClusterTerms, PartitionTerms } from './meter';
-export type { DatedRate } from './tariff';
-export * from './usage';
-
 export const ESTIMATE_METHODS = ['rates', 'asbb-compat', 'unpriced'] as const;
 export type EstimateMethod = (typeof ESTIMATE_METHODS)[number];
 

@@ -8,16 +8,9 @@
 import { Fault, malformed } from './faults';
 import { given } from './given';
 import type { EndState, Resources } from './job';
-import {
-  readElapsed,
-  readJobId,
-  readState,
-  readTimeLimit,
-  type SlurmJobId,
-  type SlurmState,
-  type TimeLimit,
-} from './slurm';
-import { jobMemoryMib, readMemory, readTres, type Tres } from './slurm';
+import { readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
+import { jobMemoryMib, readMemory, readTres, type Tres } from './slurm-resources';
+import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
 import {
   MICROS_PER_SECOND,
   compareInstants,

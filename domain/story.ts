@@ -10,8 +10,6 @@ import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from 
 import type { Interval, ReportedCost, RunEvent, Task } from './runs';
 import { readChapter, type Chapter, type StoryHold } from './tasks';
 
-export type { StoryCharge, StoryHold, StoryRun };
-
 /** Times are microseconds since 1970. */
 export interface StoryFacts {
   now: bigint;

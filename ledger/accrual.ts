@@ -1,7 +1,7 @@
 /** What the jobs that run now, or wait for their cost, have accrued: computed on read, stored nowhere (rulings 5). */
 import { ZERO, toMicro, type Micro } from '../domain/money';
 import type { Run } from '../domain/runs';
-import type { StoryRun } from '../domain/story';
+import type { StoryRun } from '../domain/run-charges';
 import { epochMicros } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
 import { bookFor } from './advance';

@@ -5,9 +5,11 @@
 import type { ChargeSource, ResizeCause } from '../domain/job';
 import { divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
 import type { RequeuePolicy } from '../domain/policy';
-import { cutDays, cutUsage, estimate, spread, type ChargePiece, type CutUsage } from '../domain/price';
+import { estimate } from '../domain/price';
+import { cutDays, cutUsage, spread, type ChargePiece, type CutUsage } from '../domain/usage';
 import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
-import type { Due, ResizeDue, StoryRun } from '../domain/story';
+import type { StoryRun } from '../domain/run-charges';
+import type { Due, ResizeDue } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
 import { requestOf } from './charges';
 import type { Cluster, PriceBook } from './contract';

@@ -20,13 +20,8 @@ import type { Outbox, OutboxItem } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
-import {
-  doorbell,
-  jobWorkflowId,
-  LEDGER_QUEUE,
-  searchAttributesOf,
-  type JobLifecycle,
-} from '../workflows/contracts/job-lifecycle';
+import { jobWorkflowId } from '../domain/ids';
+import { doorbell, LEDGER_QUEUE, searchAttributesOf, type JobLifecycle } from '../workflows/contracts/job-lifecycle';
 import type { jobLifecycle } from '../workflows/job-lifecycle';
 import { backOffMs, makePause, type BackOff } from './back-off';
 

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import type { z } from 'zod';
 import { given } from '../../domain/given';
-import { readResources } from '../../domain/slurm';
+import { readResources } from '../../domain/slurm-resources';
 import type { JobRequest } from '../../domain/job';
 import type { CheckRequest } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import type { z } from 'zod';
 import { given } from '../../domain/given';
-import { readResources } from '../../domain/slurm';
+import { readResources } from '../../domain/slurm-resources';
 import type { JobEvent } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { EVENTS_EXAMPLE } from '../examples';

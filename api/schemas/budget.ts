@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
 import { ESTIMATE_METHODS } from '../../domain/price';
-import { readArrayTasks, readGres, readMemory, readTimeLimit, readTres } from '../../domain/slurm';
+import { readArrayTasks } from '../../domain/slurm-job';
+import { readGres, readMemory, readTres } from '../../domain/slurm-resources';
+import { readTimeLimit } from '../../domain/slurm-time';
 import {
   AccountName,
   ClusterName,

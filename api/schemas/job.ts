@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
 import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState, CHARGE_SOURCES } from '../../domain/job';
-import { readMemory, readState, readTimeLimit, readTres } from '../../domain/slurm';
+import { readState } from '../../domain/slurm-job';
+import { readMemory, readTres } from '../../domain/slurm-resources';
+import { readTimeLimit } from '../../domain/slurm-time';
 import { BudgetDecision } from './budget';
 import { HoldAnswer } from './hold';
 import { TransactionAnswer } from './movement';

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { COST_SOURCES, FAILURE_POLICIES, PRICE_PRESETS, UNPRICED_POLICIES } from '../../domain/policy';
-import { readTimeLimit } from '../../domain/slurm';
+import { readTimeLimit } from '../../domain/slurm-time';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import { money, wallTime } from '../format';

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import type { StackAddresses } from '../../platform/supervisor';
 import { EXIT, Stop } from '../exit';
 import { startOrStop, untilInterrupted } from '../own-stack';
 import type { Act, Session } from '../session';
 import { settings } from '../settings';
-import { findRunningStack, listAddresses, type StackAddresses } from '../stack';
+import { findRunningStack, listAddresses } from '../stack';
 
 export function defineUp(parent: Command, act: Act): void {
   parent

@@ -4,7 +4,10 @@
  * The money is found by playing the log through once in memory with the engine's own pricing: an account's need is the most
  * that is settled and held at one moment. The busiest accounts get a little less than that, the others enough.
  */
-import { estimate, cutUsage, type ClusterTerms, type DatedRate } from '../../domain/price';
+import type { ClusterTerms } from '../../domain/meter';
+import { estimate } from '../../domain/price';
+import type { DatedRate } from '../../domain/tariff';
+import { cutUsage } from '../../domain/usage';
 import { MICRO_PER_UNIT, ZERO, parseAmount, renderAmount, toMicro, type Micro } from '../../domain/money';
 import type { LoggedJob } from './log';
 import { isLastOf, timelineOf } from './timeline';

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAmount } from '../../domain/money';
-import { renderDuration } from '../../domain/slurm';
+import { renderDuration } from '../../domain/slurm-time';
 import { instantOfMicros } from '../../domain/time';
 import type { Client } from '../client';
 import { EXIT, Stop } from '../exit';

@@ -1,8 +1,10 @@
 /** What a job will cost: the preset, rates and what has none, limits of time, holds. */
 import fc from 'fast-check';
 import { toMicro } from '../../domain/money';
-import { estimate, type DatedRate } from '../../domain/price';
-import { readResources, readTimeLimit } from '../../domain/slurm';
+import { estimate } from '../../domain/price';
+import type { DatedRate } from '../../domain/tariff';
+import { readResources } from '../../domain/slurm-resources';
+import { readTimeLimit } from '../../domain/slurm-time';
 import { NEW_YEAR, UNIT, clusterWith, rate, requestFor, resources } from './prices';
 import { faultOf } from './only-faults';
 

@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import type { JobRequest, Resources } from '../../domain/job';
 import { toMicro, ZERO } from '../../domain/money';
-import type { ClusterTerms, CutUsage, DatedRate } from '../../domain/price';
+import type { ClusterTerms } from '../../domain/meter';
+import type { DatedRate } from '../../domain/tariff';
+import type { CutUsage } from '../../domain/usage';
 import { instantOfSeconds } from '../../domain/time';
 
 export const UNIT = 'USD';

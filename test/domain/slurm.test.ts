@@ -1,19 +1,15 @@
 /** Slurm's grammars: every spelling that is documented or was seen, and advice for the rest. */
 import fc from 'fast-check';
+import { readArrayTasks, readJobId, readState } from '../../domain/slurm-job';
 import {
   isUnsetCount,
   jobMemoryMib,
-  readArrayTasks,
-  readElapsed,
   readGres,
-  readJobId,
   readMemory,
   readResources,
-  readState,
-  readTimeLimit,
   readTres,
-  renderDuration,
-} from '../../domain/slurm';
+} from '../../domain/slurm-resources';
+import { readElapsed, readTimeLimit, renderDuration } from '../../domain/slurm-time';
 import { faultOf, readOrFault, strangeText } from './only-faults';
 
 describe('time limits', () => {

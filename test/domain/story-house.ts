@@ -1,15 +1,9 @@
 /** A tiny language for stories: events at minutes after the hold was placed, and what is due as one line each. */
 import type { Resources } from '../../domain/job';
 import { slicesOf, type RunEvent } from '../../domain/runs';
-import {
-  tellStory,
-  type Due,
-  type Story,
-  type StoryCharge,
-  type StoryFacts,
-  type StoryHold,
-  type StoryOptions,
-} from '../../domain/story';
+import type { StoryCharge } from '../../domain/run-charges';
+import { tellStory, type Due, type Story, type StoryFacts, type StoryOptions } from '../../domain/story';
+import type { StoryHold } from '../../domain/tasks';
 
 export const MINUTE = 60_000_000n;
 

@@ -1,6 +1,8 @@
 /** From events and the clock to what is due: one table a subject. Times are minutes after the hold was placed. */
 import type { JobState } from '../../domain/job';
-import type { StoryCharge, StoryFacts, StoryHold, StoryOptions } from '../../domain/story';
+import type { StoryCharge } from '../../domain/run-charges';
+import type { StoryFacts, StoryOptions } from '../../domain/story';
+import type { StoryHold } from '../../domain/tasks';
 import { factsOf, holdOf, linesOf, minute, minutesOf, nodes, said, settle, tell, type Said } from './story-house';
 
 const DAY = 24 * 60;

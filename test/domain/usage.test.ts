@@ -1,7 +1,10 @@
 /** What a run has cost: cuts that sum to the whole, days of every length, and holds that cover their charge. */
 import fc from 'fast-check';
 import { renderAmount, toMicro, ZERO } from '../../domain/money';
-import { cutDays, cutUsage, estimate, spread, type ClusterTerms, type DatedRate } from '../../domain/price';
+import type { ClusterTerms } from '../../domain/meter';
+import { estimate } from '../../domain/price';
+import type { DatedRate } from '../../domain/tariff';
+import { cutDays, cutUsage, spread } from '../../domain/usage';
 import type { Resources } from '../../domain/job';
 import { epochMicros, instantOfMicros, instantOfSeconds } from '../../domain/time';
 import { epochSeconds } from '../helpers/instants';

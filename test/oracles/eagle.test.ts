@@ -1,8 +1,11 @@
 /** A thousand jobs of NREL's Eagle: what people really ask for must be read and priced whole, without an exception. */
 import { toMicro, ZERO } from '../../domain/money';
-import { cutUsage, estimate, type ClusterTerms, type DatedRate } from '../../domain/price';
+import type { ClusterTerms } from '../../domain/meter';
+import { estimate } from '../../domain/price';
+import type { DatedRate } from '../../domain/tariff';
+import { cutUsage } from '../../domain/usage';
 import { eventsOf, readSacct, type SacctRecord } from '../../domain/sacct';
-import { renderDuration } from '../../domain/slurm';
+import { renderDuration } from '../../domain/slurm-time';
 import { epochSeconds } from '../helpers/instants';
 import { readCsv, readData } from './data';
 

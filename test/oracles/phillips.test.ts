@@ -3,7 +3,9 @@
  * must come to the same (rulings 32).
  */
 import { renderAmount, toMicro, ZERO, type Micro } from '../../domain/money';
-import { cutUsage, type ClusterTerms, type DatedRate } from '../../domain/price';
+import type { ClusterTerms } from '../../domain/meter';
+import type { DatedRate } from '../../domain/tariff';
+import { cutUsage } from '../../domain/usage';
 import { readSacct, type SacctRecord } from '../../domain/sacct';
 import { civilDateOf } from '../helpers/instants';
 import { readCsv, readData } from './data';

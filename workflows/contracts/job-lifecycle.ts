@@ -6,8 +6,6 @@ import type { JobState, SchedulerAnswer } from '../../domain/job';
 export const LEDGER_QUEUE = 'ledger';
 export const SCHEDULER_QUEUE = 'scheduler';
 
-export { jobWorkflowId } from '../../domain/ids';
-
 /**
  * Everything the story needs to begin: the ledger's chapter as the dispatcher saw it, so that the first wait costs no
  * activity. A story that continues as new begins with the chapter it had reached. Old runs are replayed with the inputs

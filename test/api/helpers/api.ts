@@ -4,7 +4,8 @@
  */
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
-import { createApp, type ApiDeps } from '../../../api/app';
+import { createApp } from '../../../api/app';
+import type { ApiDeps } from '../../../api/env';
 import { showLedgerIn } from '../../../api/ledger-metrics';
 import { openLedger } from '../../../ledger';
 import type { Ledger } from '../../../ledger/contract';

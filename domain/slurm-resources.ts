@@ -1,14 +1,11 @@
 /**
- * Slurm's small languages, as its users, its plugins and `sacct` write them: here memory, TRES, GRES and counts.
+ * Resources as Slurm's users, its plugins and `sacct` write them: memory, TRES, GRES and counts.
  *
  * Everything reads text and either understands it whole or throws a Fault that says what to write instead.
  */
 import { Fault, malformed, shorten } from './faults';
 import type { JobRequest, Resources } from './job';
 import { nearestOf } from './nearest';
-
-export * from './slurm-job';
-export * from './slurm-time';
 
 // Counts ------------------------------------------------------------------------------------------------------------------
 
