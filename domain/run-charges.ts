@@ -1,7 +1,7 @@
 /** Which charge paid for which run, and the key that keeps a run from being paid for twice. */
 import type { Resources } from './job';
 import type { Run, RunEvent } from './runs';
-import type { Chapter, StoryHold } from './tasks';
+import type { Strand, StoryHold } from './tasks';
 
 export interface StoryCharge {
   runKey: string;
@@ -23,7 +23,7 @@ export interface StoryRun {
   charge?: StoryCharge;
 }
 
-interface Facts {
+interface RunFacts {
   cluster: { name: string };
   events: readonly RunEvent[];
   charges: readonly StoryCharge[];
@@ -44,10 +44,10 @@ const stemOf = (cluster: string, { jobId, task }: Pick<Run, 'jobId' | 'task'>): 
  * Pairs the runs of all tasks with their charges. The key is exact, but a run may have been charged before its start was
  * known, or under a start that the accounting later corrected by seconds; the charges of the hold tell.
  */
-export function pairWithCharges(chapters: readonly Chapter[], facts: Facts): StoryRun[] {
+export function pairWithCharges(strands: readonly Strand[], facts: RunFacts): StoryRun[] {
   const left = new Set(facts.charges);
   const cluster = facts.cluster.name;
-  const runs = chapters.flatMap(({ hold, tasks }) =>
+  const runs = strands.flatMap(({ hold, tasks }) =>
     tasks.flatMap((task) =>
       task.runs.map((run): StoryRun => {
         const asked = task.resources ?? hold.resources;
@@ -83,7 +83,7 @@ export function pairWithCharges(chapters: readonly Chapter[], facts: Facts): Sto
 }
 
 /** Where a whole job was reconciled and nothing is known of its runs, this stands for them. */
-export function runOfWholeJob({ hold }: Chapter, { events, cluster, charges }: Facts): StoryRun {
+export function runOfWholeJob({ hold }: Strand, { events, cluster, charges }: RunFacts): StoryRun {
   const first = events[0];
   const run: Run = {
     jobId: first?.jobId ?? hold.holdId,

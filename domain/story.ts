@@ -8,7 +8,7 @@
 import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } from './job';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
 import type { Interval, ReportedCost, RunEvent, Task } from './runs';
-import { readChapter, type Chapter, type StoryHold } from './tasks';
+import { readStrand, type Strand, type StoryHold } from './tasks';
 
 /** Times are microseconds since 1970. */
 export interface StoryFacts {
@@ -98,17 +98,17 @@ class Telling {
 
   tell(): Story {
     const { facts } = this;
-    const chapters = facts.holds.map((_, index) => readChapter(facts.holds, facts.events, index));
-    const runs = pairWithCharges(chapters, facts);
+    const strands = facts.holds.map((_, index) => readStrand(facts.holds, facts.events, index));
+    const runs = pairWithCharges(strands, facts);
     const due: Due[] = [];
     const waits: Wait[] = [];
-    const wholeCost = this.spreadCosts(chapters, runs, due);
+    const wholeCost = this.spreadCosts(strands, runs, due);
     const spread = new Set(due.flatMap((each) => (each.act === 'spread' ? each.runs : [])));
 
-    for (const chapter of chapters) {
-      const own = runs.filter((run) => run.hold === chapter.hold && !spread.has(run));
+    for (const strand of strands) {
+      const own = runs.filter((run) => run.hold === strand.hold && !spread.has(run));
       const runWaits = own.flatMap((run) => this.charge(run, due, wholeCost === 'waits') ?? []);
-      if (chapter.hold.status === 'open') this.followHold(chapter, runWaits, wholeCost === 'waits', due, waits);
+      if (strand.hold.status === 'open') this.followHold(strand, runWaits, wholeCost === 'waits', due, waits);
       else waits.push(...runWaits);
     }
 
@@ -116,7 +116,7 @@ class Telling {
     const jobId = facts.events[0]?.jobId;
     return {
       ...(jobId === undefined ? {} : { jobId }),
-      ...this.standing(chapters, waits, due, isOver),
+      ...this.standing(strands, waits, due, isOver),
       isOver,
       due,
       runs,
@@ -127,12 +127,12 @@ class Telling {
   // Charges ------------------------------------------------------------------------------------------------------------
 
   /** A cost for the whole job is divided over its runs once all of them have ended. */
-  private spreadCosts(chapters: readonly Chapter[], runs: StoryRun[], due: Due[]): 'none' | 'waits' | 'done' {
-    const costs = chapters.flatMap(({ wholeCosts }) => wholeCosts);
+  private spreadCosts(strands: readonly Strand[], runs: StoryRun[], due: Due[]): 'none' | 'waits' | 'done' {
+    const costs = strands.flatMap(({ wholeCosts }) => wholeCosts);
     const cost = effectiveCost(costs);
-    const leader = chapters[0];
+    const leader = strands[0];
     if (!cost || !leader) return 'none';
-    const isComplete = costs.some(({ isFinal }) => isFinal) || chapters.every(({ isOver }) => isOver);
+    const isComplete = costs.some(({ isFinal }) => isFinal) || strands.every(({ isOver }) => isOver);
     if (!isComplete) return 'waits';
     if (runs.length === 0) runs.push(runOfWholeJob(leader, this.facts));
     const isCorrected = cost.isCorrection && cost.eventNo > this.facts.handledThrough;
@@ -181,20 +181,20 @@ class Telling {
 
   // Holds --------------------------------------------------------------------------------------------------------------
 
-  private followHold(chapter: Chapter, runWaits: Wait[], awaitsWholeCost: boolean, due: Due[], waits: Wait[]): void {
-    const { hold } = chapter;
-    if (hold.late && chapter.events.length === 0 && this.facts.holds.length === 1) {
+  private followHold(strand: Strand, runWaits: Wait[], awaitsWholeCost: boolean, due: Due[], waits: Wait[]): void {
+    const { hold } = strand;
+    if (hold.late && strand.events.length === 0 && this.facts.holds.length === 1) {
       due.push({ act: 'close', hold, reason: 'The job was bound to a hold of its own', at: this.facts.now });
       return;
     }
-    const lifeWaits = this.lifeOf(chapter);
+    const lifeWaits = this.lifeOf(strand);
     const all = [...runWaits, ...lifeWaits];
-    if (chapter.isOver && all.length === 0 && !awaitsWholeCost) {
-      due.push({ act: 'close', hold, reason: reasonOf(chapter), at: chapter.spokenOfAt });
+    if (strand.isOver && all.length === 0 && !awaitsWholeCost) {
+      due.push({ act: 'close', hold, reason: reasonOf(strand), at: strand.spokenOfAt });
       return;
     }
     if (lifeWaits.length > 0 && all.every(({ isGivenUp }) => isGivenUp)) {
-      const reason = `Nobody could say what became of ${this.nameOf(chapter)}`;
+      const reason = `Nobody could say what became of ${this.nameOf(strand)}`;
       due.push({ act: 'close', hold, reason, at: this.facts.now });
       waits.push(...all);
       return;
@@ -202,74 +202,74 @@ class Telling {
     waits.push(...all);
     const isOverdue = all.some(({ state }) => state === 'overdue');
     if (isOverdue !== (hold.overdueAt !== undefined)) due.push({ act: 'overdue', hold, isOverdue });
-    const resize = this.resizeOf(chapter);
+    const resize = this.resizeOf(strand);
     if (resize) due.push(resize);
   }
 
   /** What the tasks wait for that are not over, or of which nobody knows how long they ran. */
-  private lifeOf(chapter: Chapter): Wait[] {
-    const { hold, tasks } = chapter;
+  private lifeOf(strand: Strand): Wait[] {
+    const { hold, tasks } = strand;
     const waits = tasks
-      .filter((task) => (!task.isOver && !chapter.isOver) || isOfUnknownLength(task))
-      .map((task) => this.lifeOfTask(chapter, task));
-    if (chapter.isOver) return waits;
+      .filter((task) => (!task.isOver && !strand.isOver) || isOfUnknownLength(task))
+      .map((task) => this.lifeOfTask(strand, task));
+    if (strand.isOver) return waits;
     const unseen = Math.max(hold.arrayTasks, 1) - tasks.length;
-    if (tasks.length === 0) waits.push(this.pending(chapter, `${this.nameOf(chapter)} to start`));
+    if (tasks.length === 0) waits.push(this.pending(strand, `${this.nameOf(strand)} to start`));
     else if (hold.arrayTasks > 1 && unseen > 0 && !tasks.some(({ task }) => task === '')) {
       const rest = unseen === 1 ? 'one more task' : `${unseen} more tasks`;
-      waits.push(this.pending(chapter, `${rest} of ${this.nameOf(chapter)} to start`));
+      waits.push(this.pending(strand, `${rest} of ${this.nameOf(strand)} to start`));
     }
     return waits;
   }
 
-  private lifeOfTask(chapter: Chapter, task: Task): Wait {
+  private lifeOfTask(strand: Strand, task: Task): Wait {
     const name = nameOf(task.jobId, task.task);
     const run = task.runs.at(-1);
-    if (!run) return this.pending(chapter, `${name} to start`);
+    if (!run) return this.pending(strand, `${name} to start`);
     if (run.startedAt === undefined) {
-      if (run.costs.length > 0) return this.pending(chapter, `the record of the end of ${name}`);
-      return this.orAsk(chapter, {
+      if (run.costs.length > 0) return this.pending(strand, `the record of the end of ${name}`);
+      return this.orAsk(strand, {
         state: 'awaiting_cost',
         for: `somebody to say when ${name} started, or what it cost`,
-        until: this.afterTimeout(chapter),
+        until: this.afterTimeout(strand),
       });
     }
-    if (task.waitsAgain) return this.pending(chapter, `${name} to run again`);
+    if (task.waitsAgain) return this.pending(strand, `${name} to run again`);
     if (task.isSuspended) {
-      return this.orAsk(chapter, {
+      return this.orAsk(strand, {
         state: 'suspended',
         for: `${name} to be resumed`,
-        until: this.afterTimeout(chapter),
+        until: this.afterTimeout(strand),
       });
     }
-    const limitSeconds = task.timeLimitSeconds ?? chapter.hold.wallSeconds;
+    const limitSeconds = task.timeLimitSeconds ?? strand.hold.wallSeconds;
     const limit = limitSeconds === undefined ? this.timeoutMicros : BigInt(limitSeconds) * SECOND;
     const paused = run.suspensions.reduce((sum, pause) => sum + lengthOf(pause, this.facts.now), 0n);
     const until = later(
       run.startedAt + limit + paused + this.graceMicros,
       (run.startHeardAt ?? run.startedAt) + this.graceMicros,
     );
-    return this.orAsk(chapter, { state: 'running', for: `${name} to end`, until });
+    return this.orAsk(strand, { state: 'running', for: `${name} to end`, until });
   }
 
-  private pending(chapter: Chapter, what: string): Wait {
-    return this.orAsk(chapter, { state: 'pending', for: what, until: this.afterTimeout(chapter) });
+  private pending(strand: Strand, what: string): Wait {
+    return this.orAsk(strand, { state: 'pending', for: what, until: this.afterTimeout(strand) });
   }
 
   /** The later of the timeout by the clock of the events and a grace by ours: what is told late is not late (rulings 18). */
-  private afterTimeout({ spokenOfAt, heardAt }: Chapter): bigint {
+  private afterTimeout({ spokenOfAt, heardAt }: Strand): bigint {
     return later(spokenOfAt + this.timeoutMicros, heardAt + this.graceMicros);
   }
 
   /** The wait itself while it lasts; after it, what the scheduler could say decides (rulings 16). */
-  private orAsk(chapter: Chapter, wait: Wait): Wait {
+  private orAsk(strand: Strand, wait: Wait): Wait {
     const { now } = this.facts;
     if (now < wait.until) return wait;
-    const name = this.nameOf(chapter);
+    const name = this.nameOf(strand);
     switch (this.options.scheduler) {
       case 'asked':
         // It has been asked, and all it knows is among the events: a job that it knows and that has not ended goes on.
-        return chapter.events.length === 0
+        return strand.events.length === 0
           ? { ...wait, state: 'overdue', isGivenUp: true }
           : { ...wait, until: now + this.recheckMicros };
       case 'unreachable':
@@ -279,13 +279,13 @@ class Telling {
           until: now + this.recheckMicros,
         };
       case 'absent': {
-        const until = later(chapter.heardAt + 2n * this.timeoutMicros, wait.until + this.timeoutMicros);
+        const until = later(strand.heardAt + 2n * this.timeoutMicros, wait.until + this.timeoutMicros);
         return { state: 'overdue', for: `anybody to say what became of ${name}`, until, isGivenUp: now >= until };
       }
     }
   }
 
-  private nameOf({ tasks }: Chapter): string {
+  private nameOf({ tasks }: Strand): string {
     const jobId = tasks[0]?.jobId;
     return jobId === undefined ? 'the job' : `job ${jobId}`;
   }
@@ -293,7 +293,7 @@ class Telling {
   // Resizes ------------------------------------------------------------------------------------------------------------
 
   /** A hold pays for every run that is still to come or to end: after a requeue again in full, after a longer limit more. */
-  private resizeOf({ hold, tasks, events, unfinished }: Chapter): ResizeDue | undefined {
+  private resizeOf({ hold, tasks, events, unfinished }: Strand): ResizeDue | undefined {
     const news = events.filter(({ eventNo }) => eventNo > this.facts.handledThrough);
     if (hold.late || news.length === 0) return undefined;
     const going = tasks.filter(({ isOver }) => !isOver);
@@ -322,7 +322,7 @@ class Telling {
   // Where it stands ----------------------------------------------------------------------------------------------------
 
   private standing(
-    chapters: readonly Chapter[],
+    strands: readonly Strand[],
     waits: readonly Wait[],
     due: readonly Due[],
     isOver: boolean,
@@ -337,7 +337,7 @@ class Telling {
       undefined,
     );
     if (due.length > 0 || !first) {
-      const waitsFor = first?.for ?? `the ledger to settle ${this.nameOf(chapters[0] as Chapter)}`;
+      const waitsFor = first?.for ?? `the ledger to settle ${this.nameOf(strands[0] as Strand)}`;
       return { state: state ?? 'awaiting_cost', waitsFor, deadline: this.facts.now };
     }
     return { state: state ?? first.state, waitsFor: first.for, deadline: first.until };
@@ -359,7 +359,7 @@ function effectiveCost(costs: readonly ReportedCost[]): ReportedCost | undefined
   return costs.findLast(({ isCorrection }) => isCorrection) ?? costs[0];
 }
 
-function reasonOf({ tasks }: Chapter): string {
+function reasonOf({ tasks }: Strand): string {
   const runs = tasks.flatMap((task) => task.runs);
   const jobId = tasks[0]?.jobId;
   if (runs.length === 0) return `Job ${jobId} was cancelled before it started`;

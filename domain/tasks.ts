@@ -21,8 +21,8 @@ export interface StoryHold {
   arrayTasks: number;
 }
 
-/** A hold, and what the events say of its tasks. */
-export interface Chapter {
+/** One hold of a story, and what the events say of its tasks. */
+export interface Strand {
   hold: StoryHold;
   tasks: Task[];
   events: readonly RunEvent[];
@@ -36,11 +36,11 @@ export interface Chapter {
   heardAt: bigint;
 }
 
-export function readChapter(holds: readonly StoryHold[], events: readonly RunEvent[], index: number): Chapter {
+export function readStrand(holds: readonly StoryHold[], events: readonly RunEvent[], index: number): Strand {
   const hold = holds[index] as StoryHold;
   const leader = holds[0] as StoryHold;
   const own = events.filter(({ holdNo }) => holdNo === hold.holdNo);
-  if (holds.length === 1) return ordinaryChapter(hold, own);
+  if (holds.length === 1) return ordinaryStrand(hold, own);
 
   // A component is heard of under an id of its own, or as +n of the leader's job; what the leader does, all do.
   const isOwnJob = index > 0 && own.length > 0;
@@ -60,7 +60,7 @@ export function readChapter(holds: readonly StoryHold[], events: readonly RunEve
   return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1, ...latestNews(hold, tasks) };
 }
 
-function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter {
+function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
   const tasks: Task[] = [];
   const wholeCosts: ReportedCost[] = [];
   let endsAsAWhole = false;
@@ -96,7 +96,7 @@ function ordinaryChapter(hold: StoryHold, events: readonly RunEvent[]): Chapter 
   };
 }
 
-function latestNews(hold: StoryHold, tasks: readonly Task[]): Pick<Chapter, 'spokenOfAt' | 'heardAt'> {
+function latestNews(hold: StoryHold, tasks: readonly Task[]): Pick<Strand, 'spokenOfAt' | 'heardAt'> {
   let { effectiveAt: spokenOfAt, placedAt: heardAt } = hold;
   for (const task of tasks) {
     if (task.spokenOfAt !== undefined && task.spokenOfAt > spokenOfAt) spokenOfAt = task.spokenOfAt;

@@ -9,7 +9,7 @@ import type { Sql } from '../platform/postgres';
 import { accruedOf } from './accrual';
 import { bookFor, openAdvance } from './advance';
 import { chapterOf, tellWithPrices } from './chapters';
-import type { Holds, Job, JobDecision, Jobs, JobStory, Movements, Run } from './contract';
+import type { Holds, Job, JobDecision, JobRun, Jobs, JobStory, Movements } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask } from './errors';
 import { openEvents } from './events';
@@ -148,7 +148,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
   async function runsOf(
     facts: LedgerFacts,
     storyRuns: ReturnType<typeof tellWithPrices>['story']['runs'],
-  ): Promise<Run[]> {
+  ): Promise<JobRun[]> {
     const ids = await transactionIdsOf(
       sql,
       facts.charges.map(({ chargeNo }) => chargeNo),

@@ -58,7 +58,7 @@ export interface EventReceipt {
   note?: string;
 }
 
-export interface Run {
+export interface JobRun {
   runKey: string;
   task: string;
   startedAt?: Instant;
@@ -107,7 +107,7 @@ export interface JobStory extends Omit<Job, 'state'> {
   /** Of its hold; where no check placed one, the last refusal that named it. */
   decision?: JobDecision;
   hold?: Hold;
-  runs: Run[];
+  runs: JobRun[];
   events: (Omit<JobEvent, 'raw'> & Pick<EventReceipt, 'note'> & { recordedAt: Instant })[];
   /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];
