@@ -308,7 +308,7 @@ class Telling {
           ? 'tasks'
           : undefined;
     if (!why) return undefined;
-    const last = events.some(isResized) ? going.findLast(() => true) : undefined;
+    const last = events.some(isResized) ? going.at(-1) : undefined;
     return {
       act: 'resize',
       hold,

@@ -1,7 +1,7 @@
 /** What runs cost: charged once, drawn in the right order, never refused, always given back. */
 import fc from 'fast-check';
 import { divideHalfEven, toMicro } from '../../domain/money';
-import { closeHold } from '../../ledger/charges';
+import { closeHold } from './charge-door';
 import { CALLER, keyed, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
 let house: MoneyHouse;

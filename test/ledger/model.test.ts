@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { Fault } from '../../domain/faults';
 import { toMicro } from '../../domain/money';
-import { chargeRun } from '../../ledger/charges';
+import { chargeRun } from './charge-door';
 import { heldBy, ModelLedger, type ModelAccount, type ModelFund } from './model';
 import { CALLER, openMoneyHouse, type MoneyHouse } from './money-house';
 

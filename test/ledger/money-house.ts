@@ -1,11 +1,13 @@
 /** A house for the tests of money: one cluster, accounts at will, jobs that are held and charged, and the books at the end. */
-import { freshDatabase, type TestDatabase } from '../helpers/database';
-import { chargeRun, type ChargedRun, type Piece, type RunCharge } from '../../ledger/charges';
+import { monotonicFactory } from 'ulid';
+import { parseAmount, type Micro } from '../../domain/money';
+import type { ChargePiece } from '../../domain/usage';
+import type { RunCharge } from '../../ledger/charges';
+import type { Account, AccountSettings, Caller, Ledger } from '../../ledger/contract';
 import { ask } from '../../ledger/errors';
 import { openLedger } from '../../ledger/index';
-import type { Account, AccountSettings, Caller, Ledger } from '../../ledger/contract';
-import { parseAmount, type Micro } from '../../domain/money';
-import { monotonicFactory } from 'ulid';
+import { freshDatabase, type TestDatabase } from '../helpers/database';
+import { chargeRun, type ChargedRun } from './charge-door';
 
 export const usd = (text: string): Micro => parseAmount(text);
 
@@ -82,7 +84,7 @@ export async function openMoneyHouse(): Promise<MoneyHouse> {
     },
 
     charge({ cost, at = '2026-02-01T00:00:00Z', until, ...run }) {
-      const pieces: Piece[] = cost === undefined ? [] : [{ startsAt: at, endsAt: until ?? at, amount: cost }];
+      const pieces: ChargePiece[] = cost === undefined ? [] : [{ startsAt: at, endsAt: until ?? at, amount: cost }];
       return chargeRun(sql, {
         jobId: run.runKey.split('/')[1] ?? run.runKey,
         partition: 'batch',
