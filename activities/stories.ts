@@ -2,7 +2,7 @@
 import { heartbeat } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { jobWorkflowId } from '../domain/ids';
-import type { Recovery } from '../ledger/contract';
+import type { Recovery, Suspect } from '../ledger/contract';
 import type { Metrics } from '../platform/metrics';
 import type { Temporal } from '../platform/temporal';
 
@@ -13,22 +13,37 @@ export interface StoryDeps {
 }
 
 const STRAYS_AT_ONCE = 500;
+const ASKED_AT_ONCE = 8;
+
+/** Late stories that nobody tells any more go back into the outbox. Returns how many. */
+export const restartStrays = async (deps: StoryDeps, stillAtIt = () => {}): Promise<number> =>
+  (await restartLost(deps, await deps.recovery.strays(STRAYS_AT_ONCE), stillAtIt)).length;
 
 /**
- * Puts lost stories back into the outbox. The ledger knows whose deadline has passed without anybody looking; Temporal
- * knows whether anybody still waits. Doing it twice starts the same workflow id twice, which is one story.
+ * Puts those of the stories that Temporal does not tell back into the outbox, and names their holds. One that runs is late,
+ * not lost. Doing it twice starts the same workflow id twice, which is one story.
  */
-export async function restartStrays({ recovery, temporal, metrics }: StoryDeps, stillAtIt = () => {}): Promise<number> {
+export async function restartLost(
+  { recovery, temporal, metrics }: StoryDeps,
+  suspects: readonly Suspect[],
+  stillAtIt = () => {},
+): Promise<string[]> {
   const lost: { holdId: string; generation: number }[] = [];
-  for (const { holdId, cluster, generation } of await recovery.strays(STRAYS_AT_ONCE)) {
-    const status = await statusOf(temporal, jobWorkflowId(cluster, holdId, generation));
-    // One that runs is late, not lost. An id whose run has closed is used up; one that nobody knows is free.
-    if (status !== 'RUNNING') lost.push({ holdId, generation: status === 'missing' ? generation : generation + 1 });
+  for (let start = 0; start < suspects.length; start += ASKED_AT_ONCE) {
+    const some = suspects.slice(start, start + ASKED_AT_ONCE);
+    const statuses = await Promise.all(
+      some.map(({ cluster, holdId, generation }) => statusOf(temporal, jobWorkflowId(cluster, holdId, generation))),
+    );
+    for (const [index, { holdId, generation }] of some.entries()) {
+      if (statuses[index] === 'RUNNING') continue;
+      // An id whose run has closed is used up; one that nobody knows is free.
+      lost.push({ holdId, generation: statuses[index] === 'missing' ? generation : generation + 1 });
+    }
     stillAtIt();
   }
   if (lost.length > 0) await recovery.restart(lost);
   metrics?.restartedStories.inc(lost.length);
-  return lost.length;
+  return lost.map(({ holdId }) => holdId);
 }
 
 async function statusOf(temporal: Temporal, workflowId: string): Promise<string> {

@@ -33,12 +33,22 @@ export interface ApiDeps {
   isEnding?: () => boolean;
 }
 
+export interface Recovered {
+  /** The holds whose stories are in the outbox again. */
+  restarted: string[];
+  lookedAt: number;
+  /** The last hold that was looked at, where there are more. */
+  next?: string;
+}
+
 /** What the API needs of Temporal, and can do without. */
 export interface TemporalDeps {
   namespace: string;
   uiUrl?: string;
   /** False where it does not answer; undefined where none is configured. */
   isReachable?: () => Promise<boolean>;
-  /** Puts lost stories back into the outbox and names their holds. Undefined where no Temporal is configured. */
-  restartStrays?: (limit: number) => Promise<string[]>;
+  /** Puts late stories that were lost back into the outbox, and counts them. Undefined where no Temporal is configured. */
+  restartStrays?: () => Promise<number>;
+  /** Looks at so many open holds, late or not, from the one behind `after` on, and restarts the stories that were lost. */
+  recover?: (limit: number, after?: string) => Promise<Recovered>;
 }

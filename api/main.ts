@@ -1,6 +1,6 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
 import { serve, type ServerType } from '@hono/node-server';
-import { restartStrays } from '../activities';
+import { restartLost, restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
 import type { Catalog, Recovery } from '../ledger/contract';
@@ -11,7 +11,7 @@ import { connectPostgres } from '../platform/postgres';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
-import type { TemporalDeps } from './env';
+import type { Recovered, TemporalDeps } from './env';
 import { showLedgerIn } from './ledger-metrics';
 import { createSweep } from './sweep';
 
@@ -39,7 +39,8 @@ async function main(): Promise<void> {
     shutdown.add('temporal', () => connected.close());
     Object.assign(temporal, {
       isReachable: () => answers(connected),
-      restartStrays: (limit) => withTemporal(() => restartStraysOf(ledger.recovery, connected, limit)),
+      restartStrays: () => withTemporal(() => restartStrays({ recovery: ledger.recovery, temporal: connected })),
+      recover: (limit, after) => withTemporal(() => recoverFrom(ledger.recovery, connected, limit, after)),
     } satisfies Partial<TemporalDeps>);
   }
 
@@ -111,18 +112,17 @@ async function answers(temporal: Temporal): Promise<boolean> {
   }
 }
 
-/** The stories' own way to find out which are lost, with the limit that was asked for, and the names of what it restarted. */
-async function restartStraysOf(recovery: Recovery, temporal: Temporal, limit: number): Promise<string[]> {
-  const restarted: string[] = [];
-  const noted: Recovery = {
-    strays: () => recovery.strays(limit),
-    restart: async (items) => {
-      await recovery.restart(items);
-      restarted.push(...items.map(({ holdId }) => holdId));
-    },
-  };
-  await restartStrays({ recovery: noted, temporal });
-  return restarted;
+async function recoverFrom(
+  recovery: Recovery,
+  connected: Temporal,
+  limit: number,
+  after: string | undefined,
+): Promise<Recovered> {
+  const suspects = await recovery.open(limit, after);
+  const restarted = await restartLost({ recovery, temporal: connected }, suspects);
+  const last = suspects.at(-1);
+  const isMore = last !== undefined && (await recovery.open(1, last.holdId)).length > 0;
+  return { restarted, lookedAt: suspects.length, ...(isMore && { next: last.holdId }) };
 }
 
 /** What goes wrong between us and Temporal is its absence; the ledger's own faults pass. */

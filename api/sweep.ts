@@ -25,7 +25,6 @@ export interface Sweep {
   stop(): Promise<void>;
 }
 
-const STRAYS_AT_ONCE = 500;
 const SEALED_AT_ONCE = 1_000;
 
 export function createSweep({
@@ -57,7 +56,7 @@ export function createSweep({
 
   async function once(): Promise<void> {
     await broom('stories', async () => {
-      const restarted = (await temporal.restartStrays?.(STRAYS_AT_ONCE))?.length ?? 0;
+      const restarted = (await temporal.restartStrays?.()) ?? 0;
       if (restarted > 0) log.info({ restarted }, 'stories restarted');
       metrics.restartedStories.inc(restarted);
     });

@@ -1,6 +1,7 @@
 /** Finds the stories that nobody tells any more, and has them told again. */
+import { Fault } from '../domain/faults';
 import type { Sql } from '../platform/postgres';
-import type { Recovery } from './contract';
+import type { Recovery, Suspect } from './contract';
 import { ask } from './errors';
 
 export interface RecoveryOptions {
@@ -17,7 +18,7 @@ export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Rec
      */
     strays: (limit) =>
       ask(
-        () => sql<{ holdId: string; cluster: string; generation: number }[]>`
+        () => sql<Suspect[]>`
           with late as (
             select h.hold_no, coalesce(s.generation, 0) as generation, coalesce(s.due_at, h.placed_at) as since
             from ledger.holds h
@@ -38,6 +39,29 @@ export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Rec
           order by late.since
           limit ${limit}`,
       ),
+
+    async open(limit, after) {
+      const [last] =
+        after === undefined
+          ? [{ holdNo: 0n }]
+          : await ask(
+              () => sql<{ holdNo: bigint }[]>`
+        select hold_no as "holdNo" from ledger.holds where hold_id = ${after}`,
+            );
+      if (!last) throw new Fault('hold_not_found', `There is no hold ${after}.`, { facts: { hold_id: after } });
+      return ask(
+        () => sql<Suspect[]>`
+          select h.hold_id as "holdId", c.name as cluster, coalesce(s.generation, 0) as generation
+          from ledger.holds h
+          left join ledger.stories s on s.hold_no = h.hold_no
+          join ledger.clusters c on c.cluster_no = h.cluster_no
+          where h.status = 'open' and coalesce(h.group_no, h.hold_no) = h.hold_no
+            and h.hold_no > ${last.holdNo}
+            and not exists (select from ledger.outbox o where o.hold_no = h.hold_no)
+          order by h.hold_no
+          limit ${limit}`,
+      );
+    },
 
     async restart(items) {
       const rows = JSON.stringify(items.map(({ holdId, generation }) => ({ hold_id: holdId, generation })));

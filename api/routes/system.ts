@@ -17,7 +17,7 @@ import {
   VersionAnswer,
 } from '../schemas/system';
 
-const STRAYS_MAX = 1_000;
+const LOOKED_AT = 1_000;
 const PROBE_MS = 1_500;
 
 /** Without a prefix, where probes and ASBB's clients look for them. */
@@ -174,23 +174,29 @@ export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
         id: 'recover',
         tag: 'Audit',
         summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
+        description:
+          'Asks Temporal about the story of every open hold, whether or not it is due. The sweep asks only about those that are ten minutes late.',
         body: RecoverRequest,
         bodyOptional: true,
         keyed: false,
         answer: RecoverAnswer,
-        faults: ['temporal_unavailable'],
+        faults: ['hold_not_found', 'temporal_unavailable'],
       }),
       async (c) => {
-        if (temporal.restartStrays === undefined) {
+        if (temporal.recover === undefined) {
           throw new Fault(
             'temporal_unavailable',
             'No Temporal is configured here, so there are no stories to restart.',
           );
         }
-        const restarted = await temporal.restartStrays(c.var.input.body.limit ?? STRAYS_MAX);
-        return c.json({ restarted: restarted.length, transaction_ids: restarted } satisfies z.infer<
-          typeof RecoverAnswer
-        >);
+        const { limit = LOOKED_AT, after } = c.var.input.body;
+        const { restarted, lookedAt, next } = await temporal.recover(limit, after);
+        return c.json({
+          restarted: restarted.length,
+          transaction_ids: restarted,
+          looked_at: lookedAt,
+          ...(next !== undefined && { next }),
+        } satisfies z.infer<typeof RecoverAnswer>);
       },
     );
 

@@ -55,13 +55,18 @@ export const VersionAnswer = z
   .meta({ id: 'Version' });
 
 export const RecoverRequest = z
-  .object({ limit: integer(1, 10_000).optional().describe('How many stories at most; default 1000.') })
+  .object({
+    limit: integer(1, 10_000).optional().describe('How many open holds are looked at; default 1000.'),
+    after: z.string().max(64).optional().describe('`next` of the answer before, to go on from there.'),
+  })
   .meta({ id: 'RecoverRequest' });
 
 export const RecoverAnswer = z
   .object({
     restarted: Count.describe('Stories that were lost and are in the outbox again.'),
     transaction_ids: z.array(z.string()).describe('Their holds.'),
+    looked_at: Count.describe('Open holds, the oldest first, whose stories Temporal was asked about.'),
+    next: z.string().optional().describe('There are more open holds: send it as `after`.'),
   })
   .meta({ id: 'RecoverAnswer' });
 

@@ -49,9 +49,18 @@ export interface Outbox {
   depth(): Promise<{ waiting: number; oldestSeconds: number }>;
 }
 
+/** A hold with the name of the workflow that should follow it. */
+export interface Suspect {
+  holdId: string;
+  cluster: string;
+  generation: number;
+}
+
 export interface Recovery {
   /** Open holds that may have lost their story: overdue by their own deadline, with nothing in the outbox. Oldest first. */
-  strays(limit: number): Promise<{ holdId: string; cluster: string; generation: number }[]>;
+  strays(limit: number): Promise<Suspect[]>;
+  /** Every open hold whose story should be running now, due or not, by age; from the one behind `after` on. */
+  open(limit: number, after?: string): Promise<Suspect[]>;
   /** Puts stories back into the outbox, with a generation where the workflow id is used up. */
   restart(items: { holdId: string; generation: number }[]): Promise<void>;
 }

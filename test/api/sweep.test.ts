@@ -63,7 +63,7 @@ test('the timer goes on sweeping until it is stopped', async () => {
   let sweeps = 0;
   const restartStrays = () => {
     sweeps += 1;
-    return sweeps % 2 === 0 ? Promise.reject(new Error('away')) : Promise.resolve(['txn_lost']);
+    return sweeps % 2 === 0 ? Promise.reject(new Error('away')) : Promise.resolve(1);
   };
   const sweep = sweepOf({ temporal: { restartStrays }, everyMs: 20 });
   sweep.start();
@@ -75,22 +75,27 @@ test('the timer goes on sweeping until it is stopped', async () => {
   expect((await api.get('/metrics')).text).toMatch(/^bursar_stories_restarted_total [1-9]/m);
 });
 
-test('POST /recover names the holds whose stories were put back, at most as many as asked for', async () => {
-  const limits: number[] = [];
+test('POST /recover names the holds whose stories were put back, and says where to go on', async () => {
+  const asked: [number, string | undefined][] = [];
   const withTemporal = await startApi({
     temporal: {
       namespace: 'default',
-      restartStrays: (limit) => {
-        limits.push(limit);
-        return Promise.resolve(['txn_a', 'txn_b']);
+      recover: (limit, after) => {
+        asked.push([limit, after]);
+        return Promise.resolve({ restarted: ['txn_a'], lookedAt: 2, ...(after === undefined && { next: 'txn_b' }) });
       },
     },
   });
   expect((await withTemporal.post('/api/v1/recover', { limit: 2 })).body).toEqual({
-    restarted: 2,
-    transaction_ids: ['txn_a', 'txn_b'],
+    restarted: 1,
+    transaction_ids: ['txn_a'],
+    looked_at: 2,
+    next: 'txn_b',
   });
-  expect((await withTemporal.post('/api/v1/recover')).status).toBe(200);
-  expect(limits).toEqual([2, 1000]);
+  expect((await withTemporal.post('/api/v1/recover', { after: 'txn_b' })).body).not.toHaveProperty('next');
+  expect(asked).toEqual([
+    [2, undefined],
+    [1000, 'txn_b'],
+  ]);
   await withTemporal.stop();
 });

@@ -1,5 +1,5 @@
 /** What the sweep mends: stories that were terminated or lost, and the schedule that starts it. */
-import { restartStrays } from '../../activities';
+import { restartLost, restartStrays } from '../../activities';
 import { SWEEP_SCHEDULE } from '../../workflows/contracts/sweep';
 import { ensureSweep } from '../../worker/schedules';
 import { startSweeper } from '../../worker/sweeper';
@@ -39,6 +39,23 @@ test('a story that was terminated is told again under an id of its own, and its 
   await sweptOnce();
   expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
   expect(await stage.ledger.holds.read(job.holdId)).toMatchObject({ status: 'released', held: 0n });
+});
+
+test('a story that was terminated is found at once among all open holds, long before it is late; those that run are left alone', async () => {
+  const [lost, told] = [await stage.submit(), await stage.submit()];
+  await terminated(lost);
+  await stage.standsAt(told, 'pending');
+  const { recovery } = stage.ledger;
+  const deps = { recovery, temporal: stage.namespace.temporal };
+  expect((await recovery.strays(100)).map(({ holdId }) => holdId)).not.toContain(lost.holdId);
+  const open = await recovery.open(100);
+  expect(open.map(({ holdId }) => holdId)).toEqual(expect.arrayContaining([lost.holdId, told.holdId]));
+  expect(await recovery.open(100, lost.holdId)).toEqual(
+    open.slice(open.findIndex(({ holdId }) => holdId === lost.holdId) + 1),
+  );
+  expect(await restartLost(deps, open)).toEqual([lost.holdId]);
+  await stage.standsAt(againAs(lost, 1), 'pending');
+  expect(await restartLost(deps, await recovery.open(100))).toEqual([]);
 });
 
 test('news of a job ring the story that is being told, not the one that was terminated', async () => {
