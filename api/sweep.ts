@@ -2,7 +2,7 @@
  * The API's own broom, for when no worker is there to sweep: lost stories are restarted, ended funds expire, transactions
  * are sealed, and the books are proved for the metrics. Everything may be done by several processes at once.
  */
-import type { Ledger } from '../ledger/contract';
+import type { LatestAudit, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { TemporalDeps } from './env';
@@ -14,7 +14,7 @@ export interface SweepDeps {
   metrics: Pick<Metrics, 'auditDifference' | 'auditAgeSeconds' | 'restartedStories' | 'onScrape'>;
   /** Default one minute. */
   everyMs?: number;
-  /** The books are proved this often; it reads all of them. Default an hour. */
+  /** The books are proved this often by all processes together, for it reads all of them. Default an hour. */
   auditEveryMs?: number;
 }
 
@@ -38,10 +38,10 @@ export function createSweep({
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
-  let provedAt: number | undefined;
+  let known: LatestAudit | undefined;
 
   metrics.onScrape(() => {
-    if (provedAt !== undefined) metrics.auditAgeSeconds.set((Date.now() - provedAt) / 1000);
+    if (known !== undefined) metrics.auditAgeSeconds.set((Date.now() - Date.parse(known.finishedAt)) / 1000);
   });
 
   /** That one broom breaks must not keep the others in the cupboard. */
@@ -66,12 +66,13 @@ export function createSweep({
     });
     await broom('seals', () => ledger.audit.seal(SEALED_AT_ONCE));
     await broom('audit', async () => {
-      if (provedAt !== undefined && Date.now() - provedAt < auditEveryMs) return;
-      const report = await ledger.audit.run();
-      provedAt = Date.now();
-      metrics.auditDifference.set(Number(report.difference));
-      if (!report.ok)
-        log.error({ difference: report.difference, findings: report.findings }, 'the books do not balance');
+      await ledger.audit.runIfDue(auditEveryMs);
+      const latest = await ledger.audit.latest();
+      if (latest === undefined || latest.auditNo === known?.auditNo) return;
+      known = latest;
+      const { ok, difference, findings } = latest.report;
+      metrics.auditDifference.set(Number(difference));
+      if (!ok) log.error({ difference, findings }, 'the books do not balance');
     });
   }
 

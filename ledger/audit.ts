@@ -1,7 +1,7 @@
 /** The proof of the books: every balance computed again, and a hash chain over what was written. Neither is on a hot path. */
 import { Fault } from '../domain/faults';
 import type { Sql } from '../platform/postgres';
-import type { Audit, AuditReport, SealReport } from './contract';
+import type { Audit, AuditReport, LatestAudit, SealReport } from './contract';
 import { ask } from './errors';
 
 /** So many findings say enough; the difference is of all of them. */
@@ -11,10 +11,40 @@ const FINDINGS_MAX = 200;
 const STRETCH = 10_000;
 
 export const openAudit = ({ sql }: { sql: Sql }): Audit => ({
-  run: () => ask(() => runAudit(sql)),
+  run: async () => prove(sql, await begin(sql)),
+  runIfDue: async (everyMs) => {
+    const auditNo = await begin(sql, everyMs);
+    return auditNo === null ? undefined : prove(sql, auditNo);
+  },
+  latest: () => ask(() => latest(sql)),
   seal: (limit) => ask(() => seal(sql, limit ?? Number.MAX_SAFE_INTEGER)),
   verify: (against) => ask(() => verify(sql, against)),
 });
+
+async function begin(sql: Sql, everyMs: number | null = null): Promise<bigint | null> {
+  const [row] = await ask(
+    () => sql<{ auditNo: bigint | null }[]>`
+      select ledger.begin_audit(${everyMs}::float8 * interval '1 millisecond') as "auditNo"`,
+  );
+  return row?.auditNo ?? null;
+}
+
+async function prove(sql: Sql, auditNo: bigint | null): Promise<AuditReport> {
+  const report = await ask(() => runAudit(sql));
+  await ask(
+    () => sql`
+      update ledger.audits set finished_at = clock_timestamp(), report = ${JSON.stringify(report)}::text::jsonb
+      where audit_no = ${auditNo}`,
+  );
+  return report;
+}
+
+async function latest(sql: Sql): Promise<LatestAudit | undefined> {
+  const [row] = await sql<LatestAudit[]>`
+    select audit_no::int as "auditNo", finished_at as "finishedAt", report
+    from ledger.audits where finished_at is not null order by audit_no desc limit 1`;
+  return row;
+}
 
 interface AuditRow {
   difference: string;

@@ -152,3 +152,37 @@ describe('a number that was changed behind the ledger is found and named', () =>
     expect(await house.ledger.audit.run()).toMatchObject({ ok: true, difference: '0' });
   });
 });
+
+describe('proving the books by the clock', () => {
+  const HOUR = 3_600_000;
+  const due = () => house.ledger.audit.runIfDue(HOUR);
+  const lastOne = (set: string) => house.database.sql.unsafe(`update ledger.audits set ${set}`);
+  beforeEach(() => house.database.sql`delete from ledger.audits`);
+
+  test('is done once by all that ask at the same moment, and not again within the hour', async () => {
+    const reports = await Promise.all(Array.from({ length: 6 }, due));
+    expect(reports.filter((report) => report !== undefined)).toHaveLength(1);
+    expect(await due()).toBeUndefined();
+    expect(await house.ledger.audit.latest()).toMatchObject({ report: { ok: true, difference: '0' } });
+    await lastOne(`started_at = started_at - interval '1 hour', finished_at = finished_at - interval '1 hour'`);
+    expect(await due()).toMatchObject({ ok: true });
+  });
+
+  test('takes a twentieth of the time at most: a long one puts off the next', async () => {
+    await due();
+    await lastOne(
+      `started_at = clock_timestamp() - interval '2 hours', finished_at = clock_timestamp() - interval '90 minutes'`,
+    );
+    expect(await due()).toBeUndefined();
+  });
+
+  test('is taken over from one that began and died, after six hours; who asks for it gets it at any time', async () => {
+    await house.database.sql`insert into ledger.audits default values`;
+    expect(await due()).toBeUndefined();
+    expect(await house.ledger.audit.latest()).toBeUndefined();
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+    await house.database.sql`delete from ledger.audits`;
+    await house.database.sql`insert into ledger.audits (started_at) values (clock_timestamp() - interval '7 hours')`;
+    expect(await due()).toMatchObject({ ok: true });
+  });
+});
