@@ -9,7 +9,7 @@ import { Fault, isFaultCode, type Facts } from '../domain/faults';
 
 const FAULT_STATE = 'LD001';
 
-/** Lost, refused, shut down, out of connections, cancelled, or a lock not got in time: the same request may work later. */
+/** Lost, refused, shut down, out of room, cancelled, or a lock not got in time: the same request may work later. */
 const UNAVAILABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -25,7 +25,11 @@ const UNAVAILABLE = new Set([
   'CONNECTION_DESTROYED',
   'CONNECTION_ENDED',
   '25006', // A server that has become a read-only standby.
+  '53000', // Of disk, memory, connections, or of what its configuration allows, there is not enough.
+  '53100',
+  '53200',
   '53300',
+  '53400',
   '55P03',
   '57014',
   '57P01',

@@ -23,22 +23,32 @@ export function handleShutdown({ log, deadlineMs, exit = process.exit }: Shutdow
   let ending: Promise<void> | undefined;
 
   async function end(why: string, exitCode: number): Promise<void> {
-    log.info({ why }, 'stopping');
+    // Before anything else: whatever goes wrong from here on, the process ends.
     const giveUp = setTimeout(() => {
-      log.error({ deadlineMs, left: open.map(({ name }) => name) }, 'stopping took too long');
-      exit(1);
+      tell(() => log.error({ deadlineMs, left: open.map(({ name }) => name) }, 'stopping took too long'));
+      leave(1);
     }, deadlineMs);
     giveUp.unref();
+    tell(() => log.info({ why }, 'stopping'));
     for (let step = open.pop(); step !== undefined; step = open.pop()) {
       try {
         await step.close();
       } catch (error) {
-        log.error({ err: error, step: step.name }, 'could not be closed');
+        tell(() => log.error({ err: error, step: step.name }, 'could not be closed'));
       }
     }
     clearTimeout(giveUp);
-    log.info('stopped');
-    exit(exitCode);
+    tell(() => log.info('stopped'));
+    leave(exitCode);
+  }
+
+  /** What somebody does at the exit may throw, and our own handler of exceptions would keep the process as a ghost. */
+  function leave(code: number): void {
+    try {
+      exit(code);
+    } catch {
+      process.kill(process.pid, 'SIGKILL');
+    }
   }
 
   const shutdown: Shutdown = {
@@ -52,9 +62,18 @@ export function handleShutdown({ log, deadlineMs, exit = process.exit }: Shutdow
   // Something nobody foresaw: the state of the process is unknown, its books are not. End, and be started again.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      log.fatal({ err: error }, event);
+      tell(() => log.fatal({ err: error }, event));
       void shutdown.begin(event, 1);
     });
   }
   return shutdown;
+}
+
+/** Ending does not depend on being able to say so. */
+function tell(say: () => void): void {
+  try {
+    say();
+  } catch {
+    // The log was told, or it was not.
+  }
 }

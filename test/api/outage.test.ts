@@ -165,3 +165,23 @@ test('Temporal away: jobs are admitted, settled and shown; only recovery has to 
   expect((await without.post('/api/v1/recover')).status).toBe(503);
   await without.stop();
 });
+
+test.each([
+  ['disk', '53100'],
+  ['memory', '53200'],
+  ['connections', '53300'],
+  ['what its configuration allows', '53400'],
+])('a PostgreSQL that has no more %s is 503 with Retry-After, not a mistake of ours', async (_what, state) => {
+  const database = direct.database.sql;
+  await database.unsafe(`
+    create function public.refuse_line() returns trigger language plpgsql as
+      $$ begin raise exception 'could not extend file' using errcode = '${state}'; end $$;
+    create trigger refuse_line before insert on ledger.transactions for each row execute function public.refuse_line()`);
+  try {
+    const { status, body, headers } = await direct.post('/api/v1/accounts/a/deposits', { amount: 1 });
+    expect({ status, code: body.code }).toEqual({ status: 503, code: 'ledger_unavailable' });
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+  } finally {
+    await database`drop function public.refuse_line() cascade`;
+  }
+});

@@ -1,0 +1,92 @@
+/** A log that cannot be written ends nothing and holds up nothing: the service works, and ends when it is told to. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { freePort } from '../../platform/embedded/ports';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { ensureBuilt } from '../helpers/built';
+import { freshDatabase, type TestDatabase } from '../helpers/database';
+import { eventually } from '../helpers/eventually';
+
+let database: TestDatabase;
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  ensureBuilt();
+  database = await freshDatabase();
+}, 180_000);
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await database.drop();
+});
+
+/** Every write to this file fails with ENOSPC. */
+const FULL_DISK = '/dev/full';
+
+function start(args: string[], settings: Record<string, string> = {}) {
+  const full = openSync(FULL_DISK, 'w');
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...settings }, stdio: ['ignore', full, full] });
+  closeSync(full);
+  children.add(child);
+  const ended = once(child, 'exit').then(([code, signal]: unknown[]) => {
+    children.delete(child);
+    return { code, signal };
+  });
+  return { child, ended };
+}
+
+const API = join(PACKAGE_ROOT, 'dist/api/main.js');
+
+test('a service whose log is on a full disk goes on answering, and ends when it is told to', async () => {
+  const port = String(await freePort());
+  const api = start([API], { DATABASE_URL: database.url, BURSAR_PORT: port, BURSAR_LOG_LEVEL: 'debug' });
+  const ask = async () => (await fetch(`http://127.0.0.1:${port}/api/v1/accounts`)).status;
+  await eventually('it answers', async () => (await ask().catch(() => 0)) === 200);
+  // Far more lines than are kept for better times.
+  for (let round = 0; round < 100; round++) expect(await Promise.all(Array.from({ length: 20 }, ask))).not.toContain(500);
+  expect(api.child.exitCode).toBeNull();
+  api.child.kill('SIGTERM');
+  expect(await api.ended).toEqual({ code: 0, signal: null });
+});
+
+test('a service that cannot even say why it ends ends', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const address = holder.address();
+  const port = typeof address === 'object' && address !== null ? String(address.port) : '';
+  const api = start([API], { DATABASE_URL: database.url, BURSAR_PORT: port });
+  expect(await api.ended).toEqual({ code: 1, signal: null });
+  await new Promise((resolve) => holder.close(resolve));
+});
+
+test('a process whose last words throw does not live on as a ghost', async () => {
+  const script = `
+    const { handleShutdown } = require('./dist/platform/shutdown');
+    const { openLog } = require('./dist/platform/log');
+    const shutdown = handleShutdown({ log: openLog({ service: 'test', level: 'info' }), deadlineMs: 60_000 });
+    process.on('exit', () => { throw new Error('no space left on device'); });
+    setInterval(() => {}, 1_000);
+    void shutdown.begin('test');`;
+  expect(await start(['-e', script]).ended).toEqual({ code: null, signal: 'SIGKILL' });
+});
+
+test('what was said while the disk was full is read when there is room again', async () => {
+  const script = `
+    const fs = require('node:fs');
+    const { write } = fs;
+    let isFull = true;
+    fs.write = (fd, page, done) => isFull ? done(Object.assign(new Error('full'), { code: 'ENOSPC' }), 0) : write(fd, page, done);
+    const { openLog } = require('./dist/platform/log');
+    const log = openLog({ service: 'test', level: 'info' });
+    log.info('then');
+    log.flush();
+    isFull = false;
+    log.info('now');`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  await once(child, 'close');
+  expect(output.match(/"msg":"\w+"/g)).toEqual(['"msg":"then"', '"msg":"now"']);
+});
