@@ -239,7 +239,7 @@ const HINTS: Readonly<Record<string, string>> = {
 function refusal({ status, body, headers }: Answer<unknown>, key: string | undefined): Stop {
   if (!isProblem(body)) {
     return new Stop(
-      exitCodeFor(status, undefined),
+      EXIT.unreachable,
       `What answers there is not Bursar: it said ${status}, and not in JSON.`,
       {
         hints: ['Check the address: --endpoint, BURSAR_URL, BURSAR_PORT.'],

@@ -18,7 +18,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   3  denied: the budget, a limit or the account's status says no; also a refund beyond its charge, and a budget below
      what is used and held
   4  there is no such account, job, hold, transaction, cluster, rate
-  5  the server cannot be reached, or its database cannot
+  5  the server cannot be reached, or its database cannot, or what answers there is not Bursar
 `;
 
 /** Ends a command with a sentence for the person and a number for the script. Never shown with a stack trace. */

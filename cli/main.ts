@@ -5,8 +5,11 @@ import { childEnvironment } from '../platform/config';
 import type { Output } from './io';
 import { runCli } from './program';
 
+/** Where nobody reads any more. */
+const closed = new Set<NodeJS.WriteStream>();
+
 const output = (stream: NodeJS.WriteStream): Output => ({
-  write: (text) => void stream.write(text),
+  write: (text) => void (closed.has(stream) || stream.write(text)),
   isTerminal: stream.isTTY === true,
   width: () => (stream.isTTY ? Math.max(40, stream.columns ?? 80) : undefined),
 });
@@ -17,12 +20,13 @@ const longRunning = args.some((arg) => arg === 'up' || arg === 'demo');
 const interruption = new AbortController();
 const insistence = new AbortController();
 
-// `bursar … | head` ends our output, and so does a terminal that is closed; neither with an error.
+// `bursar … | head` ends our output, and so does a terminal that is closed; neither is an error, and neither is a reason to
+// forget the result: what is said after it is dropped, and the command ends as it would have ended.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    if (!longRunning) process.exit(0);
-    interruption.abort(error.code);
+    closed.add(stream);
+    if (longRunning) interruption.abort(error.code);
   });
 }
 

@@ -1,7 +1,12 @@
 /** What goes wrong is a sentence with what to do next, and a number that scripts can trust. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { FAULTS, isFaultCode } from '../../domain/faults';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { ensureBuilt } from '../helpers/built';
 import { runBursar, startCli, type TestCli } from './helpers/cli';
 
 let cli: TestCli;
@@ -116,7 +121,10 @@ describe('a server that behaves badly', () => {
       else if (request.url?.includes('away')) {
         response.writeHead(503, { 'retry-after': '2', 'content-type': 'application/problem+json' });
         response.end(JSON.stringify({ code: 'ledger_unavailable', detail: 'The ledger cannot be reached.' }));
-      } else response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>hello</h1>');
+      } else {
+        const status = Number(/\d+/.exec(request.url ?? '')?.[0] ?? 200);
+        response.writeHead(status, { 'content-type': 'text/html' }).end('<h1>hello</h1>');
+      }
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -147,11 +155,37 @@ describe('a server that behaves badly', () => {
     expect(err).toContain('Try again in 2 s.');
   });
 
-  test('is no Bursar at all', async () => {
-    const { code, err } = await runBursar(['account', 'show', 'page'], { endpoint: url });
-    expect(code).toBe(1);
-    expect(err).toContain('is not Bursar');
+  test.each([200, 302, 400, 404, 500])('is no Bursar at all and says %i: Bursar was not reached', async (status) => {
+    const endpoint = `${url}/${status}`;
+    for (const args of [['status'], ['account', 'list'], ['account', 'show', 'page']]) {
+      const { code, err } = await runBursar(args, { endpoint });
+      expect({ args, code }).toEqual({ args, code: 5 });
+      expect(err).toContain('is not Bursar');
+    }
   });
+});
+
+test.each([
+  [true, 0],
+  [false, 1],
+])('a reader that has gone does not change the result: an audit that says %s ends with %i', async (ok, code) => {
+  ensureBuilt();
+  const report = { ok, accounts: 1, transactions: 1, open_holds: 0, difference: ok ? '0' : '1', findings: [] };
+  let answer = () => {};
+  const server = createServer((_request, response) => {
+    answer = () => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(report));
+    server.emit('asked');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/bursar.js'), 'audit', '--endpoint', endpoint]);
+  await once(server, 'asked');
+  // Before a word is written, so that every word meets a closed pipe.
+  child.stdout.destroy();
+  await once(child.stdout, 'close');
+  answer();
+  expect(await once(child, 'exit')).toEqual([code, null]);
+  server.close();
 });
 
 test('what others wrote cannot steer the terminal', async () => {
