@@ -52,6 +52,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/movements') as typeof import('./commands/movements')).defineRefund,
   ),
   group(
+    'adjust',
+    'Change a charge, visibly',
+    () => (require('./commands/movements') as typeof import('./commands/movements')).defineAdjust,
+  ),
+  group(
     'check',
     'Would this job be allowed, and what would it cost?',
     () => (require('./commands/check') as typeof import('./commands/check')).defineCheck,

@@ -1,4 +1,4 @@
-/** deposit, withdraw, transfer, refund: the commands that move money. */
+/** deposit, withdraw, transfer, refund, adjust: the commands that move money. */
 import { Option, type Command } from 'commander';
 import { path } from '../client';
 import { readTime } from '../dates';
@@ -210,6 +210,38 @@ export function defineRefund(parent: Command, act: Act): void {
           key,
         );
         show(session, 'Refunded.', transaction, key);
+      }),
+    );
+}
+
+export function defineAdjust(parent: Command, act: Act): void {
+  parent
+    .command('adjust')
+    .summary('Change a charge, visibly')
+    .description(
+      'Change a charge by a signed amount: above zero charges more, below zero gives back. The charge stays as it was written; the adjustment stands beside it with its reason.',
+    )
+    .argument('<charge>', 'transaction id of the charge (`bursar transactions list --kind charge`)')
+    .argument('<amount>', "signed decimal number in the account's unit, like 2.50 or -2.50")
+    .requiredOption('--description <text>', 'why; it stays with the transaction')
+    .option(...KEY_OPTION)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ bursar adjust txn_01JDABCDEFGHJKMNPQRSTVWXYZ -2.50 --description "billed at the old rate"
+  $ bursar adjust txn_01JDABCDEFGHJKMNPQRSTVWXYZ 4 --description "the GPUs were not metered"
+`,
+    )
+    .action(
+      act(async (session, charge: string, amount: string, options: { description: string; key?: string }) => {
+        const key = keyOf(options);
+        const transaction = await session.client.post<Transaction>(
+          '/api/v1/adjustments',
+          { transaction_id: charge, amount, description: options.description },
+          key,
+        );
+        show(session, 'Adjusted.', transaction, key);
       }),
     );
 }

@@ -22,7 +22,7 @@ const ALL = commandsBelow(buildProgram('bursar', IO, () => true));
 test('there is a command for everything that the ledger knows', () => {
   expect(GROUPS.map(({ name }) => name)).toEqual(
     expect.arrayContaining(
-      'up demo cluster account deposit withdraw transfer refund check hold job reconcile transactions rates recover audit version'.split(
+      'up demo cluster account deposit withdraw transfer refund adjust check hold job reconcile transactions rates recover audit version'.split(
         ' ',
       ),
     ),

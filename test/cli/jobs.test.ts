@@ -127,6 +127,30 @@ test('a cost is reported once; another one only as a correction; part of it is r
   expect((await cli.works('transactions', 'list', '--kind', 'refund')).out).toContain('half of it was lost');
 });
 
+test('a charge is adjusted up or down by who says why, once a key, and never below what was refunded', async () => {
+  const hold = await held();
+  await cli.works('reconcile', '602', '--transaction', hold, '--actual-cost', '0.75');
+  const charges = (await cli.works('transactions', 'list', '--kind', 'charge', '--hold', hold, '--json')).json;
+  const id = (charges as { transaction_id: string }[])[0]?.transaction_id ?? '';
+  const settled = async () => {
+    const { json } = await cli.works('account', 'balance', 'lab', '--json');
+    return (json as { settled: number }).settled;
+  };
+  const before = await settled();
+
+  const less = ['adjust', id, '-0.5', '--description', 'billed at the old rate', '--key', 'ticket-1'];
+  expect((await cli.works(...less)).out).toMatch(/Adjusted\.[\s\S]*Description: +billed at the old rate/);
+  expect((await cli.works(...less, '--json')).json).toMatchObject({ kind: 'adjustment', amount: -0.5 });
+  expect(await settled()).toBeCloseTo(before - 0.5, 6);
+  await cli.works('adjust', id, '.25', '--description', 'not metered');
+  expect(await settled()).toBeCloseTo(before - 0.25, 6);
+
+  expect(await cli.bursar('adjust', id, '-0.75', '--description', 'too much')).toMatchObject({ code: 3 });
+  expect(await cli.bursar('adjust', id, '0', '--description', 'nothing')).toMatchObject({ code: 2 });
+  expect(await cli.bursar('adjust', id, '1')).toMatchObject({ code: 2, err: expect.stringContaining('--description') });
+  expect(await cli.bursar('adjust', id, '-x', '--description', 'typo')).toMatchObject({ code: 2 });
+});
+
 test('clusters, partitions and rates are entered and read back', async () => {
   expect((await cli.works('rates', 'list')).out).toContain('No rates found.');
   await cli.works('cluster', 'create', 'big', '--time-zone', 'America/Chicago');
