@@ -1,5 +1,5 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
-import { serve, type ServerType } from '@hono/node-server';
+import type { Server } from 'node:http';
 import { restartLost, restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
@@ -13,6 +13,7 @@ import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
 import type { Recovered, TemporalDeps } from './env';
 import { showLedgerIn } from './ledger-metrics';
+import { listen } from './server';
 import { createSweep } from './sweep';
 
 /** Below what the supervisor and orchestrators wait before they kill. */
@@ -58,12 +59,12 @@ async function main(): Promise<void> {
     host: config.host,
     isEnding: () => shutdown.hasBegun,
   });
-  const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, ({ address, family, port }) => {
+  const server = listen(app, { hostname: config.host, port: config.port, log }, ({ address, family, port }) => {
     const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     announce(log, 'listening', { url });
   });
   // Longer than the clients that keep their connections keep them, so that none is closed under a request.
-  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 75_000;
+  server.keepAliveTimeout = 75_000;
   server.on('error', (error) => {
     log.fatal({ err: error, host: config.host, port: config.port }, 'cannot listen');
     void shutdown.begin('cannot listen', 1);
@@ -74,8 +75,8 @@ async function main(): Promise<void> {
 }
 
 /** Takes no more connections, lets what was asked be answered, and closes each connection as it falls idle. */
-async function closeServer(server: ServerType): Promise<void> {
-  const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), 50);
+async function closeServer(server: Server): Promise<void> {
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   clearInterval(idle);
 }

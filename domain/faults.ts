@@ -9,6 +9,8 @@ export const FAULTS = {
   foreign_origin: { status: 403, asbb: 'FORBIDDEN', retry: 'never', title: 'Requests from other sites are refused' },
   unsupported_media_type: { status: 415, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is not JSON' },
   body_too_large: { status: 413, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is too large' },
+  headers_too_large: { status: 431, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The headers are too large' },
+  request_too_slow: { status: 408, asbb: 'VALIDATION_ERROR', retry: 'later', title: 'The request came too slowly' },
   route_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such address' },
   method_not_allowed: {
     status: 405,

@@ -1,16 +1,20 @@
 /** Over a real connection: what is too long, half sent or broken hurts nobody, and the next request is served. */
 import { connect } from 'node:net';
-import { serve, type ServerType } from '@hono/node-server';
+import type { Server } from 'node:http';
+import { ProblemAnswer } from '../../api/schemas/system';
+import { listen } from '../../api/server';
+import { openLog } from '../../platform/log';
 import { startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;
-let server: ServerType;
+let server: Server;
 let port: number;
 
 beforeAll(async () => {
   api = await startApi();
   await api.account('a');
-  server = serve({ fetch: api.app.fetch, hostname: '127.0.0.1', port: 0 });
+  const log = openLog({ service: 'test', level: 'silent' });
+  server = listen(api.app, { hostname: '127.0.0.1', port: 0, log });
   await new Promise((resolve) => server.once('listening', resolve));
   const address = server.address();
   port = typeof address === 'object' && address !== null ? address.port : 0;
@@ -70,6 +74,45 @@ test('a length that is a lie, a broken header, a wrong version: 400 at worst', a
   );
   expect(await send(['GET /health HTTP/1.1\r\nHost 127.0.0.1\r\n\r\n'], /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 400 /);
   expect(await send(['GET /health HTTP/1.1\r\n\r\n'], /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 400 /);
+});
+
+test.each([
+  ['a method that there is not', 'FOO /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', 400, 'malformed_request'],
+  ['a line that is no request', 'hello\r\n\r\n', 400, 'malformed_request'],
+  ['a version that there is not', 'GET /health HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n', 400, 'malformed_request'],
+  ['a header without a colon', 'GET /health HTTP/1.1\r\nHost 127.0.0.1\r\n\r\n', 400, 'malformed_request'],
+  ['no Host', 'GET /health HTTP/1.1\r\n\r\n', 400, 'malformed_request'],
+  ['a Host with a user', 'GET /health HTTP/1.1\r\nHost: localhost@evil.com\r\n\r\n', 400, 'malformed_request'],
+  ['a Host that is no name', 'GET /health HTTP/1.1\r\nHost: a b\r\n\r\n', 400, 'malformed_request'],
+  ['an address that is no path', 'GET nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', 400, 'malformed_request'],
+  [
+    'headers of 20 kB',
+    `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    431,
+    'headers_too_large',
+  ],
+])('%s is answered like every other mistake, and the connection closed', async (_what, bytes, status, code) => {
+  const answer = await send([bytes], /never/);
+  const [headers = '', body = ''] = answer.split('\r\n\r\n');
+  expect(headers).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(headers).toMatch(/^content-type: application\/problem\+json$/im);
+  expect(headers).toMatch(/^connection: close$/im);
+  const problem = ProblemAnswer.parse(JSON.parse(body));
+  expect(problem).toMatchObject({ status, code, error: { code: 'VALIDATION_ERROR' } });
+  expect(problem.detail).not.toMatch(/\n|at /);
+  expect(headers).toContain(problem.request_id);
+  if (code === 'malformed_request') expect(problem.errors).toMatchObject([{ pointer: '' }]);
+});
+
+test('who does not finish his request is told so', async () => {
+  // What Node says to the server when the time of a connection is over; the time itself is minutes.
+  server.once('connection', (socket) => {
+    socket.once('data', () =>
+      server.emit('clientError', Object.assign(new Error('timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket),
+    );
+  });
+  const answer = await send(['GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n'], /never/);
+  expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_too_slow"/);
 });
 
 test('who hangs up in the middle has written nothing', async () => {
