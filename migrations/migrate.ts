@@ -78,6 +78,7 @@ export async function migrate(sql: Sql): Promise<MigrationReport> {
 
     const state = await compare(tx);
     refuseMismatch(state);
+    if (state.applied.length === 0) await refuseForeignSchema(tx);
     await applyMigrations(tx, state.pending);
     const functionsRenewed = await renewFunctions(tx);
     return { applied: state.pending, functionsRenewed, schemaVersion: latestSchemaVersion() };
@@ -105,6 +106,17 @@ export function refuseMismatch({ applied }: Pick<SchemaState, 'applied'>): void 
     throw new SchemaMismatch(
       `it was migrated with another text of ${edited} than this Bursar has. Migrations are never edited: install the ` +
         'release again, or the one that the database was made with',
+    );
+  }
+}
+
+/** Where nothing of ours was applied, the schema that we are about to make is somebody else's. */
+async function refuseForeignSchema(tx: Tx): Promise<void> {
+  const [found] = await tx<{ name: string }[]>`select nspname as name from pg_namespace where nspname = 'ledger'`;
+  if (found) {
+    throw new SchemaMismatch(
+      'it has a schema "ledger" that Bursar did not make, and Bursar keeps its books in one of that name. Nothing was ' +
+        'changed; create an empty database for Bursar alone and name that one',
     );
   }
 }

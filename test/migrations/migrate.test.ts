@@ -103,6 +103,18 @@ describe('a database that is not ours to migrate is refused and left as it is', 
   });
 });
 
+test("a schema of our name that is somebody else's is left alone, and the way out is said", async () => {
+  await using database = await freshDatabase({ empty: true });
+  const { sql } = database;
+  await sql.unsafe('create schema ledger; create table ledger.invoices (id int)');
+  await expect(migrate(sql)).rejects.toMatchObject({
+    name: 'SchemaMismatch',
+    message: expect.stringMatching(/schema "ledger" that Bursar did not make.* create an empty database/),
+  });
+  const names = await sql`select nspname from pg_namespace where nspname = 'migrations'`;
+  expect(names).toEqual([]);
+});
+
 describe('the ledger compares the schema with what it needs', () => {
   test('behind: not well, and it says what to run; then migrated: well', async () => {
     await using database = await freshDatabase({ empty: true });
