@@ -16,7 +16,7 @@ import {
   Unit,
   alongside,
   asbbPageQuery,
-  factor,
+  HoldMultiplier,
   flag,
   ordered,
   text,
@@ -27,8 +27,8 @@ const OnExhaustion = z
   .describe('When the money is out: refuse, or hold on as far as overdraft_limit.');
 const OnRequeueShortfall = z.enum(REQUEUE_POLICIES).describe('When a requeued job cannot be held in full again.');
 const SettableStatus = z.enum(['active', 'inactive', 'suspended']);
-const HoldMultiplier = factor({ min: 'above_zero' }).describe(
-  "Multiplies estimates into holds; default: the cluster's.",
+const OwnHoldMultiplier = HoldMultiplier.describe(
+  "Multiplies estimates into holds; default: the cluster's. At most 100.",
 );
 const Parent = z
   .string()
@@ -49,7 +49,7 @@ const settings = {
   on_exhaustion: OnExhaustion,
   overdraft_limit: Amount,
   on_requeue_shortfall: OnRequeueShortfall,
-  hold_multiplier: HoldMultiplier,
+  hold_multiplier: OwnHoldMultiplier,
 };
 
 const NO_SCHEDULES = 'allocation schedules are not there yet; create the account without it and deposit what is due';
@@ -128,7 +128,7 @@ export const PolicyRequest = z
     on_exhaustion: OnExhaustion,
     overdraft_limit: Amount,
     on_requeue_shortfall: OnRequeueShortfall,
-    hold_multiplier: HoldMultiplier.nullable(),
+    hold_multiplier: OwnHoldMultiplier.nullable(),
     parent: Parent.nullable(),
     subtree_limit: SubtreeLimit.nullable(),
   })

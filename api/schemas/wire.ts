@@ -113,16 +113,20 @@ export const Cost = numeral('a number or a decimal string')
   });
 
 /** A factor such as a hold multiplier or a queue weight: at most six decimals. Out comes a decimal string. */
-export const factor = (options: { min: 'zero' | 'above_zero' }) =>
+export const factor = (options: { min: 'zero' | 'above_zero'; max?: number }) =>
   numeral('a number or a decimal string')
     .transform(
       readWith((text) => {
         const value = options.min === 'zero' ? notNegative(text) : positive(text);
-        if (value > 1_000_000_000_000n) throw new Fault('malformed_request', 'must be at most 1000000');
+        const max = options.max ?? 1_000_000;
+        if (value > BigInt(max) * 1_000_000n) throw new Fault('malformed_request', `must be at most ${max}`);
         return renderAmount(value);
       }),
     )
     .meta({ type: ['number', 'string'], description: 'A factor with at most six decimals.' });
+
+/** A hundred times what a job is thought to cost is more than anybody holds on purpose; 120 for 1.2 is a mistake of units. */
+export const HoldMultiplier = factor({ min: 'above_zero', max: 100 });
 
 const INTEGER = /^-?\d{1,30}$/;
 

@@ -201,6 +201,27 @@ const CASES: Case[] = [
     fields: ['hold_multiplier'],
   },
   {
+    why: "a multiplier of percents, a cluster's",
+    to: '/api/v1/clusters/default',
+    method: 'PUT',
+    body: { hold_multiplier: 100.000001 },
+    fields: ['hold_multiplier'],
+  },
+  {
+    why: "a multiplier of percents, an account's",
+    to: `${ACCOUNTS}/a`,
+    method: 'PUT',
+    body: { hold_multiplier: '100.000001' },
+    fields: ['hold_multiplier'],
+  },
+  {
+    why: "a multiplier of percents, in an account's policy",
+    to: `${ACCOUNTS}/a/policy`,
+    method: 'PUT',
+    body: { hold_multiplier: 120 },
+    fields: ['hold_multiplier'],
+  },
+  {
     why: 'a limit without a limit',
     to: `${ACCOUNTS}/a/partition-limits/p`,
     method: 'PUT',
