@@ -238,14 +238,10 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function refusal({ status, body, headers }: Answer<unknown>, key: string | undefined): Stop {
   if (!isProblem(body)) {
-    return new Stop(
-      EXIT.unreachable,
-      `What answers there is not Bursar: it said ${status}, and not in JSON.`,
-      {
-        hints: ['Check the address: --endpoint, BURSAR_URL, BURSAR_PORT.'],
-        problem: { status, body },
-      },
-    );
+    return new Stop(EXIT.unreachable, `What answers there is not Bursar: it said ${status}, and not in JSON.`, {
+      hints: ['Check the address: --endpoint, BURSAR_URL, BURSAR_PORT.'],
+      problem: { status, body },
+    });
   }
   const message = body.detail ?? body.error?.message ?? body.title ?? `The server answered ${status}.`;
   const fields = (body.errors ?? []).map(({ pointer = '', detail = '' }) => {

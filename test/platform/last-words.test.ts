@@ -45,7 +45,8 @@ test('a service whose log is on a full disk goes on answering, and ends when it 
   const ask = async () => (await fetch(`http://127.0.0.1:${port}/api/v1/accounts`)).status;
   await eventually('it answers', async () => (await ask().catch(() => 0)) === 200);
   // Far more lines than are kept for better times.
-  for (let round = 0; round < 100; round++) expect(await Promise.all(Array.from({ length: 20 }, ask))).not.toContain(500);
+  for (let round = 0; round < 100; round++)
+    expect(await Promise.all(Array.from({ length: 20 }, ask))).not.toContain(500);
   expect(api.child.exitCode).toBeNull();
   api.child.kill('SIGTERM');
   expect(await api.ended).toEqual({ code: 0, signal: null });
