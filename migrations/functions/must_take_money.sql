@@ -4,10 +4,7 @@ create function ledger.must_take_money(p_account ledger.accounts, p_unit text) r
 language plpgsql stable
 as $$
 begin
-  if p_account.archived_at is not null then
-    perform ledger.fail('account_archived', format('Account "%s" is archived; unarchive it first.', p_account.name),
-      jsonb_build_object('account', p_account.name, 'archived_at', p_account.archived_at));
-  end if;
+  perform ledger.must_not_be_archived(p_account);
   if p_unit <> p_account.unit then
     perform ledger.fail('unit_mismatch', format('Account "%s" is kept in %s, not in %s.', p_account.name, p_account.unit, p_unit),
       jsonb_build_object('account', p_account.name, 'unit', p_account.unit, 'requested_unit', p_unit));

@@ -17,7 +17,7 @@ begin
   if v_answer is not null then
     return jsonb_populate_record(null::ledger.limits, v_answer);
   end if;
-  perform ledger.must_take_money(v_account, null);
+  perform ledger.must_not_be_archived(v_account);
   if p_partition is null and p_user is null then
     perform ledger.fail('malformed_request', 'A limit names a partition, a user, or both.');
   end if;

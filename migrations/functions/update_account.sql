@@ -20,7 +20,7 @@ begin
   v_account := ledger.lock_account(p_name);
   v_answer := ledger.replayed(p_principal, 'update_account', p_key, p_body_hash);
   if v_answer is not null then return v_answer; end if;
-  perform ledger.must_take_money(v_account, null);
+  perform ledger.must_not_be_archived(v_account);
 
   v_starts_at := coalesce((p_settings ->> 'starts_at')::timestamptz, v_account.starts_at);
   v_ends_at := coalesce((p_settings ->> 'ends_at')::timestamptz, v_account.ends_at);
