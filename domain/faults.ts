@@ -132,7 +132,8 @@ export class Fault extends Error {
     this.name = 'Fault';
     this.code = code;
     this.facts = options.facts ?? {};
-    this.errors = options.errors ?? [];
+    // A request that could not be read always says where, and be it "as a whole".
+    this.errors = options.errors ?? (code === 'malformed_request' ? [{ pointer: '', detail }] : []);
   }
 }
 

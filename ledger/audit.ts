@@ -98,7 +98,8 @@ const GENESIS = new Uint8Array(32);
 
 async function verify(sql: Sql, against?: string): Promise<SealReport> {
   if (against !== undefined && !/^[0-9a-f]{64}$/i.test(against)) {
-    throw new Fault('malformed_request', 'A head of the chain is 64 hexadecimal digits, as verify prints it.');
+    const detail = 'A head of the chain is 64 hexadecimal digits, as verify prints it.';
+    throw new Fault('malformed_request', detail, { errors: [{ pointer: '/against', detail }] });
   }
   let after = 0n;
   let digest: Uint8Array = GENESIS;

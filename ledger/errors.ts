@@ -3,7 +3,7 @@
  *
  * Our functions say no through ledger.fail(code, sentence, facts): errcode LD001 (the standard keeps classes 0-4 and A-H to
  * itself), the code of domain/faults.ts as the hint, the sentence for the caller as the message, and facts for him as a
- * JSON object in the detail, amounts in it as decimal strings.
+ * JSON object in the detail, amounts in it as decimal strings. The fact "pointer" becomes the field that `errors` names.
  */
 import { Fault, isFaultCode, type Facts } from '../domain/faults';
 
@@ -61,10 +61,14 @@ export function asFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   const code = codeOf(error);
   if (code === FAULT_STATE) {
-    const fault = textOf(error, 'hint');
-    return isFaultCode(fault)
-      ? new Fault(fault, textOf(error, 'message'), { facts: factsOf(error), cause: error })
-      : error;
+    const [fault, detail] = [textOf(error, 'hint'), textOf(error, 'message')];
+    if (!isFaultCode(fault)) return error;
+    const { pointer, ...facts } = factsOf(error);
+    return new Fault(fault, detail, {
+      facts,
+      cause: error,
+      ...(typeof pointer === 'string' && { errors: [{ pointer, detail }] }),
+    });
   }
   if (UNAVAILABLE.has(code) || isConflict(error) || code.startsWith('08')) return unavailable(error);
   return error;

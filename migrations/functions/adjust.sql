@@ -15,9 +15,9 @@ declare
   v_txn_no bigint;
 begin
   if v_answer is not null then return v_answer; end if;
-  if p_amount_micro = 0 then perform ledger.fail('malformed_request', 'An adjustment is not zero.'); end if;
+  if p_amount_micro = 0 then perform ledger.fail('malformed_request', 'An adjustment is not zero.', jsonb_build_object('pointer', '/amount')); end if;
   if v_charge.amount_micro + v_charge.adjusted_micro + p_amount_micro >= 8589934592000000 then
-    perform ledger.fail('malformed_request', 'The cost of a run stays below 8589934592 (2^33).');
+    perform ledger.fail('malformed_request', 'The cost of a run stays below 8589934592 (2^33).', jsonb_build_object('pointer', '/amount'));
   end if;
 
   select jsonb_build_array(jsonb_build_object(

@@ -18,7 +18,7 @@ begin
   if p_settings ->> 'parent' is not null then v_parent := ledger.lock_account(p_settings ->> 'parent'); end if;
   v_answer := ledger.replayed(p_principal, 'create_account', p_key, p_body_hash);
   if v_answer is not null then return v_answer; end if;
-  perform ledger.must_be_settings(v_starts_at, v_ends_at, v_limit);
+  perform ledger.must_be_settings(v_starts_at, v_ends_at, v_limit, '/end_date');
 
   v_account_no := nextval(pg_get_serial_sequence('ledger.accounts', 'account_no'));
   insert into ledger.accounts (

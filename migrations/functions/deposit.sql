@@ -18,7 +18,7 @@ begin
   if v_answer is not null then return v_answer; end if;
   perform ledger.must_take_money(v_account, p_unit);
   if p_amount_micro <= 0 then
-    perform ledger.fail('malformed_request', 'A deposit is more than zero.');
+    perform ledger.fail('malformed_request', 'A deposit is more than zero.', jsonb_build_object('pointer', '/amount'));
   end if;
 
   if p_fund_id is not null then
@@ -30,7 +30,8 @@ begin
   elsif p_opens_at is null and p_closes_at is null then
     select fund_no into v_fund_no from ledger.funds where account_no = v_account.account_no and source = 'base';
   elsif coalesce(p_closes_at, v_account.ends_at) <= coalesce(p_opens_at, v_account.starts_at) then
-    perform ledger.fail('malformed_request', 'The window of a deposit ends after it starts.');
+    perform ledger.fail('malformed_request', 'The window of a deposit ends after it starts.',
+      jsonb_build_object('pointer', case when p_closes_at is null then '/opens_at' else '/closes_at' end));
   else
     insert into ledger.funds (fund_id, account_no, source, label, opens_at, closes_at)
     values (ledger.new_id('fund'), v_account.account_no, coalesce(p_source, 'manual'), coalesce(p_label, ''),

@@ -1,5 +1,5 @@
 -- fail raises a fault of domain/faults.ts: its code, the sentence for the caller, and facts (amounts as decimal strings).
--- ledger/errors.ts turns it back into a Fault.
+-- ledger/errors.ts turns it back into a Fault. The fact "pointer" names the field of the request that is wrong.
 create function ledger.fail(p_code text, p_detail text, p_facts jsonb default '{}') returns void
 language plpgsql
 as $$

@@ -15,7 +15,7 @@ declare
   v_txn_no bigint;
 begin
   if v_answer is not null then return v_answer; end if;
-  if p_amount_micro <= 0 then perform ledger.fail('malformed_request', 'A refund is more than zero.'); end if;
+  if p_amount_micro <= 0 then perform ledger.fail('malformed_request', 'A refund is more than zero.', jsonb_build_object('pointer', '/amount')); end if;
   if p_amount_micro > v_left then
     perform ledger.fail('refund_exceeds_charge',
       format('%s of the charge is left to be refunded, not %s.', ledger.decimal_of(v_left), ledger.decimal_of(p_amount_micro)),

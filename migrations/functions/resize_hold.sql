@@ -20,7 +20,7 @@ declare
 begin
   if v_answer is not null then return v_answer; end if;
   if p_amount_micro < 0 then
-    perform ledger.fail('malformed_request', 'A hold cannot hold less than nothing.');
+    perform ledger.fail('malformed_request', 'A hold cannot hold less than nothing.', jsonb_build_object('pointer', '/amount'));
   end if;
   if v_hold.status <> 'open' then
     perform ledger.fail('hold_closed', format('Hold %s is %s; it cannot be resized any more.', p_hold_id, v_hold.status),

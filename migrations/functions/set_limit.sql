@@ -19,13 +19,13 @@ begin
   end if;
   perform ledger.must_not_be_archived(v_account);
   if p_partition is null and p_user is null then
-    perform ledger.fail('malformed_request', 'A limit names a partition, a user, or both.');
+    perform ledger.fail('malformed_request', 'A limit names a partition, a user, or both.', jsonb_build_object('pointer', '/partition'));
   end if;
   if p_limit_micro < 0 or p_limit_micro >= 8589934592000000 then
-    perform ledger.fail('malformed_request', 'A limit is not negative and below 8589934592 (2^33).');
+    perform ledger.fail('malformed_request', 'A limit is not negative and below 8589934592 (2^33).', jsonb_build_object('pointer', '/limit'));
   end if;
   if p_opens_at >= p_closes_at then
-    perform ledger.fail('malformed_request', 'The window of a limit ends after it starts.');
+    perform ledger.fail('malformed_request', 'The window of a limit ends after it starts.', jsonb_build_object('pointer', '/closes_at'));
   end if;
 
   insert into ledger.limits as l (

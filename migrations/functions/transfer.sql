@@ -30,15 +30,16 @@ begin
   if v_answer is not null then return v_answer; end if;
   perform ledger.must_take_money(v_from, p_unit);
   perform ledger.must_take_money(v_to, v_from.unit);
-  if p_amount_micro <= 0 then perform ledger.fail('malformed_request', 'A transfer is more than zero.'); end if;
-  if v_from.account_no = v_to.account_no then perform ledger.fail('malformed_request', 'A transfer goes to another account.'); end if;
-  if p_opens_at >= p_closes_at then perform ledger.fail('malformed_request', 'The window of a transfer ends after it starts.'); end if;
+  if p_amount_micro <= 0 then perform ledger.fail('malformed_request', 'A transfer is more than zero.', jsonb_build_object('pointer', '/amount')); end if;
+  if v_from.account_no = v_to.account_no then perform ledger.fail('malformed_request', 'A transfer goes to another account.', jsonb_build_object('pointer', '/to')); end if;
+  if p_opens_at >= p_closes_at then perform ledger.fail('malformed_request', 'The window of a transfer ends after it starts.', jsonb_build_object('pointer', '/closes_at')); end if;
 
   v_txn_no := ledger.write_transaction('transfer', v_from.account_no, p_amount_micro, p_principal, p_description, v_now,
     null, null, v_to.account_no);
   for v_part in select * from ledger.plan_taking(v_from, null, p_amount_micro, v_now) loop
     if coalesce(p_opens_at, v_part.opens_at) >= coalesce(p_closes_at, v_part.closes_at) then
-      perform ledger.fail('malformed_request', 'The window of a transfer ends after it starts; give both its ends.');
+      perform ledger.fail('malformed_request', 'The window of a transfer ends after it starts; give both its ends.',
+        jsonb_build_object('pointer', case when p_closes_at is null then '/opens_at' else '/closes_at' end));
     end if;
     select fund_no into v_fund_no from ledger.funds
     where account_no = v_to.account_no and source = 'transfer'

@@ -24,7 +24,8 @@ begin
 
   v_starts_at := coalesce((p_settings ->> 'starts_at')::timestamptz, v_account.starts_at);
   v_ends_at := coalesce((p_settings ->> 'ends_at')::timestamptz, v_account.ends_at);
-  perform ledger.must_be_settings(v_starts_at, v_ends_at, (p_settings ->> 'budget_limit_micro')::bigint);
+  perform ledger.must_be_settings(v_starts_at, v_ends_at, (p_settings ->> 'budget_limit_micro')::bigint,
+    case when p_settings ->> 'ends_at' is null then '/start_date' else '/end_date' end);
 
   if p_settings ? 'parent' then
     select * into v_parent from ledger.accounts where name = p_settings ->> 'parent';

@@ -18,7 +18,7 @@ begin
   if v_answer is not null then return v_answer; end if;
   perform ledger.must_take_money(v_account, p_unit);
   if p_amount_micro <= 0 then
-    perform ledger.fail('malformed_request', 'A withdrawal is more than zero.');
+    perform ledger.fail('malformed_request', 'A withdrawal is more than zero.', jsonb_build_object('pointer', '/amount'));
   end if;
   if p_fund_id is not null then
     select fund_no into v_fund_no from ledger.funds
