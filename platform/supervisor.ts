@@ -157,7 +157,11 @@ class HomeSupervisor implements Supervisor {
   /** At once, before anything else can happen to us: what is not written down cannot be found by the next supervisor. */
   private note(name: string, identity: ProcessIdentity): void {
     this.record.services[name] = identity;
-    this.write();
+    try {
+      this.write();
+    } catch {
+      // On a full disk, a service that is not written down is better than one that nobody keeps alive any more.
+    }
   }
 
   announce(addresses: StackAddresses): void {

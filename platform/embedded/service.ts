@@ -222,6 +222,10 @@ export function readFrom(path: string, position: number): string {
  */
 export function trimLog(path: string): void {
   if (sizeOf(path) <= LOG_BYTES_MAX) return;
-  copyFileSync(path, `${path}.1`);
+  try {
+    copyFileSync(path, `${path}.1`);
+  } catch {
+    // On a full disk the old lines are lost, which makes room; whoever looks after the log must not end for it.
+  }
   truncateSync(path);
 }

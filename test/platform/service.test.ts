@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive } from '../../platform/embedded/processes';
 import {
@@ -9,6 +9,7 @@ import {
   type ServiceEvent,
   type ServiceSpec,
 } from '../../platform/embedded/service';
+import { openSupervisor, type SupervisorEvent } from '../../platform/supervisor';
 import { eventually } from '../helpers/eventually';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 
@@ -119,4 +120,27 @@ test('a log that has grown too large is put aside, and its writer goes on in the
   expect(readFileSync(`${log}.1`).length).toBeGreaterThan(17 * 1024 * 1024 - 1);
   await eventually('it writes on', () => /^(tick\n)+$/.test(readFileSync(log, 'utf8')));
   await service.stop();
+});
+
+test('a log that cannot be copied aside, as on a full disk, is cut all the same', () => {
+  const log = join(folder, 'big.log');
+  writeFileSync(log, 'x'.repeat(17 * 1024 * 1024));
+  mkdirSync(`${log}.1`);
+  trimLog(log);
+  expect(readFileSync(log).length).toBe(0);
+});
+
+test('a supervisor that cannot write down what it started keeps it alive all the same', async () => {
+  const told: SupervisorEvent[] = [];
+  const supervisor = await openSupervisor(folder, (event) => told.push(event));
+  try {
+    const service = await supervisor.start(script('echo ready; exec sleep 60'));
+    mkdirSync(join(folder, 'stack.json.new'));
+    const first = service.identity?.pid ?? 0;
+    process.kill(first, 'SIGKILL');
+    await eventually('it is there again', () => told.some(({ type }) => type === 'recovered'));
+    expect(service.identity?.pid).not.toBe(first);
+  } finally {
+    await supervisor.stop();
+  }
 });
