@@ -86,8 +86,8 @@ export interface ReportedCost {
   at: bigint;
 }
 
-/** A hook's clock and the scheduler's accounting name the same start up to this far apart. */
-const SAME_START_MICROS = 60_000_000n;
+/** Two clocks tell of the same moment up to this far apart: a hook's, and that of the scheduler's accounting. */
+const CLOCKS_APART_MICROS = 60_000_000n;
 
 const CLOSING: readonly JobEventType[] = ['ended', 'cancelled', 'requeued', 'preempted', 'node_failed'];
 const RUNS_AGAIN: readonly JobEventType[] = ['requeued', 'preempted', 'node_failed'];
@@ -101,8 +101,9 @@ const STATE_BY_TYPE: Partial<Record<JobEventType, EndState>> = {
 
 /** Reads one task from its own events and those that concern all tasks of its job. */
 export function readTask(jobId: string, task: string, events: readonly RunEvent[]): Task {
-  const sorted = [...events].sort(byTime);
-  const runs = runsOf(jobId, task, sorted);
+  const told = [...events].sort(byTime);
+  const runs = runsOf(jobId, task, told);
+  const sorted = told.map((event) => endAfterStart(event, runs, told)).sort(byTime);
   closeRuns(runs, sorted);
   const lone = runWithoutStart(jobId, task, sorted, runs);
   if (lone) runs.push(lone);
@@ -222,12 +223,36 @@ function startsOf(events: readonly RunEvent[]): Start[] {
 
 function isSameStart(group: readonly Start[], start: Start, events: readonly RunEvent[]): boolean {
   const first = group[0] as Start;
-  if (start.at - first.at > SAME_START_MICROS) return false;
+  if (start.at - first.at > CLOCKS_APART_MICROS) return false;
   if (start.isAccounted && group.some(({ isAccounted }) => isAccounted)) return false;
   return !events.some(({ type, at }) => RUNS_AGAIN.includes(type) && first.at < at && at <= start.at);
 }
 
 // Ends ------------------------------------------------------------------------------------------------------------------
+
+/** No run ends before it starts: an end that was told by a slower clock than its start is moved there. */
+function endAfterStart(event: RunEvent, runs: readonly Run[], events: readonly RunEvent[]): RunEvent {
+  if (!CLOSING.includes(event.type)) return event;
+  const run = event.startedAt === undefined ? runSoonAfter(event, runs, events) : runOf(runs, event);
+  return run?.startedAt !== undefined && event.at < run.startedAt ? { ...event, at: run.startedAt } : event;
+}
+
+/**
+ * The run that began so soon after an end that only their clocks can have it so: no run before it lacks an end or may have
+ * had this one told twice, no requeue lies between, and no later end fits it better.
+ */
+function runSoonAfter(end: RunEvent, runs: readonly Run[], events: readonly RunEvent[]): Run | undefined {
+  if (!FINAL.includes(end.type)) return undefined;
+  const index = runs.findIndex(({ starts }) => starts.every((start) => start > end.at));
+  const run = runs[index];
+  const start = run?.starts.reduce(lesser);
+  if (!run || start === undefined || start - end.at > CLOCKS_APART_MICROS) return undefined;
+  if (events.some(({ type, at }) => RUNS_AGAIN.includes(type) && end.at <= at && at <= start)) return undefined;
+  const endsOf = (other: Run) => events.filter((event) => CLOSING.includes(event.type) && runOf(runs, event) === other);
+  if (endsOf(run).length > 0) return undefined;
+  const before = runs[index - 1];
+  return !before || endsOf(before).some(({ at }) => end.at - at > CLOCKS_APART_MICROS) ? run : undefined;
+}
 
 function closeRuns(runs: Run[], events: readonly RunEvent[]): void {
   for (const event of events) {

@@ -129,6 +129,73 @@ describe('an ordinary job', () => {
   });
 });
 
+describe('an end that another clock puts before the start', () => {
+  const again = [said('started', 10), said('requeued', 40)];
+  const second = { charges: [charged(runKey(10), { startedAt: minute(10) })], handledThrough: 2n };
+  rows({
+    'closes that run with length zero': {
+      now: 71,
+      events: [said('started', 10), said('ended', 10 - 1 / 60, { endState: 'COMPLETED' })],
+      state: 'awaiting_cost',
+      due: ['usage nothing', 'close'],
+    },
+    'closes it as well where the end is a cancellation': {
+      now: 71,
+      events: [said('started', 10), said('cancelled', 9)],
+      state: 'awaiting_cost',
+      due: ['usage nothing', 'close'],
+    },
+    'by more than clocks differ is no end of it': {
+      now: 71,
+      events: [said('started', 10), said('ended', 9 - 1 / 60)],
+      state: 'running',
+    },
+    'and says itself when the run started is taken at its word': {
+      now: 71,
+      events: [said('started', 10), said('ended', 10 - 1 / 60, { startedAt: 9.5 })],
+      state: 'awaiting_cost',
+      due: [`usage 9.5..${10 - 1 / 60}`, 'close'],
+    },
+    'and names that very start closes the run and the hold': {
+      now: 71,
+      events: [said('started', 10), said('ended', 10 - 1 / 60, { startedAt: 10 })],
+      state: 'awaiting_cost',
+      due: ['usage nothing', 'close'],
+    },
+    'leaves the run to the end that comes after its start': {
+      now: 71,
+      events: [said('started', 10), said('ended', 10 - 1 / 60), said('ended', 70, { startedAt: 10 })],
+      state: 'awaiting_cost',
+      due: ['usage 10..70', 'close'],
+    },
+    'of the second run closes the second': {
+      now: 71,
+      events: [...again, said('started', 60), said('ended', 60 - 1 / 60)],
+      state: 'awaiting_cost',
+      due: ['usage nothing', 'close'],
+      facts: second,
+    },
+    'of the second run is that of the first while the first has none': {
+      now: 71,
+      events: [said('started', 10), said('started', 60), said('ended', 60 - 1 / 60)],
+      state: 'running',
+      due: [`usage 10..${60 - 1 / 60}`, 'resize requeue x1'],
+    },
+    'of the second run may be the end of the first told twice, which closes nothing': {
+      now: 71,
+      events: [...again, said('ended', 40 + 1 / 60, { endState: 'NODE_FAIL' }), said('started', 40.5)],
+      state: 'running',
+      facts: second,
+      due: ['resize requeue x1'],
+    },
+    'and before a requeue is that of a run whose start nobody told': {
+      now: 71,
+      events: [said('ended', 9.5, { endState: 'PREEMPTED' }), said('requeued', 9.75), said('started', 10)],
+      state: 'running',
+    },
+  });
+});
+
 describe('suspended time', () => {
   rows({
     'is not charged': {
