@@ -1,18 +1,23 @@
 -- bind_job finds the job that an event is about, or makes it, and binds it to the event's hold if it has none.
 --
 -- Job ids recycle, even within seconds, so a job is (cluster, id, submit time). Where an event does not say when its job
--- was submitted, its hold decides, then its time: the newest job of that id that had been submitted by then. A requeue
+-- was submitted, its hold decides, then its time: the newest job of that id that had been submitted by then. Two clocks may
+-- put an event before the submit time of its job; it is that job's, unless one before it may have been going on. A requeue
 -- gives the same job a new submit time; the hold stamped on it, or the requeue just before, says that it is the same work.
 --
 -- The first binding wins, except over a hold that was opened late for want of a better one and has paid for nothing.
 -- The caller holds the advisory lock of (cluster, job id), so nobody else makes or binds this job meanwhile.
 create or replace function ledger.bind_job(
-  p_cluster_no int, p_job_id text, p_submitted_at timestamptz, p_started_at timestamptz, p_at timestamptz, p_hold_no bigint
+  p_cluster_no int, p_job_id text, p_submitted_at timestamptz, p_type text, p_started_at timestamptz, p_at timestamptz,
+  p_hold_no bigint
 ) returns ledger.jobs
 language plpgsql volatile
 as $$
 declare
+  -- Two clocks tell of the same moment up to this far apart, as in domain/runs.ts.
+  c_clocks_apart constant interval := '60 seconds';
   v_job ledger.jobs;
+  v_later ledger.jobs;
   v_hold_no bigint := p_hold_no;
   v_submitted_at timestamptz := p_submitted_at;
 begin
@@ -51,15 +56,6 @@ begin
         (j.submitted_at is null or j.submitted_at <= p_at) and ledger.may_be_bound(j.hold_no)))
     order by (j.hold_no = p_hold_no) desc nulls last, j.submitted_at desc nulls last
     limit 1;
-
-    if not found and exists (
-      select from ledger.jobs where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at is null)
-    then
-      -- The id is taken by a job whose submit time nobody knows either: the hold's own time tells the two apart.
-      select h.effective_at into v_submitted_at from ledger.holds h where h.hold_no = p_hold_no;
-      select * into v_job from ledger.jobs
-      where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at = v_submitted_at;
-    end if;
   else
     select j.* into v_job
     from ledger.jobs j
@@ -69,6 +65,40 @@ begin
       (p_started_at is not null and (j.submitted_at is null or j.submitted_at <= p_started_at)) desc,
       j.submitted_at desc nulls last
     limit 1;
+  end if;
+
+  -- What a job costs is said after its end: such an event is never early.
+  if p_submitted_at is null and p_type <> 'cost' and (p_hold_no is null or v_job.hold_no is distinct from p_hold_no) then
+    select j.* into v_later
+    from ledger.jobs j
+    where j.cluster_no = p_cluster_no and j.job_id = p_job_id
+      and j.submitted_at > coalesce(p_started_at, p_at)
+      and j.submitted_at <= coalesce(p_started_at, p_at) + c_clocks_apart
+      and (p_hold_no is null or ledger.may_be_bound(j.hold_no))
+      and (v_job.job_no is null or v_job.job_no = j.job_no or (
+        exists (
+          -- A second record of an end may come a little after the first.
+          select from ledger.job_events e
+          where e.job_no = v_job.job_no and e.type in ('ended', 'cancelled')
+            and e.at < coalesce(p_started_at, p_at - case
+              when p_type in ('started', 'suspended', 'resumed', 'resized') then interval '0'
+              else c_clocks_apart end))
+        and not exists (
+          select from ledger.job_events e where e.job_no = v_job.job_no and e.type = p_type and e.at = p_at)))
+    order by j.submitted_at desc
+    limit 1;
+    if found then
+      v_job := v_later;
+    end if;
+  end if;
+
+  if v_job.job_no is null and p_submitted_at is null and p_hold_no is not null and exists (
+    select from ledger.jobs where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at is null)
+  then
+    -- The id is taken by a job whose submit time nobody knows either: the hold's own time tells the two apart.
+    select h.effective_at into v_submitted_at from ledger.holds h where h.hold_no = p_hold_no;
+    select * into v_job from ledger.jobs
+    where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at = v_submitted_at;
   end if;
 
   if v_job.job_no is null then

@@ -47,7 +47,7 @@ begin
     end if;
 
     v_job := ledger.bind_job(
-      v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.started_at, v_event.at, v_hold_no);
+      v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at, v_hold_no);
 
     v_adopted := false;
     if v_job.hold_no is null then

@@ -90,6 +90,73 @@ test('job ids recycle within seconds: the submit time, or the time of the event,
   expect(receipts.map(({ holdId }) => holdId)).toEqual([first, second, first, second]);
 });
 
+test('a start that a slower clock puts before the submit time is the start of that job', async () => {
+  const holdId = await house.hold();
+  await house.say({ type: 'submitted', jobId: 'early', holdId, at: clock(0) });
+  const receipts = await house.say(
+    { type: 'started', jobId: 'early', at: clock(0, -1) },
+    { type: 'ended', jobId: 'early', at: clock(60) },
+  );
+  expect(receipts).toMatchObject([
+    { status: 'recorded', holdId },
+    { status: 'recorded', holdId },
+  ]);
+  await house.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1.000278' });
+});
+
+test('an early event that names the hold makes no second job of it', async () => {
+  const holdId = await house.hold();
+  await house.say({ type: 'submitted', jobId: 'early-named', at: clock(0) });
+  await house.say({ type: 'started', jobId: 'early-named', holdId, at: clock(0, -1) });
+  expect(await jobsOf('early-named')).toMatchObject([{ holdId }]);
+});
+
+test('an event from before the tolerance of clocks is not of a job that was submitted later', async () => {
+  const holdId = await house.hold();
+  await house.say({ type: 'submitted', jobId: 'too-early', holdId, at: clock(1, 1) });
+  expect(await house.say({ type: 'started', jobId: 'too-early', at: clock(0) })).toMatchObject([
+    { status: 'unmatched' },
+  ]);
+});
+
+describe('an event just before the submit time of a job whose id was taken before', () => {
+  const old = 'ended before it';
+  let count = 0;
+  /** An old job, ended at 0:20 by its own account if it has, and a new one submitted at 0:30. */
+  const recycled = async (state: typeof old | 'going on') => {
+    const jobId = `recycled-${(count += 1)}`;
+    const [first, second] = [await house.hold(), await house.hold()];
+    await house.say(
+      { type: 'submitted', jobId, holdId: first, at: clock(-60) },
+      { type: 'started', jobId, submittedAt: clock(-60), at: clock(-59) },
+    );
+    if (state === old) await house.say({ type: 'ended', jobId, submittedAt: clock(-60), at: clock(0, 20) });
+    await house.say({ type: 'submitted', jobId, holdId: second, at: clock(0, 30) });
+    const holdOf = async (...events: Parameters<JobsHouse['say']>) => {
+      const [receipt] = await house.say(...events.map((event) => ({ jobId, ...event })));
+      return receipt?.holdId === first ? 'the old' : receipt?.holdId === second ? 'the new' : receipt;
+    };
+    return holdOf;
+  };
+
+  test.each([
+    ['a start', { type: 'started', at: clock(0, 29) }, 'the new'],
+    ['an end with such a start', { type: 'ended', at: clock(60), startedAt: clock(0, 29) }, 'the new'],
+    ['a second record of the end', { type: 'ended', at: clock(0, 21) }, 'the old'],
+    ['the same record of the end', { type: 'ended', at: clock(0, 20) }, 'the old'],
+    ['its cost', { type: 'cost', at: clock(0, 25), cost: '1' }, 'the old'],
+  ] as const)('where that one has ended: %s', async (_what, event, whose) => {
+    const holdOf = await recycled(old);
+    expect(await holdOf(event)).toBe(whose);
+  });
+
+  test('is of the old job while that one goes on', async () => {
+    const holdOf = await recycled('going on');
+    expect(await holdOf({ type: 'suspended', at: clock(0, 29) })).toBe('the old');
+  });
+});
+
 test('a requeued job has a new submit time and the same hold', async () => {
   const holdId = await house.hold();
   await house.say(
