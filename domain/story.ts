@@ -7,8 +7,9 @@
  */
 import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } from './job';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
-import type { Interval, ReportedCost, RunEvent, Task } from './runs';
+import type { Interval, ReportedCost, Run, RunEvent, Task } from './runs';
 import { readStrand, type Strand, type StoryHold } from './tasks';
+import { instantOfMicros } from './time';
 
 /** Times are microseconds since 1970. */
 export interface StoryFacts {
@@ -61,6 +62,8 @@ export interface Story {
   waitsFor: string;
   deadline?: bigint;
   runs: StoryRun[];
+  /** One of them ended, its hold is given up, and nobody has said when it began or what it cost: it is no free run. */
+  hasRunOfUnknownLength: boolean;
   /** All events that this was told from. */
   handledThrough: bigint;
 }
@@ -120,6 +123,7 @@ class Telling {
       isOver,
       due,
       runs,
+      hasRunOfUnknownLength: runs.some((run) => this.isGivenUp(run, due)),
       handledThrough: facts.events.reduce((no, { eventNo }) => later(no, eventNo), facts.handledThrough),
     };
   }
@@ -194,8 +198,7 @@ class Telling {
       return;
     }
     if (lifeWaits.length > 0 && all.every(({ isGivenUp }) => isGivenUp)) {
-      const reason = `Nobody could say what became of ${this.nameOf(strand)}`;
-      due.push({ act: 'close', hold, reason, at: this.facts.now });
+      due.push({ act: 'close', hold, reason: this.reasonToGiveUp(strand), at: this.facts.now });
       waits.push(...all);
       return;
     }
@@ -204,6 +207,20 @@ class Telling {
     if (isOverdue !== (hold.overdueAt !== undefined)) due.push({ act: 'overdue', hold, isOverdue });
     const resize = this.resizeOf(strand);
     if (resize) due.push(resize);
+  }
+
+  /** What is known is said: that a run ended is on record, also where nobody knows its length. */
+  private reasonToGiveUp(strand: Strand): string {
+    const [run, ...others] = strand.tasks.filter(isOfUnknownLength).flatMap(({ runs }) => runs.filter(isWithoutLength));
+    if (run?.endedAt === undefined) return `Nobody could say what became of ${this.nameOf(strand)}`;
+    const more = others.length === 0 ? '' : ` (nor when ${others.length} more of its tasks that ended did)`;
+    const name = nameOf(run.jobId, run.task);
+    return `J${name.slice(1)} ended at ${instantOfMicros(run.endedAt)}, but nobody has said when it began${more}`;
+  }
+
+  private isGivenUp({ run, charge, hold }: StoryRun, due: readonly Due[]): boolean {
+    if (charge || run.endedAt === undefined || !isWithoutLength(run)) return false;
+    return hold.status !== 'open' || due.some((each) => each.act === 'close' && each.hold === hold);
   }
 
   /** What the tasks wait for that are not over, or of which nobody knows how long they ran. */
@@ -371,8 +388,8 @@ const nameOf = (jobId: string, task: string): string =>
   task === '' ? `job ${jobId}` : task.startsWith('+') ? `job ${jobId}${task}` : `job ${jobId}_${task}`;
 
 /** It ended, nobody has said when it had begun, nor what it cost. */
-const isOfUnknownLength = ({ runs }: Task): boolean =>
-  runs.some(({ startedAt, costs }) => startedAt === undefined && costs.length === 0);
+const isWithoutLength = ({ startedAt, costs }: Run): boolean => startedAt === undefined && costs.length === 0;
+const isOfUnknownLength = ({ runs }: Task): boolean => runs.some(isWithoutLength);
 
 const lengthOf = ({ from, to }: Interval, now: bigint): bigint => (to ?? later(from, now)) - from;
 

@@ -58,7 +58,8 @@ export async function bookFor(facts: LedgerFacts, prices: PriceBooks): Promise<P
 const at = (facts: LedgerFacts, { now }: AdvanceOptions): LedgerFacts =>
   now === undefined ? facts : { ...facts, now: epochMicros(now) };
 
-const isQuarantined = ({ unpriced }: Told): boolean => unpriced.size > 0;
+/** Something of it can be neither charged nor called free until somebody says more: a price, or when it began. */
+const isQuarantined = ({ unpriced, story }: Told): boolean => unpriced.size > 0 || story.hasRunOfUnknownLength;
 
 /** Does the ledger know already where the story stands? */
 function isRemembered(facts: LedgerFacts, told: Told): boolean {

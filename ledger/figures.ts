@@ -39,8 +39,7 @@ export const readFigures = (sql: Sql): Promise<Figures> =>
       sql<CountsRow[]>`
         select
           (select count(*)::int from ledger.holds where status = 'open' and overdue_at is not null) as overdue,
-          (select count(*)::int from ledger.jobs j join ledger.holds h using (hold_no)
-            where j.quarantined and h.status = 'open') as quarantined,
+          (select count(*)::int from ledger.jobs where quarantined) as quarantined,
           (select count(*)::int from (
             select from ledger.transactions where txn_no > coalesce((select max(txn_no) from ledger.seals), 0)
             limit ${UNSEALED_MAX}) t) as unsealed`,

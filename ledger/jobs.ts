@@ -133,7 +133,8 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
     const chapter = chapterOf(facts, told.story);
     const missing = [...told.unpriced.values()].join('; ');
     return {
-      ...jobOf(row, accruedOf(facts, book, told.story.runs)),
+      // Of what was given up nothing accrues any more: the story would be open if anything could still be charged.
+      ...jobOf(row, told.story.isOver ? ZERO : accruedOf(facts, book, told.story.runs)),
       state: told.story.state,
       ...(decision ? { decision } : {}),
       hold,

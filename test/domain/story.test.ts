@@ -442,6 +442,13 @@ describe('when nobody says what became of a job', () => {
       hold: { overdueAt: minute(300) },
     },
     'and never started, it is given up as well': { now: 2 * DAY, events: [], state: 'overdue', due: ['close'] },
+    'whose end is on record without a start, it is given up then as well': {
+      now: 70 + 2 * DAY,
+      events: [said('ended', 70, { endState: 'COMPLETED' })],
+      state: 'overdue',
+      due: ['close'],
+      hold: { overdueAt: minute(300) },
+    },
     'because the scheduler cannot be reached, the hold is kept': {
       now: 100 * DAY,
       events: running,
@@ -479,6 +486,56 @@ describe('when nobody says what became of a job', () => {
       due: ['usage 10..100'],
       hold: { status: 'released' },
     },
+  });
+});
+
+describe('a run whose end is on record, but not its start', () => {
+  const endedOnly = [said('ended', 70, { endState: 'COMPLETED' })];
+  const late = 70 + 2 * DAY;
+  const reasonOf = (story: ReturnType<typeof tell>) =>
+    story.due.map((due) => (due.act === 'close' ? due.reason : due.act));
+
+  test('is given up with what is known of it, and stays in quarantine', () => {
+    const story = tell(factsOf(late, endedOnly, { hold: { overdueAt: minute(300) } }));
+    expect(reasonOf(story)).toEqual(['Job 1 ended at 2026-03-02T13:10:00Z, but nobody has said when it began']);
+    expect(story.hasRunOfUnknownLength).toBe(true);
+    const after = settle(factsOf(late, endedOnly)).story;
+    expect(after).toMatchObject({ state: 'released', isOver: true, hasRunOfUnknownLength: true });
+  });
+
+  test('is in no quarantine while its start is waited for', () => {
+    expect(tell(factsOf(late - 1, endedOnly)).hasRunOfUnknownLength).toBe(false);
+  });
+
+  test('counts the other tasks that are like it', () => {
+    const events = ['1', '2', '3'].map((task) => said('ended', 70, { task }));
+    const story = tell(factsOf(late, events, { hold: { arrayTasks: 3, overdueAt: minute(300) } }));
+    expect(reasonOf(story)).toEqual([
+      'Job 1_1 ended at 2026-03-02T13:10:00Z, but nobody has said when it began (nor when 2 more of its tasks that ended did)',
+    ]);
+  });
+
+  test.each([
+    ['its start', said('started', 10), 'usage 10..70'],
+    ['its cost', said('cost', 80, { cost: '12.5' }), 'reported 12.5'],
+  ])('leaves the quarantine charged when somebody says %s', (_what, news, charge) => {
+    const story = tell(factsOf(late + 1, [...endedOnly, news], { hold: { status: 'released' } }));
+    expect(linesOf(story)).toEqual([charge]);
+    expect(story.hasRunOfUnknownLength).toBe(false);
+  });
+
+  test.each(['CANCELLED', 'DEADLINE', 'BOOT_FAIL'] as const)(
+    'is none where it ended as %s: it never ran',
+    (endState) => {
+      const { story } = settle(factsOf(71, [said('ended', 70, { endState })]));
+      expect(story).toMatchObject({ state: 'released', hasRunOfUnknownLength: false });
+    },
+  );
+
+  test('is none that anybody could name where nothing was heard of the job at all', () => {
+    const story = tell(factsOf(late, [], { hold: { overdueAt: minute(300) } }));
+    expect(reasonOf(story)).toEqual(['Nobody could say what became of the job']);
+    expect(story.hasRunOfUnknownLength).toBe(false);
   });
 });
 

@@ -393,6 +393,51 @@ test('a job that nobody can say anything of is overdue, then given up; what come
   expect(await house.ledger.holds.read(holdId)).toMatchObject({ status: 'released' });
 });
 
+test('of a job that was given up nothing accrues', async () => {
+  const [holdId, jobId] = [await house.hold(), nextJob()];
+  await house.say({ type: 'started', jobId, holdId, at: clock(0) });
+  expect(await house.ledger.jobs.read('hpc', jobId)).toMatchObject({ accrued: usd('4') });
+  await house.advance(holdId, { now: minutesFromNow(3 * 24 * 60) });
+  expect(await house.ledger.jobs.read('hpc', jobId)).toMatchObject({ state: 'released', accrued: 0n });
+});
+
+describe('a job whose end was told and whose start was not', () => {
+  const givenUp = async () => {
+    const [holdId, jobId] = [await house.hold(), nextJob()];
+    await house.say({ type: 'ended', jobId, holdId, at: clock(60), endState: 'COMPLETED' });
+    expect(await house.advance(holdId, { now: minutesFromNow(25 * 60) })).toMatchObject({ closed: false });
+    expect(await quarantined()).toEqual([]);
+    await house.advance(holdId, { now: minutesFromNow(49 * 60) });
+    return { holdId, jobId };
+  };
+  const quarantined = async () => {
+    const { rows } = await house.ledger.jobs.list({ quarantined: true }, { limit: 10 });
+    expect((await house.ledger.figures()).quarantinedJobs).toBe(rows.length);
+    return rows.map(({ jobId }) => jobId);
+  };
+
+  test('is released at twice the timeout with what is known of it, and quarantined until the start arrives', async () => {
+    const { holdId, jobId } = await givenUp();
+    expect(await house.money(holdId)).toMatchObject({ status: 'released', charged: '0' });
+    const { rows } = await house.ledger.movements.list({ holdId, kinds: ['release'] }, { limit: 1 });
+    expect(rows[0]?.description).toBe(`Job ${jobId} ended at 2026-03-02T13:00:00Z, but nobody has said when it began`);
+    expect(await quarantined()).toEqual([jobId]);
+    await house.advance(holdId);
+    expect(await quarantined()).toEqual([jobId]);
+
+    await house.say({ type: 'started', jobId, at: clock(0) });
+    expect(await house.advance(holdId)).toMatchObject({ state: 'settled', charged: '1', closed: true });
+    expect(await quarantined()).toEqual([]);
+  });
+
+  test('leaves the quarantine when its cost is reconciled', async () => {
+    const { holdId } = await givenUp();
+    await house.ledger.jobs.reconcile({ holdId, numeral: '2.5', actualCost: usd('2.5'), correction: false }, CALLER);
+    expect(await chargesOf(holdId)).toMatchObject([expect.stringContaining('reported 2.5')]);
+    expect(await quarantined()).toEqual([]);
+  });
+});
+
 test('twenty advances at once do everything once', async () => {
   const [holdId, jobId] = [await house.hold(), nextJob()];
   await house.say(
