@@ -371,6 +371,15 @@ const STATES_BY_WEIGHT: readonly JobState[] = [
   'awaiting_cost',
 ];
 
+/** The cost that counts where the cost of an event was reported too: for the same run, or for the whole job. */
+export function standingCost(facts: Pick<StoryFacts, 'holds' | 'events'>, eventNo: bigint): ReportedCost | undefined {
+  const reports = facts.holds
+    .map((_, index) => readStrand(facts.holds, facts.events, index))
+    .flatMap(({ tasks, wholeCosts }) => [wholeCosts, ...tasks.flatMap(({ runs }) => runs.map(({ costs }) => costs))])
+    .find((costs) => costs.some((cost) => cost.eventNo === eventNo));
+  return reports && effectiveCost(reports);
+}
+
 /** The latest correction, else the first cost that was reported. */
 function effectiveCost(costs: readonly ReportedCost[]): ReportedCost | undefined {
   return costs.findLast(({ isCorrection }) => isCorrection) ?? costs[0];

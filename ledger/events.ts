@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
-import { parseReportedCost, ZERO } from '../domain/money';
+import { parseReportedCost, renderAmount, ZERO } from '../domain/money';
+import { standingCost } from '../domain/story';
 import { epochMicros, readTimeIn } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import type { Caller, EventReceipt, JobEvent, PriceBook } from './contract';
 import { ask } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
+import { loadFacts, type LedgerFacts } from './story-facts';
 
 /** More in one transaction only makes others wait for its locks. */
 const CHUNK = 500;
@@ -26,6 +28,8 @@ interface RawReceipt {
   status: EventReceipt['status'];
   holdId?: TransactionId;
   detail?: string;
+  /** The event's number, where it says another cost beside those that were reported before. */
+  rivalNo?: string;
 }
 
 export type RecordEvents = (events: readonly EventToRecord[], caller: Caller) => Promise<EventReceipt[]>;
@@ -41,15 +45,41 @@ export function openEvents({ sql, prices }: { sql: Sql; prices: PriceBooks }): R
         () => sql<{ receipts: RawReceipt[] }[]>`
           select ledger.record_events(${batch}::text::jsonb, ${caller.principal}, ${caller.principal}) as receipts`,
       );
+      const stories = new Map<string, LedgerFacts>();
       for (const [i, { facts }] of chunk.entries()) {
         const [event, receipt] = [events[start + i], row?.receipts[i]];
         if (!event || !receipt) throw new Error('ledger.record_events gave no receipt');
         const { cluster, jobId } = event;
-        receipts.push({ cluster, jobId, ...receipt, ...(facts.note === undefined ? {} : { note: facts.note }) });
+        const { rivalNo: _, detail, ...known } = receipt;
+        const details = [detail, await ignoredCost(sql, event, receipt, stories)].filter((text) => text !== undefined);
+        receipts.push({
+          cluster,
+          jobId,
+          ...known,
+          ...(details.length === 0 ? {} : { detail: details.join('; ') }),
+          ...(facts.note === undefined ? {} : { note: facts.note }),
+        });
       }
     }
     return receipts;
   };
+}
+
+/** A second cost that differs is kept but does not count (rulings 13), and whoever sent it must not think that it does. */
+async function ignoredCost(
+  sql: Sql,
+  { cost }: EventToRecord,
+  { rivalNo, holdId }: RawReceipt,
+  stories: Map<string, LedgerFacts>,
+): Promise<string | undefined> {
+  if (cost === undefined || rivalNo === undefined || holdId === undefined) return undefined;
+  const facts = stories.get(holdId) ?? (await loadFacts(sql, holdId));
+  stories.set(holdId, facts);
+  const standing = standingCost(facts, BigInt(rivalNo));
+  if (!standing) return undefined;
+  const [stands, said] = [parseReportedCost(standing.numeral), parseReportedCost(cost)].map(renderAmount);
+  if (stands === said) return undefined;
+  return `it changes nothing: the cost stands at ${stands} ${facts.account.unit}, as reported; send ${said} with "correction": true to change it`;
 }
 
 /** Events as ledger.record_events reads them. `malformed_request`, `cluster_not_found`. */

@@ -53,6 +53,7 @@ export interface EventReceipt {
   cluster: string;
   jobId: string;
   holdId?: TransactionId;
+  /** What is to be known of it, as that its cost changes nothing because another one was reported before. */
   detail?: string;
   /** How a time of it was read, where the clocks of the cluster left a doubt (rulings 17). */
   note?: string;

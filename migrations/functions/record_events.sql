@@ -1,7 +1,8 @@
 -- record_events stores what schedulers say about jobs, binds each job to its hold and rings the stories that have news.
 --
 -- Idempotent by fingerprint: an event that is known changes nothing. An event of a job that has no hold opens a late one
--- if it names a known account, and waits unmatched otherwise. Returns one receipt an event, in the order of the array.
+-- if it names a known account, and waits unmatched otherwise. Returns one receipt an event, in the order of the array; one
+-- with rivalNo, the event's number, where it says a cost that is no correction and the hold's jobs have others.
 --
 -- Races: events of one (cluster, job id) are recorded one caller after the other, so a job's event numbers grow in the
 -- order in which they become visible. Locks are taken in one order (jobs by their lock number, then rings by hold).
@@ -17,6 +18,7 @@ declare
   v_hold_status text;
   v_leader_no bigint;
   v_fresh boolean;
+  v_rival_no bigint;
   v_adopted boolean;
   v_lock bigint;
   v_receipts jsonb[] := '{}';
@@ -72,6 +74,15 @@ begin
     on conflict (job_no, fingerprint) do nothing;
     v_fresh := found;
 
+    v_rival_no := null;
+    if v_event.facts ? 'cost' and not coalesce((v_event.facts ->> 'correction')::boolean, false) then
+      select e.event_no into v_rival_no from ledger.job_events e
+      where e.job_no = v_job.job_no and e.fingerprint = decode(v_event.fingerprint, 'hex')
+        and exists (
+          select from ledger.jobs j join ledger.job_events other on other.job_no = j.job_no
+          where j.hold_no = v_job.hold_no and other.facts ? 'cost' and other.event_no <> e.event_no);
+    end if;
+
     if v_fresh or v_job.job_no <> all (v_touched) then
       update ledger.jobs j
       set hold_no = v_job.hold_no,
@@ -98,6 +109,7 @@ begin
     v_receipts := v_receipts || jsonb_strip_nulls(jsonb_build_object(
       'status', case when not v_fresh then 'duplicate' when v_job.hold_no is null then 'unmatched' else 'recorded' end,
       'holdId', v_hold_id,
+      'rivalNo', v_rival_no::text,
       'detail', case
         when v_job.hold_no is null then 'no hold and no known account: the job is kept unmatched until an event names one'
         when v_adopted then 'the job had no hold: one of nothing was opened late'

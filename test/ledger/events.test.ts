@@ -47,6 +47,45 @@ test('events that differ in anything that matters are two', async () => {
   ]);
 });
 
+describe('a second cost that differs', () => {
+  const ignored = (stands: string, said: string) =>
+    `it changes nothing: the cost stands at ${stands} USD, as reported; send ${said} with "correction": true to change it`;
+  const details = (receipts: EventReceipt[]) => receipts.map(({ status, detail }) => detail ?? status);
+  const cost = (jobId: string, minute: number, numeral: string, more: object = {}) =>
+    ({ type: 'cost', jobId, at: clock(minute), cost: numeral, ...more }) as const;
+
+  test('is kept, and its receipt says that it changes nothing, which cost stands and what would change it', async () => {
+    const holdId = await house.hold();
+    const second = cost('cost-2', 91, '9');
+    expect(details(await house.say(cost('cost-2', 90, '12.50', { holdId }), second))).toEqual([
+      'recorded',
+      ignored('12.5', '9'),
+    ]);
+    expect(details(await house.say(second))).toEqual([ignored('12.5', '9')]);
+    expect(details(await house.say(cost('cost-2', 92, '12.5')))).toEqual(['recorded']);
+    expect(details(await house.say(cost('cost-2', 93, '7', { correction: true })))).toEqual(['recorded']);
+    expect(details(await house.say(cost('cost-2', 94, '8')))).toEqual([ignored('7', '8')]);
+    expect(await eventCount('cost-2')).toBe(5);
+  });
+
+  test('is none where it is for another run or another task', async () => {
+    const [runs, array] = [await house.hold(), await house.hold({ arrayTasks: 2 })];
+    await house.say(
+      { type: 'started', jobId: 'cost-runs', holdId: runs, at: clock(0) },
+      { type: 'requeued', jobId: 'cost-runs', at: clock(10) },
+      { type: 'started', jobId: 'cost-runs', at: clock(20) },
+    );
+    const receipts = await house.say(
+      cost('cost-runs', 30, '1', { startedAt: clock(0) }),
+      cost('cost-runs', 31, '2', { startedAt: clock(20) }),
+      cost('cost-array', 30, '1', { task: '1', holdId: array }),
+      cost('cost-array', 31, '2', { task: '2' }),
+    );
+    expect(details(receipts)).toEqual(['recorded', 'recorded', 'recorded', 'recorded']);
+    expect(details(await house.say(cost('cost-runs', 32, '3', { startedAt: clock(0) })))).toEqual([ignored('1', '3')]);
+  });
+});
+
 test('receipts come in the order of the events, whatever jobs they are about', async () => {
   const receipts = await house.say(
     ...['z', 'a', 'm', 'z', 'b'].map((jobId, index) => ({ type: 'submitted' as const, jobId, at: clock(index) })),
