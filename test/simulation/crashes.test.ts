@@ -80,13 +80,14 @@ async function waiting(sql: Sql, part: 'api' | 'worker', statement = '%'): Promi
   return row?.count ?? 0;
 }
 
-/** Kills a part when its statement has done its work and it has not heard so yet. */
-async function killBeforeItHears(part: 'api' | 'worker', statement?: string): Promise<void> {
+/** Kills a part when its statement has done its work and it has not heard so yet; `look` sees it just before. */
+async function killBeforeItHears(part: 'api' | 'worker', statement?: string, look = async () => {}): Promise<void> {
   await holdTheBooks(async () => {
     await eventually(`the ${part} waits for the books`, async () => (await waiting(stack.sql, part, statement)) > 0);
     await stack.signal(part, 'SIGSTOP');
   });
   await eventually('its statements are through', async () => (await waiting(stack.sql, part)) === 0);
+  await look();
   await stack.signal(part, 'SIGKILL');
 }
 
@@ -153,11 +154,12 @@ test('the API dies between commit and answer: who asks again with the key gets t
   const workload = await openWorkload('api', 20);
   const done = workload.run();
   await workload.nth('check', 3 + random(4));
-  await killBeforeItHears('api', '%place_holds%');
-  // Answered are fewer than decided: the other answers died with the API.
-  const [decided] = await stack.sql<{ checks: number }[]>`
-    select count(*)::int as checks from ledger.decisions d join ledger.accounts a using (account_no) where a.name = 'api'`;
-  expect(decided?.checks).toBeGreaterThan(workload.decisions.size);
+  await killBeforeItHears('api', '%place_holds%', async () => {
+    // Answered are fewer than decided: the other answers die with the API.
+    const [decided] = await stack.sql<{ checks: number }[]>`
+      select count(*)::int as checks from ledger.decisions d join ledger.accounts a using (account_no) where a.name = 'api'`;
+    expect(decided?.checks).toBeGreaterThan(workload.decisions.size);
+  });
   await done;
   expect(workload.retries).toBeGreaterThan(0);
   await expectTrueBooks('api', workload);
