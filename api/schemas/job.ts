@@ -120,7 +120,9 @@ const jobFields = {
   partition: z.string().optional(),
   submitted_at: Time.optional(),
   state: z.enum(JOB_STATES),
-  quarantined: z.boolean().describe('A part of it has no price.'),
+  quarantined: z
+    .boolean()
+    .describe('A part of it cannot be charged yet: it has no price, or nobody has said when it began.'),
   transaction_id: z.string().optional().describe('The hold.'),
   held: Money,
   charged: Money,
@@ -212,7 +214,7 @@ export const JobListQuery = z.object({
   account: text(64).optional().describe('Only jobs of this account.'),
   user_id: text(128).optional().describe('Only jobs of this user.'),
   state: z.enum(JOB_STATES).optional().describe('Only jobs in this state, as the recorded events have it.'),
-  quarantined: flag.optional().describe('true: only those of which a part has no price.'),
+  quarantined: flag.optional().describe('true: only those of which a part cannot be charged yet.'),
   job_id: text(128).optional().describe("Only jobs with this id of the scheduler's; ids come back."),
   ...pageQuery,
 });

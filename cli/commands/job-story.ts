@@ -66,7 +66,7 @@ export function showStory(session: Session, story: JobStory): void {
   const zone = session.zone(story.time_zone);
   const state = session.paint(stateColor(story.state) ?? 'green', story.state.replaceAll('_', ' '));
   session.line(
-    `${session.paint('bold', `${story.cluster}/${story.job_id}`)}  ${state}${story.quarantined ? `  ${session.paint('red', 'quarantined: a part has no price')}` : ''}`,
+    `${session.paint('bold', `${story.cluster}/${story.job_id}`)}  ${state}${story.quarantined ? `  ${session.paint('red', 'quarantined: a part cannot be charged yet')}` : ''}`,
   );
   session.fields([
     ['Name', story.job_name],

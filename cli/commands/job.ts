@@ -48,7 +48,7 @@ export function defineJob(parent: Command, act: Act): void {
     .option('--user <user>', 'of this user')
     .addOption(new Option('--state <state>', 'in this state').choices(JOB_STATES))
     .option('--job-id <id>', "with this scheduler's id, on any cluster")
-    .option('--quarantined', 'a part of them has no price')
+    .option('--quarantined', 'a part of them has no price, or no known start')
     .option('--limit <n>', 'show so many (default 50)')
     .option('--all', 'show all')
     .addHelpText(
@@ -59,7 +59,7 @@ Examples:
   $ bursar job list --quarantined
 
 States: pending, running, suspended; awaiting_cost (ended, its cost is waited for); overdue (nobody can say what became
-of it); quarantined (no price); settled, released; unmatched (an event of a job that nobody knows).
+of it); quarantined (no price, or no known start); settled, released; unmatched (an event of a job that nobody knows).
 `,
     )
     .action(
