@@ -1,119 +1,164 @@
 /**
- * What the environment says, read once at start. No other file reads `process.env`.
+ * The configuration, read once at start: command line, environment, file, default. No other file reads `process.env`.
  *
- * All mistakes come in one message, the result is frozen, and printing it in any way leaves the secrets out. The schema
- * lives in `settings.ts` and is loaded only by who needs it: a client command must not pay for a validator.
+ * All mistakes come in one message, the result is frozen, and printing it in any way leaves the secrets out. The keys and what
+ * reads them live in `config/` and are loaded only by who needs them: a client command must not pay for a validator.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { given } from '../domain/given';
+import type { KeyName } from './config/keys';
+import type { Effective, Sources } from './config/merge';
+import type { Places } from './config/read-file';
 import { PACKAGE_ROOT } from './paths';
-import type { SettingName, Settings } from './settings';
 
 export interface Config {
+  /** The file that was read; undefined: there is none. */
+  file?: string;
   /** Where the embedded stack keeps its data. */
   home: string;
   host: string;
   port: number;
   /** Did somebody ask for this port, or is it only the default? */
   portIsChosen: boolean;
+  /** How long a request may take to arrive. */
+  readTimeoutMs: number;
+  /** How long an answer may take. */
+  writeTimeoutMs: number;
+  shutdownTimeoutMs: number;
   /** Undefined: the embedded PostgreSQL. */
   databaseUrl?: string;
   poolSize: number;
+  /** Undefined: connections are kept. */
+  connectionSeconds?: number;
+  autoMigrate: boolean;
   /** Undefined: the embedded Temporal. */
   temporalAddress?: string;
   temporalNamespace: string;
   temporalCliPath?: string;
   temporalUiUrl?: string;
   defaultCluster: string;
+  /** What a cluster is like that is made without saying so. */
+  clusterDefaults: { holdMultiplier: string; reconciliationTimeoutSeconds: number; defaultPartition?: string };
   timeZone: string;
+  /** Are lost stories looked for without anybody asking? */
+  autoRecovery: boolean;
+  recoveryEveryMs: number;
   logLevel: string;
+  logFormat: 'json' | 'console';
   /** How many accounts appear in the metrics by name; the others are summed. */
   metricsAccounts: number;
+  /** Undefined: metrics are not served. */
+  metricsPath?: string;
   /** Where the worker serves its metrics; undefined: nowhere. */
   workerPort?: number;
-  /** Things that are legal but look like a slip of the pen. */
+  /** Things that are legal but look like a slip of the pen, and keys that change nothing. */
   warnings: readonly string[];
 }
 
 type Needed = 'databaseUrl' | 'temporalAddress';
 
-const VARIABLE_OF: Record<Needed, SettingName> = {
-  databaseUrl: 'DATABASE_URL',
-  temporalAddress: 'TEMPORAL_ADDRESS',
-};
+const KEY_OF = {
+  databaseUrl: ['database.dsn', 'DATABASE_URL'],
+  temporalAddress: ['temporal.address', 'TEMPORAL_ADDRESS'],
+} as const satisfies Record<Needed, [KeyName, string]>;
 
-/** Everything that is wrong with the environment, in one message. */
+/** Everything that is wrong with the configuration, in one message. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
-  constructor(readonly mistakes: readonly string[]) {
+  constructor(
+    readonly mistakes: readonly string[],
+    readonly warnings: readonly string[] = [],
+  ) {
     super(`The configuration cannot be used:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
   }
 }
 
-/** Reads the environment, or says everything that is wrong with it. `needs`: what this process cannot do without. */
+/** What the command line says. */
+export type FromCommandLine = Pick<Sources, 'file' | 'flags'>;
+
+/** Reads the configuration, or says everything that is wrong with it. `needs`: what this process cannot do without. */
 export function readConfig<K extends Needed = never>(
   needs: readonly K[] = [],
   env: NodeJS.ProcessEnv = process.env,
+  commandLine: FromCommandLine = {},
 ): Config & { [P in K]: string } {
-  const mistakes: string[] = [];
-  const set = parseSettings(env, mistakes);
-  for (const need of needs) {
-    const variable = VARIABLE_OF[need];
-    if (!env[variable]) mistakes.push(`${variable} is missing: this process cannot run without it`);
-  }
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
-
+  const { values, given: said, file, warnings } = readSettings(env, commandLine, needs);
+  const { host, port } = values['service.listen_addr'];
   const config: Config = {
-    home: set.BURSAR_HOME ?? defaultHome(env),
-    host: set.BURSAR_HOST ?? '127.0.0.1',
-    port: set.BURSAR_PORT ?? DEFAULT_PORT,
-    portIsChosen: set.BURSAR_PORT !== undefined,
-    poolSize: set.BURSAR_POOL_SIZE ?? 8,
-    temporalNamespace: set.TEMPORAL_NAMESPACE ?? 'default',
-    defaultCluster: set.BURSAR_DEFAULT_CLUSTER ?? 'default',
-    timeZone: set.BURSAR_TIME_ZONE ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    logLevel: set.BURSAR_LOG_LEVEL ?? 'info',
-    metricsAccounts: set.BURSAR_METRICS_ACCOUNTS ?? 100,
-    ...given({
-      databaseUrl: set.DATABASE_URL,
-      temporalAddress: set.TEMPORAL_ADDRESS,
-      temporalCliPath: set.TEMPORAL_CLI_PATH,
-      temporalUiUrl: set.TEMPORAL_UI_URL,
-      workerPort: set.BURSAR_WORKER_PORT,
+    home: homeOf(env),
+    host,
+    port,
+    portIsChosen: said.has('service.listen_addr'),
+    readTimeoutMs: values['service.read_timeout'],
+    writeTimeoutMs: values['service.write_timeout'],
+    shutdownTimeoutMs: values['service.shutdown_timeout'],
+    poolSize: values['database.max_open_conns'],
+    autoMigrate: values['database.auto_migrate'],
+    temporalNamespace: values['temporal.namespace'],
+    defaultCluster: values.default_cluster,
+    clusterDefaults: Object.freeze({
+      holdMultiplier: values['budget.default_hold_percentage'],
+      reconciliationTimeoutSeconds: values['budget.reconciliation_timeout'],
+      ...given({ defaultPartition: values['slurm.default_partition'] }),
     }),
-    warnings: Object.freeze(slips(env)),
+    timeZone: values.time_zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    autoRecovery: values['budget.auto_recovery_enabled'],
+    recoveryEveryMs: values['budget.recovery_check_interval'],
+    logLevel: values['logging.level'],
+    logFormat: values['logging.format'],
+    metricsAccounts: values['metrics.accounts'],
+    ...given({
+      file,
+      databaseUrl: values['database.dsn'],
+      connectionSeconds: values['database.conn_max_lifetime'] || undefined,
+      temporalAddress: values['temporal.address'],
+      temporalCliPath: values['temporal.cli_path'] && resolve(values['temporal.cli_path']),
+      temporalUiUrl: values['temporal.ui_url'],
+      metricsPath: values['metrics.enabled'] ? values['metrics.path'] : undefined,
+      workerPort: values['metrics.enabled'] ? values['metrics.worker_port'] : undefined,
+    }),
+    warnings: Object.freeze(warnings),
   };
+  // What is needed was looked for above, and is there.
   return Object.freeze(hideSecrets(config)) as Config & { [P in K]: string };
 }
 
-function parseSettings(env: NodeJS.ProcessEnv, mistakes: string[]): Settings {
-  const { SETTINGS, SETTING_NAMES } = loadSettings();
-  const settings: Record<string, unknown> = {};
-  for (const name of SETTING_NAMES) {
-    const text = env[name];
-    if (text === undefined || text === '') continue;
-    const result = SETTINGS[name].schema.safeParse(text);
-    const shown = 'secret' in SETTINGS[name] ? 'what it is now' : JSON.stringify(text);
-    if (result.success) settings[name] = result.data;
-    else mistakes.push(`${name} cannot be ${shown}: it must be ${SETTINGS[name].expects}`);
+/** Every key with its value and where it comes from; secrets are in it. `ConfigError` with all mistakes where there are any. */
+export function readSettings(
+  env: NodeJS.ProcessEnv = process.env,
+  commandLine: FromCommandLine = {},
+  needs: readonly Needed[] = [],
+): Effective & { warnings: string[] } {
+  const { readEffective } = loadReader();
+  const findings = { mistakes: [] as string[], warnings: [] as string[] };
+  const effective = readEffective({ env, places: searchedPlaces(env), ...commandLine }, findings);
+  for (const [key, variable] of needs.map((need) => KEY_OF[need])) {
+    if (effective.given.has(key)) continue;
+    findings.mistakes.push(
+      `${variable} is missing: this process cannot run without it (or ${key} in the configuration file)`,
+    );
   }
-  return settings as Settings;
+  if (findings.mistakes.length > 0) throw new ConfigError(findings.mistakes, findings.warnings);
+  return { ...effective, warnings: findings.warnings };
 }
 
-/** Kubernetes puts BURSAR_SERVICE_HOST and the like beside ours, so an unknown name is a warning and no mistake. */
-function slips(env: NodeJS.ProcessEnv): string[] {
-  const { SETTING_NAMES } = loadSettings();
-  const known = new Set<string>(SETTING_NAMES);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('BURSAR_') && !known.has(name) && !/^BURSAR_(TEST|SERVICE|PORT)_/.test(name))
-    .map((name) => `${name} is no setting of Bursar (known: ${SETTING_NAMES.join(', ')})`);
-}
+const homeOf = (env: NodeJS.ProcessEnv): string => resolve(env.BURSAR_HOME || defaultHome(env));
+
+/** The folders in which a configuration file is looked for. */
+const searchedPlaces = (env: NodeJS.ProcessEnv): Places => ({ home: homeOf(env), userHome: env.HOME || homedir() });
 
 // A plain `import` would load zod into every client command (rulings 36).
-const loadSettings = (): typeof import('./settings') => require('./settings') as typeof import('./settings');
+const loadReader = (): typeof import('./config/merge') => require('./config/merge') as typeof import('./config/merge');
+
+/** `--config FILE` among the arguments of a server process. */
+export function configArgument(args: readonly string[] = process.argv.slice(2)): FromCommandLine {
+  const at = args.findIndex((arg) => arg === '--config' || arg === '-c');
+  const file = at < 0 ? args.find((arg) => arg.startsWith('--config='))?.slice('--config='.length) : args[at + 1];
+  return given({ file });
+}
 
 /** The same object; however it is printed (JSON, template, console), passwords stay out. */
 function hideSecrets(config: Config): Config {
@@ -170,7 +215,7 @@ export interface ClientSettings {
 
 /** What a command that talks to the API needs to know. No validator is loaded for it. */
 export function clientSettings(env: NodeJS.ProcessEnv = process.env): ClientSettings {
-  const home = resolve(env.BURSAR_HOME || defaultHome(env));
+  const home = homeOf(env);
   const url = env.BURSAR_URL || rememberedUrl(home) || `http://127.0.0.1:${env.BURSAR_PORT || DEFAULT_PORT}`;
   return { home, url: url.replace(/\/+$/, '') };
 }

@@ -1,18 +1,13 @@
-/** The page for operators names every setting, every metric and every warning that there is, and none that there is not. */
+/** The page for operators names every metric and every warning that there is, and none that there is not. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createMetrics } from '../../platform/metrics';
 import { PACKAGE_ROOT } from '../../platform/paths';
-import { SETTING_NAMES } from '../../platform/settings';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/job-lifecycle';
 
 const PAGE = readFileSync(join(PACKAGE_ROOT, 'docs/operations/README.md'), 'utf8');
 const inCode = (pattern: RegExp) => new Set([...PAGE.matchAll(pattern)].map(([, name]) => name as string));
-
-test('every setting has its row', () => {
-  expect([...inCode(/^\| `([A-Z][A-Z_]+)` /gm)].sort()).toEqual([...SETTING_NAMES].sort());
-});
 
 test('every metric is there by the name that /metrics prints', async () => {
   const text = await createMetrics({ accountsMax: 1 }).scrape();
