@@ -27,7 +27,7 @@ const DEADLINE_MS = 8_000;
 export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use(requestId());
-  app.use(accessLog(deps.log, deps.metrics));
+  app.use(accessLog(deps.log, deps.metrics, deps.metricsPath));
   app.use(sameMachine(deps.host ?? '127.0.0.1'));
   app.use('/api/*', deadline(deps.deadlineMs ?? DEADLINE_MS));
 

@@ -27,6 +27,8 @@ export interface ApiDeps {
   temporal: TemporalDeps;
   /** The address this API listens on; a request for another name is refused (rulings 29). Default 127.0.0.1. */
   host?: string;
+  /** Where the metrics are served; false: nowhere. Default /metrics. */
+  metricsPath?: string | false;
   /** A request that takes longer is answered 503. Default 8000. */
   deadlineMs?: number;
   /** True once the process has begun to end: readiness turns false first. */

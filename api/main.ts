@@ -4,10 +4,11 @@ import { restartLost, restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
 import type { Catalog, Recovery } from '../ledger/contract';
-import { readConfig } from '../platform/config';
+import { migrate } from '../migrations/migrate';
+import { configArgument, readConfig } from '../platform/config';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';
-import { connectPostgres } from '../platform/postgres';
+import { connectPostgres, type Sql } from '../platform/postgres';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
@@ -16,18 +17,21 @@ import { showLedgerIn } from './ledger-metrics';
 import { listen } from './server';
 import { createSweep } from './sweep';
 
-/** Below what the supervisor and orchestrators wait before they kill. */
-const SHUTDOWN_MS = 10_000;
-
 async function main(): Promise<void> {
-  const config = readConfig(['databaseUrl']);
-  const log = openLog({ service: 'api', level: config.logLevel });
+  const commandLine = configArgument();
+  const config = readConfig(['databaseUrl'], undefined, commandLine);
+  const log = openLog({ service: 'api', level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
-  const shutdown = handleShutdown({ log, deadlineMs: SHUTDOWN_MS });
+  const shutdown = handleShutdown({ log, deadlineMs: config.shutdownTimeoutMs });
 
-  const sql = connectPostgres({ url: config.databaseUrl, poolSize: config.poolSize, applicationName: 'bursar-api' });
+  const sql = connectPostgres({
+    url: config.databaseUrl,
+    poolSize: config.poolSize,
+    lifetimeSeconds: config.connectionSeconds,
+    applicationName: 'bursar-api',
+  });
   shutdown.add('postgres', () => sql.end({ timeout: 5 }));
-  const ledger = openLedger(sql, { defaultCluster: config.defaultCluster });
+  const ledger = openLedger(sql, config);
   const metrics = createMetrics({ accountsMax: config.metricsAccounts });
   showLedgerIn(metrics, ledger);
 
@@ -45,7 +49,7 @@ async function main(): Promise<void> {
     } satisfies Partial<TemporalDeps>);
   }
 
-  const sweep = createSweep({ ledger, temporal, log, metrics });
+  const sweep = createSweep({ ledger, temporal, log, metrics, everyMs: config.recoveryEveryMs });
   shutdown.add('sweep', () => sweep.stop());
   sweep.start();
 
@@ -57,6 +61,8 @@ async function main(): Promise<void> {
     defaultCluster: config.defaultCluster,
     timeZone: config.timeZone,
     host: config.host,
+    deadlineMs: config.writeTimeoutMs,
+    metricsPath: config.metricsPath ?? false,
     isEnding: () => shutdown.hasBegun,
   });
   const server = listen(app, { hostname: config.host, port: config.port, log }, ({ address, family, port }) => {
@@ -65,12 +71,15 @@ async function main(): Promise<void> {
   });
   // Longer than the clients that keep their connections keep them, so that none is closed under a request.
   server.keepAliveTimeout = 75_000;
+  server.requestTimeout = config.readTimeoutMs;
+  server.headersTimeout = config.readTimeoutMs;
   server.on('error', (error) => {
     log.fatal({ err: error, host: config.host, port: config.port }, 'cannot listen');
     void shutdown.begin('cannot listen', 1);
   });
   shutdown.add('server', () => closeServer(server));
 
+  if (config.autoMigrate) await bringToSchema(sql, log, () => shutdown.hasBegun);
   await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
 }
 
@@ -81,7 +90,21 @@ async function closeServer(server: Server): Promise<void> {
   clearInterval(idle);
 }
 
-const CLUSTER_RETRY_MS = 2_000;
+const RETRY_MS = 2_000;
+
+/** As `bursar database migrate` does, as soon as PostgreSQL is there. Several processes may try it at once. */
+async function bringToSchema(sql: Sql, log: Log, isEnding: () => boolean): Promise<void> {
+  while (!isEnding()) {
+    try {
+      const { applied, schemaVersion } = await migrate(sql);
+      if (applied.length > 0) log.info({ applied, schemaVersion }, 'schema migrated');
+      return;
+    } catch (error) {
+      log.warn({ err: error }, 'schema not migrated yet');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+    }
+  }
+}
 
 /** A fresh install has one cluster. PostgreSQL may still be starting; then it is made as soon as that is there. */
 async function ensureDefaultCluster(
@@ -99,7 +122,7 @@ async function ensureDefaultCluster(
     } catch (error) {
       if (error instanceof Fault && error.code === 'cluster_exists') return;
       log.warn({ err: error, cluster: name }, 'default cluster not made yet');
-      await new Promise((resolve) => setTimeout(resolve, CLUSTER_RETRY_MS).unref());
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
     }
   }
 }

@@ -5,7 +5,7 @@
  * DATABASE_URL or TEMPORAL_ADDRESS, that server is used and none of our own is started.
  */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { migrate, requireServer } from '../migrations/migrate';
 import {
   cacheFolder,
@@ -64,6 +64,9 @@ export interface Stack {
 
 /** The stack that runs in this home at the moment, if one does. */
 export const findRunningStack = (home: string = readConfig().home): RunningStack | undefined => findStackIn(home);
+
+/** A child that is to end is killed this long after its own deadline. */
+const GRACE_MS = 20_000;
 
 /** Where what listens when nothing else has the port. */
 const DEFAULT_PORTS = { postgres: 15_432, temporal: 7_233, temporalUi: 8_233 };
@@ -234,6 +237,7 @@ class Builder {
   ): NodeJS.ProcessEnv {
     return childEnvironment({
       BURSAR_HOME: this.config.home,
+      BURSAR_CONFIG: this.config.file === undefined ? '' : resolve(this.config.file),
       BURSAR_HOST: this.config.host,
       BURSAR_PORT: String(ports.api),
       DATABASE_URL: databaseUrl,
@@ -252,7 +256,7 @@ class Builder {
       logFile: this.logFile(name),
       readyWithinMs: 60_000,
       attempts: 3,
-      stopSteps: [['SIGTERM', 30_000]],
+      stopSteps: [['SIGTERM', this.config.shutdownTimeoutMs + GRACE_MS]],
       launch: () =>
         Promise.resolve({
           command: process.execPath,
@@ -322,7 +326,7 @@ async function keepForAMonth(address: string, namespace: string): Promise<void> 
 
 /** Has a process written the log line by which it says that it works? (`announce` in platform/log.ts) */
 function saidEvent(output: string, event: 'listening' | 'ready'): boolean {
-  return output.split('\n').some((line) => line.includes(`"event":"${event}"`));
+  return output.split('\n').some((line) => line.includes(`"event":"${event}"`) || line.includes(` event=${event}`));
 }
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);

@@ -22,13 +22,19 @@ import {
   type RateRow,
 } from './price-book';
 
+export type ClusterDefaults = Partial<
+  Pick<ClusterSettings, 'holdMultiplier' | 'reconciliationTimeoutSeconds' | 'defaultPartition'>
+>;
+
 export interface CatalogDeps {
   sql: Sql;
   /** The price books that admission uses; a change made here is in them at once. */
   priceBooks?: PriceBooks;
+  /** What a cluster is like that is made without saying so; else what the schema says. */
+  clusterDefaults?: ClusterDefaults;
 }
 
-export function openCatalog({ sql, priceBooks = openPriceBooks(sql) }: CatalogDeps): Catalog {
+export function openCatalog({ sql, priceBooks = openPriceBooks(sql), clusterDefaults = {} }: CatalogDeps): Catalog {
   /** Runs a change under the catalog's lock, once per key, and lets this process's prices follow. */
   const change = async <T>(operation: string, caller: Caller, work: (tx: Tx) => Promise<T>, codec: Codec<T>) => {
     const answer = await ask(() =>
@@ -46,6 +52,11 @@ export function openCatalog({ sql, priceBooks = openPriceBooks(sql) }: CatalogDe
     return answer;
   };
 
+  const put = async (tx: Tx, name: string, settings: Partial<ClusterSettings>, caller: Caller) => {
+    const isNew = (await readClusters(tx, name)).length === 0;
+    return putCluster(tx, name, isNew ? { ...clusterDefaults, ...settings } : settings, caller);
+  };
+
   return {
     createCluster: (name, settings, caller) =>
       change(
@@ -57,12 +68,12 @@ export function openCatalog({ sql, priceBooks = openPriceBooks(sql) }: CatalogDe
               facts: { cluster: name },
             });
           }
-          return putCluster(tx, name, settings, caller);
+          return put(tx, name, settings, caller);
         },
         CLUSTER,
       ),
     putCluster: (name, settings, caller) =>
-      change('put_cluster', caller, (tx) => putCluster(tx, name, settings, caller), CLUSTER),
+      change('put_cluster', caller, (tx) => put(tx, name, settings, caller), CLUSTER),
     readCluster: (name) => ask(async () => withoutNumber(await requireCluster(sql, name))),
     listClusters: () => ask(async () => (await readClusters(sql)).map(withoutNumber)),
     putPartition: (cluster, partition, caller) =>

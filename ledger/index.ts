@@ -8,7 +8,7 @@ import { openAccounts } from './accounts';
 import { openAccruals } from './accrual';
 import { openAdmission } from './admission';
 import { openAudit } from './audit';
-import { openCatalog } from './catalog';
+import { openCatalog, type ClusterDefaults } from './catalog';
 import type { Ledger } from './contract';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
@@ -21,22 +21,30 @@ import { openRecovery } from './recovery';
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
   defaultCluster?: string;
+  /** What a cluster is like that is made without saying so. */
+  clusterDefaults?: ClusterDefaults;
+  /** False: lost stories are found only when somebody asks. Default true. */
+  autoRecovery?: boolean;
 }
 
 /** Composes the parts over one pool. Nothing is connected before the first question. */
-export function openLedger(sql: Sql, { defaultCluster = 'default' }: LedgerOptions = {}): Ledger {
+export function openLedger(
+  sql: Sql,
+  { defaultCluster = 'default', clusterDefaults, autoRecovery = true }: LedgerOptions = {},
+): Ledger {
   const prices = openPriceBooks(sql);
   const holds = openHolds({ sql });
   const movements = openMovements({ sql });
+  const recovery = openRecovery({ sql });
   return {
     admission: openAdmission({ sql, prices, defaultCluster }),
     holds,
     movements,
     accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
-    catalog: openCatalog({ sql, priceBooks: prices }),
+    catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
     jobs: openJobs({ sql, prices, holds, movements }),
     outbox: openOutbox({ sql }),
-    recovery: openRecovery({ sql }),
+    recovery: autoRecovery ? recovery : { ...recovery, strays: () => Promise.resolve([]) },
     audit: openAudit({ sql }),
     figures: () => readFigures(sql),
     health: () => readHealth(sql),

@@ -2,6 +2,7 @@
 import { write, writeSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
 import { buildFacts } from './build-facts';
+import { consoleLines } from './log-format';
 
 export type Log = Logger;
 
@@ -9,6 +10,8 @@ export interface LogOptions {
   /** Which process speaks: 'api', 'worker', 'dispatcher'. */
   service: string;
   level: string;
+  /** Default json. */
+  format?: 'json' | 'console';
   /** Default: standard output. */
   destination?: pino.DestinationStream;
 }
@@ -18,7 +21,7 @@ const STDOUT = 1;
 /** Fields that never reach a log, wherever they turn up. */
 const SECRETS = ['password', 'secret', 'token', 'apiKey', 'authorization', 'cookie', 'databaseUrl'];
 
-export function openLog({ service, level, destination }: LogOptions): Log {
+export function openLog({ service, level, format, destination }: LogOptions): Log {
   const options: pino.LoggerOptions = {
     level,
     base: { service, version: buildFacts().version, pid: process.pid },
@@ -27,7 +30,8 @@ export function openLog({ service, level, destination }: LogOptions): Log {
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
     serializers: { err: pino.stdSerializers.errWithCause },
   };
-  return pino(options, destination ?? new PagedOutput(STDOUT));
+  const output = destination ?? new PagedOutput(STDOUT);
+  return pino(options, format === 'console' ? consoleLines(output) : output);
 }
 
 /** Longer and a `kill -9` would lose more than the last moment; shorter and a busy API writes a line at a time. */

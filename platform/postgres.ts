@@ -8,6 +8,8 @@ export interface PostgresOptions {
   url: string;
   /** Default 8: about twice the cores of a small machine; more only queue inside PostgreSQL. */
   poolSize?: number;
+  /** A connection that is older is closed when it falls idle. Undefined: never. */
+  lifetimeSeconds?: number | undefined;
   /** A statement that takes longer is given up (default 10 000). */
   statementTimeoutMs?: number;
   connectTimeoutSeconds?: number;
@@ -20,7 +22,7 @@ export function connectPostgres(options: PostgresOptions): Sql {
     max: options.poolSize ?? 8,
     connect_timeout: options.connectTimeoutSeconds ?? 5,
     idle_timeout: 0,
-    max_lifetime: null,
+    max_lifetime: options.lifetimeSeconds ?? null,
     // The default waits up to 20 seconds; who asks after an outage should not find one that is over.
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},

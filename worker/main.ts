@@ -10,6 +10,9 @@ import { ensureSweep } from './schedules';
 import { startSweeper } from './sweeper';
 import { keepWorkers } from './workers';
 
+/** By then Temporal's own schedule has not swept, and the process does. */
+const SWEEPS_MISSED = 5;
+
 async function main(): Promise<void> {
   const opened = openProcess('worker');
   const { config, log, shutdown, metrics, ledger, temporal } = opened;
@@ -19,7 +22,7 @@ async function main(): Promise<void> {
 
   const prepare = async () => {
     await ensureNamespace(temporal, log);
-    await temporal.withDeadline(() => ensureSweep(temporal.client));
+    await temporal.withDeadline(() => ensureSweep(temporal.client, config.recoveryEveryMs));
   };
   let isFirstTime = true;
   const common = { ledger, temporal, metrics, log, prepare };
@@ -34,7 +37,7 @@ async function main(): Promise<void> {
     },
   });
   const dispatcher = startDispatcher({ ...common, outbox: ledger.outbox });
-  const sweeper = startSweeper(common);
+  const sweeper = startSweeper({ ...common, everyMs: SWEEPS_MISSED * config.recoveryEveryMs });
   shutdown.add('stories', () => Promise.all([dispatcher.stop(), sweeper.stop(), workers.stop()]));
   await openMetricsPage(opened, sdkPort);
 }

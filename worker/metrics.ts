@@ -16,15 +16,20 @@ export interface MetricsPage {
   host: string;
   /** 0 takes any free one. */
   port: number;
+  /** Default /metrics. */
+  path?: string;
   /** Where the SDK serves its numbers, on the same host. */
   sdkPort?: number;
 }
 
-/** Serves /metrics; nothing else. */
-export async function serveMetrics(metrics: Metrics, { host, port, sdkPort }: MetricsPage): Promise<Server> {
+/** Serves that one page, nothing else. */
+export async function serveMetrics(
+  metrics: Metrics,
+  { host, port, path = '/metrics', sdkPort }: MetricsPage,
+): Promise<Server> {
   const page = async () => (await metrics.scrape()) + (sdkPort === undefined ? '' : await pageAt(host, sdkPort));
   const server = createServer((request, response) => {
-    if (request.url !== '/metrics') {
+    if (request.url !== path) {
       response.writeHead(404).end();
       return;
     }

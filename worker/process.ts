@@ -1,7 +1,7 @@
 /** What the two entries of this folder have in common: what they open, and the order in which they go down. */
 import { openLedger } from '../ledger';
 import type { Ledger } from '../ledger/contract';
-import { readConfig } from '../platform/config';
+import { configArgument, readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
 import { createMetrics, type Metrics } from '../platform/metrics';
 import { connectPostgres } from '../platform/postgres';
@@ -18,39 +18,37 @@ export interface Process {
   temporal: Temporal;
 }
 
-const serverConfig = () => readConfig(['databaseUrl', 'temporalAddress']);
-
-/** The supervisor kills a worker ten seconds after it has asked it to end. */
-const SHUTDOWN_MS = 9_000;
+const serverConfig = () => readConfig(['databaseUrl', 'temporalAddress'], undefined, configArgument());
 
 /** Nothing is connected yet: a process starts while PostgreSQL and Temporal are away, and works when they come. */
 export function openProcess(service: string): Process {
   const config = serverConfig();
-  const log = openLog({ service, level: config.logLevel });
+  const log = openLog({ service, level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
-  const shutdown = handleShutdown({ log, deadlineMs: SHUTDOWN_MS });
+  const shutdown = handleShutdown({ log, deadlineMs: config.shutdownTimeoutMs });
   const sql = connectPostgres({
     url: config.databaseUrl,
     poolSize: config.poolSize,
+    lifetimeSeconds: config.connectionSeconds,
     applicationName: `bursar-${service}`,
   });
   shutdown.add('postgres', () => sql.end({ timeout: 2 }));
   const temporal = connectTemporal({ address: config.temporalAddress, namespace: config.temporalNamespace });
   shutdown.add('temporal', () => temporal.close());
-  const ledger = openLedger(sql, { defaultCluster: config.defaultCluster });
+  const ledger = openLedger(sql, config);
   const metrics = createMetrics({ accountsMax: config.metricsAccounts });
   watchOutbox(metrics, ledger.outbox);
   return { config, log, shutdown, metrics, ledger, temporal };
 }
 
-/** Serves the metrics where BURSAR_WORKER_PORT says. */
+/** Serves the metrics where the configuration says, if it does. */
 export async function openMetricsPage({ config, log, metrics, shutdown }: Process, sdkPort?: number): Promise<void> {
-  if (config.workerPort === undefined) return;
-  const { host, workerPort: port } = config;
-  const server = await serveMetrics(metrics, { host, port, ...(sdkPort !== undefined && { sdkPort }) });
+  const { host, workerPort: port, metricsPath: path } = config;
+  if (port === undefined || path === undefined) return;
+  const server = await serveMetrics(metrics, { host, port, path, ...(sdkPort !== undefined && { sdkPort }) });
   shutdown.add('metrics', () => {
     server.closeAllConnections();
     server.close();
   });
-  log.info({ url: `http://${host}:${portOf(server)}/metrics` }, 'metrics');
+  log.info({ url: `http://${host}:${portOf(server)}${path}` }, 'metrics');
 }

@@ -6,9 +6,14 @@ import type { Metrics } from '../../platform/metrics';
 import type { ApiEnv } from '../env';
 
 /** Asked every few seconds by machines, and of no interest unless it fails. */
-const QUIET = new Set(['/health', '/livez', '/readyz', '/metrics']);
+const QUIET = ['/health', '/livez', '/readyz'];
 
-export function accessLog(parent: Log, metrics: Pick<Metrics, 'requests' | 'requestSeconds'>) {
+export function accessLog(
+  parent: Log,
+  metrics: Pick<Metrics, 'requests' | 'requestSeconds'>,
+  metricsPath: string | false = '/metrics',
+) {
+  const quiet = new Set([...QUIET, metricsPath]);
   // None of its fields can hold a secret, and looking for some in every line is a twentieth of a budget check.
   const log = parent.child({}, { redact: [] });
   return createMiddleware<ApiEnv>(async (c, next) => {
@@ -22,7 +27,8 @@ export function accessLog(parent: Log, metrics: Pick<Metrics, 'requests' | 'requ
     const route = matched === '' || matched.endsWith('*') ? 'none' : matched;
     metrics.requests.inc({ method: METHODS.has(method) ? method : 'other', route, status });
     metrics.requestSeconds.observe({ method: METHODS.has(method) ? method : 'other', route }, seconds);
-    const level = QUIET.has(path) && status < 500 ? 'debug' : 'info';
+    const level = quiet.has(path) && status < 500 ? 'debug' : 'info';
+    if (log.level !== parent.level) log.level = parent.level; // It was reloaded.
     if (!log.isLevelEnabled(level)) return;
     const ms = Math.floor(seconds * 1_000_000) / 1000;
     log[level]({ requestId: c.get('requestId'), method, path, status, ms }, 'request answered');

@@ -21,12 +21,12 @@ const LOOKED_AT = 1_000;
 const PROBE_MS = 1_500;
 
 /** Without a prefix, where probes and ASBB's clients look for them. */
-export function probeRoutes({ ledger, temporal, metrics, isEnding = () => false }: ApiDeps) {
+export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics', isEnding = () => false }: ApiDeps) {
   const startedAt = Date.now();
   /** Probes ask often and wait briefly; that nothing answers is an answer. */
   const databaseHealth = () =>
     within(PROBE_MS, ledger.health()).catch(() => ({ ok: false, detail: `no answer within ${PROBE_MS} ms` }));
-  return new Hono<ApiEnv>()
+  const routes = new Hono<ApiEnv>()
     .get(
       '/health',
       operation({
@@ -106,9 +106,10 @@ export function probeRoutes({ ledger, temporal, metrics, isEnding = () => false 
           arch: process.arch,
         } satisfies z.infer<typeof VersionAnswer>);
       },
-    )
-    .get(
-      '/metrics',
+    );
+  if (metricsPath !== false) {
+    routes.get(
+      metricsPath,
       operation({
         id: 'readMetrics',
         tag: 'System',
@@ -119,6 +120,8 @@ export function probeRoutes({ ledger, temporal, metrics, isEnding = () => false 
       }),
       async (c) => c.body(await metrics.scrape(), 200, { 'Content-Type': metrics.contentType }),
     );
+  }
+  return routes;
 }
 
 export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>

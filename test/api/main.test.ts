@@ -134,6 +134,56 @@ test('told to end, it answers what it was asked before, and ends', async () => {
 
 let asked: Promise<Response>[] = [];
 
+test('an answer and the end of the process each take as long as the configuration lets them', async () => {
+  const api = await start({
+    DATABASE_URL: database.url,
+    BURSAR_SERVICE_WRITE_TIMEOUT: '400ms',
+    ASBB_SERVICE_SHUTDOWN_TIMEOUT: '1s',
+  });
+  await database.sql.begin(async (tx) => {
+    await tx`select from ledger.account_totals for no key update`;
+    const request = { account: 'ending', partition: 'p', nodes: 1, cpus: 1, wall_time: '60' };
+    const answer = await fetch(`${api.url}/api/v1/budget/check`, {
+      method: 'POST',
+      body: JSON.stringify(request),
+      headers: { 'Content-Type': 'application/json' },
+    });
+    expect(answer.status).toBe(503);
+    const open = connect(Number(new URL(api.url).port), '127.0.0.1');
+    open.on('error', () => undefined).write('POST /api/v1/budget/check HTTP/1.1\r\nHost: 127.0.0.1\r\n');
+    await new Promise((resolve) => open.once('connect', resolve));
+    api.child.kill('SIGTERM');
+    expect(await api.ended).toBe(1);
+    expect(api.lines()).toContainEqual(expect.objectContaining({ msg: 'stopping took too long', deadlineMs: 1_000 }));
+  });
+});
+
+test('a request that does not arrive in time is given up', async () => {
+  const api = await start({ DATABASE_URL: database.url, BURSAR_SERVICE_READ_TIMEOUT: '1s' });
+  const slow = connect(Number(new URL(api.url).port), '127.0.0.1');
+  let answer = '';
+  slow.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+  slow.write('POST /api/v1/budget/check HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{');
+  await new Promise((resolve) => slow.once('close', resolve));
+  expect(answer).toMatch(/^HTTP\/1.1 (408|503) /);
+  api.child.kill('SIGTERM');
+  expect(await api.ended).toBe(0);
+}, 60_000);
+
+test('with auto_migrate it brings an empty database to its schema', async () => {
+  const empty = await freshDatabase({ empty: true });
+  const without = await start({ DATABASE_URL: empty.url });
+  expect((await fetch(`${without.url}/readyz`)).status).toBe(503);
+  without.child.kill('SIGTERM');
+  await without.ended;
+  const api = await start({ DATABASE_URL: empty.url, BURSAR_DATABASE_AUTO_MIGRATE: 'true' });
+  await eventually('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+  expect(api.lines()).toContainEqual(expect.objectContaining({ msg: 'schema migrated' }));
+  api.child.kill('SIGTERM');
+  expect(await api.ended).toBe(0);
+  await empty.drop();
+});
+
 test("two processes share a database without getting in each other's way", async () => {
   const both = await Promise.all([start({ DATABASE_URL: database.url }), start({ DATABASE_URL: database.url })]);
   const body = JSON.stringify({

@@ -80,3 +80,17 @@ test('it is the text that Prometheus reads', async () => {
   const { headers } = await api.get('/metrics');
   expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
 });
+
+test('they are served where the configuration says, or not at all', async () => {
+  const answers = async (metricsPath: string | false) => {
+    const elsewhere = await startApi({ metricsPath });
+    try {
+      const paths = ['/metrics', '/numbers'];
+      return (await Promise.all(paths.map((path) => elsewhere.get(path)))).map(({ status }) => status);
+    } finally {
+      await elsewhere.stop();
+    }
+  };
+  expect(await answers('/numbers')).toEqual([404, 200]);
+  expect(await answers(false)).toEqual([404, 404]);
+});

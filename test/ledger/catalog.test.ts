@@ -42,6 +42,21 @@ const faultOf = async (promise: Promise<unknown>): Promise<Fault> => {
 const versionOf = async () => (await catalog.priceBook()).version;
 
 describe('clusters', () => {
+  test('a new cluster takes what it does not say from the configuration; one that is there keeps what it has', async () => {
+    const clusterDefaults = { holdMultiplier: '1.5', reconciliationTimeoutSeconds: 7_200, defaultPartition: 'batch' };
+    const configured = openCatalog({ sql: database.sql, clusterDefaults });
+    const before = await catalog.readCluster('alpha');
+    expect(await configured.putCluster('alpha', { failurePolicy: 'open' }, ADMIN)).toEqual({
+      ...before,
+      failurePolicy: 'open',
+    });
+    expect(await configured.createCluster('gamma', { timeZone: 'UTC', holdMultiplier: '1.1' }, ADMIN)).toMatchObject({
+      ...clusterDefaults,
+      holdMultiplier: '1.1',
+    });
+    expect(await configured.putCluster('delta', { timeZone: 'UTC' }, ADMIN)).toMatchObject(clusterDefaults);
+  });
+
   test('a new cluster has the documented defaults and the zone in its usual spelling', async () => {
     expect(await catalog.putCluster('beta', { timeZone: 'america/new_york' }, ADMIN)).toEqual({
       name: 'beta',

@@ -1,4 +1,5 @@
 /** Stories that nobody tells any more are found and told again. Real PostgreSQL. */
+import { openLedger } from '../../ledger';
 import { clock, openJobsHouse, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;
@@ -85,4 +86,14 @@ test('the oldest come first, and no more than were asked for', async () => {
   }
   const found = await house.ledger.recovery.strays(2);
   expect(found.map(({ holdId }) => holdId)).toEqual([holdIds[2], holdIds[1]]);
+});
+
+test('with recovery switched off nothing is a stray, and whoever asks still sees every open hold', async () => {
+  const holdId = await house.hold();
+  await house.sql`delete from ledger.outbox`;
+  await timePasses('1 day');
+  const { recovery } = openLedger(house.sql, { autoRecovery: false });
+  expect(await strays()).toHaveLength(1);
+  expect(await recovery.strays(100)).toEqual([]);
+  expect(await recovery.open(100)).toMatchObject([{ holdId }]);
 });

@@ -7,6 +7,7 @@ import { isKey, KEY_NAMES, NEVER, NOT_YET, variableOf, type KeyName } from '../.
 import { bursarNames } from '../../platform/config/read-env';
 import { findFile, placesOf } from '../../platform/config/read-file';
 import { commentedFile, shownValues } from '../../platform/config/render';
+import { connectPostgres } from '../../platform/postgres';
 import { removeScratch, scratchHome } from '../helpers/scratch';
 
 const read = (env: Record<string, string>) => readConfig([], env);
@@ -384,4 +385,10 @@ test("the file is looked for where Bursar's and ASBB's users expect it, and the 
   expect(readSettings({ BURSAR_HOME: home }).file).toBe(join(home, 'bursar.yaml'));
   writeFileSync(join(here, 'bursar.yaml'), '');
   expect(look()).toBe(join(here, 'bursar.yaml'));
+});
+
+test('the lifetime of database connections reaches the pool', () => {
+  const url = 'postgres://nobody@127.0.0.1:1/x';
+  expect(connectPostgres({ url, lifetimeSeconds: 300 }).options.max_lifetime).toBe(300);
+  expect(connectPostgres({ url }).options.max_lifetime).toBeNull();
 });

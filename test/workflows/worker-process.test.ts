@@ -29,7 +29,12 @@ interface Running extends AsyncDisposable {
   end(): Promise<number | null>;
 }
 
-async function run(entry: 'main' | 'dispatcher-main', address: string, namespace: string): Promise<Running> {
+async function run(
+  entry: 'main' | 'dispatcher-main',
+  address: string,
+  namespace: string,
+  settings: Record<string, string> = {},
+): Promise<Running> {
   const port = await freePort();
   const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/worker', `${entry}.js`)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,6 +45,7 @@ async function run(entry: 'main' | 'dispatcher-main', address: string, namespace
       BURSAR_DEFAULT_CLUSTER: CLUSTER,
       BURSAR_WORKER_PORT: String(port),
       BURSAR_LOG_LEVEL: 'info',
+      ...settings,
     }),
   });
   const said: string[] = [];
@@ -53,7 +59,7 @@ async function run(entry: 'main' | 'dispatcher-main', address: string, namespace
   return {
     process: child,
     said,
-    metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+    metrics: async () => (await fetch(`http://127.0.0.1:${port}${settings.BURSAR_METRICS_PATH ?? '/metrics'}`)).text(),
     end,
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) {
@@ -77,7 +83,10 @@ async function expectWork(jobId: string): Promise<void> {
 
 test('a worker comes up while Temporal is away, prepares it when it comes, and works', async () => {
   const port = await freePort();
-  await using worker = await run('main', `127.0.0.1:${port}`, 'default');
+  await using worker = await run('main', `127.0.0.1:${port}`, 'default', {
+    BURSAR_METRICS_PATH: '/numbers',
+    BURSAR_BUDGET_RECOVERY_CHECK_INTERVAL: '90s',
+  });
   await says(worker, 'workers cannot work, trying again');
 
   await using _temporal = await ownTemporal(port);
@@ -85,7 +94,9 @@ test('a worker comes up while Temporal is away, prepares it when it comes, and w
   await expectWork('901');
 
   const temporal = connectTemporal({ address: `127.0.0.1:${port}` });
-  expect((await temporal.client.schedule.getHandle('sweep').describe()).state.paused).toBe(false);
+  const sweep = await temporal.client.schedule.getHandle('sweep').describe();
+  expect(sweep.state.paused).toBe(false);
+  expect(sweep.spec.intervals).toMatchObject([{ every: 90_000 }]);
   await temporal.close();
 
   const metrics = await worker.metrics();
