@@ -9,6 +9,7 @@ import { configArgument, readConfig } from '../platform/config';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';
 import { connectPostgres, type Sql } from '../platform/postgres';
+import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   const log = openLog({ service: 'api', level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
   const shutdown = handleShutdown({ log, deadlineMs: config.shutdownTimeoutMs });
+  reloadOnHangup({ log, shutdown, commandLine });
 
   const sql = connectPostgres({
     url: config.databaseUrl,

@@ -5,6 +5,7 @@ import { configArgument, readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
 import { createMetrics, type Metrics } from '../platform/metrics';
 import { connectPostgres } from '../platform/postgres';
+import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown, type Shutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { portOf, serveMetrics, watchOutbox } from './metrics';
@@ -26,6 +27,7 @@ export function openProcess(service: string): Process {
   const log = openLog({ service, level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
   const shutdown = handleShutdown({ log, deadlineMs: config.shutdownTimeoutMs });
+  reloadOnHangup({ log, shutdown, commandLine: configArgument() });
   const sql = connectPostgres({
     url: config.databaseUrl,
     poolSize: config.poolSize,

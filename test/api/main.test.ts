@@ -1,11 +1,13 @@
 /** The process itself: it starts before PostgreSQL does, makes its cluster, serves, and ends without dropping a request. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../platform/paths';
 import { ensureBuilt } from '../helpers/built';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
+import { removeScratch, scratchFolder } from '../helpers/scratch';
 import { freePort } from '../../platform/embedded/ports';
 
 let database: TestDatabase;
@@ -223,4 +225,63 @@ test('a port that is taken, or a wrong setting, is said and ends it', async () =
     expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining(says) });
   }
   await new Promise((resolve) => holder.close(resolve));
+});
+
+describe('on SIGHUP', () => {
+  let folder: string;
+  beforeAll(() => void (folder = scratchFolder()));
+  afterAll(() => removeScratch(folder));
+
+  test('the level of the log changes at once, and the log says what else would need a restart', async () => {
+    const file = join(folder, 'bursar.yaml');
+    writeFileSync(file, 'logging:\n  level: error\n');
+    const api = await start({ DATABASE_URL: database.url, BURSAR_CONFIG: file });
+    const said = (event: string) => api.lines().filter(({ msg }) => msg === event);
+    const hangUp = async (text: string, event: string) => {
+      const before = said(event).length;
+      writeFileSync(file, text);
+      api.child.kill('SIGHUP');
+      return eventually(event, () => said(event)[before]);
+    };
+
+    await fetch(`${api.url}/livez`);
+    expect(await hangUp('logging:\n  level: debug\n', 'configuration reloaded')).toMatchObject({
+      file,
+      reloaded: ['logging.level'],
+      needsRestart: [],
+    });
+    expect(said('request answered')).toEqual([]);
+    await fetch(`${api.url}/livez`);
+    await eventually('the access log has followed', () => said('request answered').length === 1);
+
+    const restart = 'logging:\n  level: error\nmetrics:\n  accounts: 7\nadvisor:\n  url: http://a\n';
+    expect(await hangUp(restart, 'configuration reloaded')).toMatchObject({
+      reloaded: ['logging.level'],
+      needsRestart: ['metrics.accounts'],
+    });
+    expect(await hangUp('logging:\n  level: loud\n', 'configuration not reloaded')).toMatchObject({
+      mistakes: [expect.stringContaining(`${file}:2: logging.level cannot be "loud"`)],
+    });
+    expect(await hangUp(restart, 'configuration reloaded')).toMatchObject({
+      reloaded: [],
+      needsRestart: ['metrics.accounts'],
+    });
+    await fetch(`${api.url}/livez`);
+    api.child.kill('SIGTERM');
+    expect(await api.ended).toBe(0);
+    expect(said('request answered')).toHaveLength(1);
+  });
+
+  test('an argument names the file, and a mistake in it ends the start with its line', async () => {
+    const file = join(folder, 'wrong.yaml');
+    writeFileSync(file, 'logging:\n  levle: info\n');
+    const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js'), '--config', file], {
+      env: { ...process.env, DATABASE_URL: database.url },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let output = '';
+    child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
+    expect(output).toContain(`${file}:2: logging.levle is no key of Bursar (the nearest that is: logging.level)`);
+  });
 });

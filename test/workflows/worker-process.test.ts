@@ -138,3 +138,14 @@ test('a dispatcher alone carries the outbox and goes down when asked', async () 
   );
   expect(await dispatcher.end()).toBe(0);
 }, 60_000);
+
+test('SIGHUP does not end a worker or a dispatcher; it makes them read the configuration again', async () => {
+  const port = await freePort();
+  for (const entry of ['main', 'dispatcher-main'] as const) {
+    await using running = await run(entry, `127.0.0.1:${port}`, 'default');
+    await says(running, 'metrics');
+    running.process.kill('SIGHUP');
+    await says(running, 'configuration reloaded');
+    expect(await running.end()).toBe(0);
+  }
+}, 60_000);
