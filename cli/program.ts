@@ -107,6 +107,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/database') as typeof import('./commands/database')).defineDatabase,
   ),
   group(
+    'config',
+    'The configuration of a server: write, check, explain',
+    () => (require('./commands/config') as typeof import('./commands/config')).defineConfig,
+  ),
+  group(
     'version',
     'Print the version',
     () => (require('./commands/version') as typeof import('./commands/version')).defineVersion,
@@ -143,6 +148,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .description('Bursar: the budget and allocation engine for shared compute.')
     .usage('[options] <command>')
     .option('--endpoint <url>', 'address of the Bursar server (BURSAR_URL)')
+    .option('-c, --config <file>', 'configuration file of the server, for up, demo, database, config (BURSAR_CONFIG)')
     .option('--json', 'print the answer of the API instead of a table')
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
@@ -163,8 +169,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
       getOutHasColors: () => mayColor(io, { color: true }, 'out'),
       getErrHasColors: () => mayColor(io, { color: true }, 'err'),
     });
-  // ASBB's scripts pass these; it never used them either.
-  program.addOption(program.createOption('-c, --config <path>').hideHelp());
+  // ASBB's scripts pass it; it never used it either.
   program.addOption(program.createOption('-v, --verbose').hideHelp());
 
   for (const entry of GROUPS) {

@@ -1,6 +1,6 @@
 /** What every command works with: the client, the ways to print, the keys. */
 import type { Command } from 'commander';
-import { clientSettings } from '../platform/config';
+import { clientSettings, type FromCommandLine } from '../platform/config';
 import { Client } from './client';
 import { EXIT, Stop } from './exit';
 import type { Io } from './io';
@@ -13,6 +13,7 @@ export interface GlobalOptions {
   color: boolean;
   utc?: boolean;
   timeout?: string;
+  config?: string;
 }
 
 /** Lists show this many rows unless --limit or --all says otherwise. */
@@ -35,6 +36,11 @@ export class Session {
     this.options = options;
     this.json = options.json ?? false;
     this.paint = painter(mayColor(io, options, 'out'));
+  }
+
+  /** What the command line says of the configuration of a server. */
+  commandLine(file: string | undefined = this.options.config): FromCommandLine {
+    return file === undefined ? {} : { file };
   }
 
   get endpoint(): string {

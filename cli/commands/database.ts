@@ -111,7 +111,10 @@ async function withDatabase(
 
 /** The one that was named, else that of the Bursar that runs here. */
 function urlOf(session: Session, { databaseUrl }: Where): string {
-  const config = settings(session, databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl });
+  const config = settings(
+    session,
+    databaseUrl === undefined ? {} : { 'database.dsn': { text: databaseUrl, option: '--database-url' } },
+  );
   const url = config.databaseUrl ?? findRunningStack(config.home)?.addresses?.database;
   if (url !== undefined) return url;
   throw new Stop(EXIT.usage, 'No database is named, and no Bursar runs here.', {
