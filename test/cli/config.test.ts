@@ -1,7 +1,11 @@
 /** `bursar config`: the file is written, checked and explained, and nothing secret is printed. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { childEnvironment } from '../../platform/config';
 import { KEY_NAMES } from '../../platform/config/keys';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { ensureBuilt } from '../helpers/built';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 import { runBursar } from './helpers/cli';
 
@@ -71,3 +75,24 @@ test('the commands that start or look into a server read the file that --config 
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(`${path}:2: logging.levle is no key`) });
   }
 });
+
+test('version and status load neither the YAML library nor the validator, also where there is a file', () => {
+  ensureBuilt();
+  const hook = join(folder, 'hook.js');
+  writeFileSync(
+    hook,
+    `const Module = require('node:module');
+     const load = Module._load;
+     Module._load = function (name, ...rest) { process.stderr.write('loads ' + name + '\\n'); return load.call(this, name, ...rest); };`,
+  );
+  const loads = (...args: string[]) =>
+    spawnSync(process.execPath, ['-r', hook, join(PACKAGE_ROOT, 'dist/bursar.js'), ...args], {
+      encoding: 'utf8',
+      env: { ...childEnvironment(), BURSAR_CONFIG: fileWith('logging:\n  level: warn\n') },
+    }).stderr;
+  expect(loads('config', 'validate')).toMatch(/^loads yaml$[^]*^loads zod$|^loads zod$[^]*^loads yaml$/m);
+  for (const args of [['version'], ['status', '--endpoint', 'http://127.0.0.1:1']]) {
+    expect(loads(...args)).toMatch(/^loads node:/m);
+    expect(loads(...args)).not.toMatch(/^loads (yaml|zod)/m);
+  }
+}, 180_000);

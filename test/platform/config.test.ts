@@ -94,6 +94,14 @@ test('an empty variable is one that is not set', () => {
   expect(read({ BURSAR_PORT: '', DATABASE_URL: '' })).toMatchObject({ port: 8080, portIsChosen: false });
 });
 
+test('a wrong address of the database is not repeated, however it is written', () => {
+  for (const dsn of ['host=db password=hunter2', 'mysql://me:hunter2@db/x', 'env:NOBODY']) {
+    const mistakes = mistakesOf({ ASBB_DATABASE_DSN: dsn });
+    expect(mistakes).toEqual([expect.stringContaining('ASBB_DATABASE_DSN')]);
+    expect(mistakes.join()).not.toContain('hunter2');
+  }
+});
+
 test('however it is printed, no password is in it', () => {
   const config = read({ DATABASE_URL: 'postgres://bursar:hunter2@db:5432/bursar?sslpassword=hunter2' });
   expect(config.databaseUrl).toContain('hunter2');
