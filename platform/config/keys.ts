@@ -205,8 +205,8 @@ export const KEYS = {
     schema: z
       .string()
       .regex(/^\d{1,3}(\.\d{1,6})?$/)
-      .refine((text) => Number(text) > 0),
-    expects: 'a multiplier above 0 with at most six decimals; 1.2 holds 120 % of the estimate',
+      .refine((text) => Number(text) > 0 && Number(text) <= 100),
+    expects: 'a multiplier above 0, at most 100, with at most six decimals; 1.2 holds 120 % of the estimate',
     meaning: 'How much of its estimate a job holds, on clusters that are made without a hold_multiplier; a multiplier.',
     default: '1.2',
   },

@@ -400,3 +400,9 @@ test('the lifetime of database connections reaches the pool', () => {
   expect(connectPostgres({ url, lifetimeSeconds: 300 }).options.max_lifetime).toBe(300);
   expect(connectPostgres({ url }).options.max_lifetime).toBeNull();
 });
+
+test('a hold multiplier that was meant as per cent is refused, as the API refuses it', () => {
+  expect(mistakesOf({ ASBB_BUDGET_DEFAULT_HOLD_PERCENTAGE: '120' })).toHaveLength(1);
+  expect(mistakesOf({ ASBB_BUDGET_DEFAULT_HOLD_PERCENTAGE: '0' })).toHaveLength(1);
+  expect(mistakesOf({ ASBB_BUDGET_DEFAULT_HOLD_PERCENTAGE: '100' })).toEqual([]);
+});
