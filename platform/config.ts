@@ -16,6 +16,8 @@ export interface Config {
   /** Where the embedded stack keeps its data. */
   home: string;
   host: string;
+  /** Names under which the API is called from elsewhere. */
+  hostNames: readonly string[];
   port: number;
   /** Did somebody ask for this port, or is it only the default? */
   portIsChosen: boolean;
@@ -69,6 +71,7 @@ export function readConfig<K extends Needed = never>(
   const config: Config = {
     home: set.BURSAR_HOME ?? defaultHome(env),
     host: set.BURSAR_HOST ?? '127.0.0.1',
+    hostNames: set.BURSAR_HOST_NAMES ?? [],
     port: set.BURSAR_PORT ?? DEFAULT_PORT,
     portIsChosen: set.BURSAR_PORT !== undefined,
     poolSize: set.BURSAR_POOL_SIZE ?? 8,

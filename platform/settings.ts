@@ -45,9 +45,17 @@ export const SETTINGS = {
   ),
   BURSAR_PORT: setting(port, 'a port number, 0 to 65535 (0 takes any free one)'),
   BURSAR_HOST: setting(
-    z.string().regex(/^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/),
-    'an address of this machine alone (127.0.0.1, ::1), because requests are not authenticated yet',
+    z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/),
+    'an address to listen on, such as 127.0.0.1, or 0.0.0.0 once there are API keys',
   ),
+  BURSAR_HOST_NAMES: setting(
+    z
+      .string()
+      .transform((names) => names.split(',').map((each) => each.trim()))
+      .refine((names) => names.every((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each))),
+    'the names by which the API is called from elsewhere, with commas between them',
+  ),
+  BURSAR_TOKEN: { ...setting(z.string().min(1), 'an API key, bursar_...'), secret: true },
   BURSAR_URL: setting(url(['http:', 'https:']), 'the address of the API, such as http://127.0.0.1:8080'),
   BURSAR_DEFAULT_CLUSTER: setting(name, 'a cluster name (letters, digits, dot, dash, underscore)'),
   BURSAR_TIME_ZONE: setting(z.string().refine(isTimeZone), 'an IANA time zone, such as Europe/Berlin'),

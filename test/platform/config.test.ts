@@ -29,7 +29,8 @@ test('every mistake is named at once, each with what to write instead', () => {
   const mistakes = mistakesOf(
     {
       BURSAR_PORT: 'eighty',
-      BURSAR_HOST: '0.0.0.0',
+      BURSAR_HOST: 'all of them',
+      BURSAR_HOST_NAMES: 'bursar.example.org,,',
       BURSAR_LOG_LEVEL: 'loud',
       BURSAR_TIME_ZONE: 'Mars/Olympus',
       BURSAR_POOL_SIZE: '0',
@@ -38,11 +39,11 @@ test('every mistake is named at once, each with what to write instead', () => {
     },
     ['databaseUrl', 'temporalAddress'],
   );
-  expect(mistakes).toHaveLength(7);
+  expect(mistakes).toHaveLength(8);
   expect(mistakes).toEqual(
     expect.arrayContaining([
       'BURSAR_PORT cannot be "eighty": it must be a port number, 0 to 65535 (0 takes any free one)',
-      expect.stringContaining('BURSAR_HOST cannot be "0.0.0.0"'),
+      expect.stringContaining('BURSAR_HOST cannot be "all of them"'),
       expect.stringContaining('Europe/Berlin'),
       expect.stringContaining('host:port'),
     ]),
