@@ -28,5 +28,8 @@ export function readOwnToken(home: string): string | undefined {
   }
 }
 
+/** For what asks nobody for a key: it listens on this machine, wherever the API does. */
+export const loopbackOf = (host: string): string => (isLoopbackHost(host) ? host : '127.0.0.1');
+
 /** Is this an address that only this machine reaches? */
 export const isLoopbackHost = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);

@@ -4,6 +4,7 @@ import type { Ledger } from '../ledger/contract';
 import { readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
 import { createMetrics, type Metrics } from '../platform/metrics';
+import { loopbackOf } from '../platform/own-token';
 import { connectPostgres } from '../platform/postgres';
 import { handleShutdown, type Shutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
@@ -46,7 +47,8 @@ export function openProcess(service: string): Process {
 /** Serves the metrics where BURSAR_WORKER_PORT says. */
 export async function openMetricsPage({ config, log, metrics, shutdown }: Process, sdkPort?: number): Promise<void> {
   if (config.workerPort === undefined) return;
-  const { host, workerPort: port } = config;
+  const { workerPort: port } = config;
+  const host = loopbackOf(config.host);
   const server = await serveMetrics(metrics, { host, port, ...(sdkPort !== undefined && { sdkPort }) });
   shutdown.add('metrics', () => {
     server.closeAllConnections();
