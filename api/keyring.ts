@@ -80,15 +80,12 @@ export function openKeyring({ keys, log, ownToken = () => undefined }: KeyringDe
     keys.used(keyId).catch((error: unknown) => log.debug({ err: error, keyId }, 'use of a key not noted'));
   }
 
-  async function ofToken(token: string): Promise<Access> {
-    const parts = readToken(token);
-    if (parts === undefined) throw unauthenticated('unknown_key', UNKNOWN);
-    if (parts.keyId === 'local') {
-      const own = ownToken();
-      if (own === undefined || !timingSafeEqual(sha256(token), sha256(own)))
-        throw unauthenticated('unknown_key', UNKNOWN);
-      return LOCAL;
-    }
+  const isOwn = (token: string): boolean => {
+    const own = ownToken();
+    return own !== undefined && timingSafeEqual(sha256(token), sha256(own));
+  };
+
+  async function ofKey(parts: { keyId: string; secret: string }): Promise<Access> {
     let { byId, readAt } = await current();
     if (!byId.has(parts.keyId) && performance.now() - readAt > LOOK_AGAIN_MS) ({ byId, readAt } = await read());
     const key = byId.get(parts.keyId);
@@ -105,8 +102,11 @@ export function openKeyring({ keys, log, ownToken = () => undefined }: KeyringDe
   return {
     async identify({ authorization, apiKey, isByLoopback }) {
       const token = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? apiKey;
-      // A token of somebody else's making is nothing to us while none is needed: ASBB's clients have always sent one.
-      if (token !== undefined && readToken(token) !== undefined) return ofToken(token);
+      const parts = token === undefined ? undefined : readToken(token);
+      if (parts !== undefined && parts.keyId !== 'local') return ofKey(parts);
+      if (token !== undefined && parts !== undefined && isOwn(token)) return LOCAL;
+      // Another token is nothing to us while none is needed: ASBB's clients have always sent one, and the command sends that of
+      // its home to whatever listens here.
       if (isByLoopback && !(await current()).isGuarded) return LOCAL;
       throw token === undefined ? unauthenticated('no_key', NO_KEY) : unauthenticated('unknown_key', UNKNOWN);
     },

@@ -398,4 +398,8 @@ describe('the keyring', () => {
     expect(await status(`bursar_local_${'b'.repeat(64)}`)).toBe(401);
     expect(await another(() => undefined).status(own)).toBe(401);
   });
+
+  test('takes the token of another home for none, while none is needed', async () => {
+    expect(await another().status(`bursar_local_${'a'.repeat(64)}`)).toBe(200);
+  });
 });

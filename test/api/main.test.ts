@@ -254,7 +254,7 @@ test('a port that is taken, or a wrong setting, is said and ends it', async () =
     [{ BURSAR_PORT: '0', BURSAR_HOST: 'all of them' }, 'BURSAR_HOST'],
   ] as const) {
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-      env: { ...process.env, DATABASE_URL: database.url, ...settings },
+      env: { ...process.env, DATABASE_URL: database.url, BURSAR_HOME: scratchFolder(), ...settings },
     });
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
