@@ -5,8 +5,11 @@
  */
 import { Hono } from 'hono';
 import { Fault } from '../domain/faults';
+import { given } from '../domain/given';
 import type { ApiDeps, ApiEnv } from './env';
+import { openKeyring } from './keyring';
 import { accessLog } from './middleware/access-log';
+import { authenticate } from './middleware/authenticate';
 import { deadline } from './middleware/deadline';
 import { requestId } from './middleware/request-id';
 import { sameMachine } from './middleware/same-machine';
@@ -18,6 +21,7 @@ import { catalogRoutes } from './routes/catalog';
 import { docsRoutes } from './routes/docs';
 import { holdRoutes } from './routes/holds';
 import { jobRoutes } from './routes/jobs';
+import { keyRoutes } from './routes/keys';
 import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { auditRoutes, probeRoutes } from './routes/system';
@@ -26,9 +30,11 @@ const DEADLINE_MS = 8_000;
 
 export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
+  const keyring = openKeyring({ keys: deps.ledger.keys, log: deps.log, ...given({ ownToken: deps.ownToken }) });
   app.use(requestId());
   app.use(accessLog(deps.log, deps.metrics, deps.metricsPath));
-  app.use(sameMachine(deps.host ?? '127.0.0.1'));
+  app.use(sameMachine(deps.host ?? '127.0.0.1', deps.hostNames));
+  app.use(authenticate(keyring));
   app.use('/api/*', deadline(deps.deadlineMs ?? DEADLINE_MS));
 
   app.route('/', probeRoutes(deps));
@@ -44,6 +50,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   ]) {
     app.route('/api/v1', routes(deps));
   }
+  app.route('/api/v1', keyRoutes(deps, keyring));
   const operations = operationsOf(app);
   let document: string | undefined;
   app.route(
@@ -54,7 +61,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   app.notFound((c) => {
     throw nothingThere(operations, c.req.method, c.req.path);
   });
-  app.onError(problemWriter(deps.log));
+  app.onError(problemWriter(deps.log, deps.metrics));
   return app;
 }
 

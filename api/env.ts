@@ -2,9 +2,16 @@
 import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
+import type { Access } from './access';
 
 export interface ApiEnv {
-  Variables: { requestId: string };
+  Variables: {
+    requestId: string;
+    /** Who sent this. `unauthenticated`. */
+    identify: () => Promise<Access>;
+    /** What came of it, once an operation has asked. */
+    access: Access;
+  };
 }
 
 /** What an operation has read from its request. */
@@ -29,6 +36,10 @@ export interface ApiDeps {
   host?: string;
   /** Where the metrics are served; false: nowhere. Default /metrics. */
   metricsPath?: string | false;
+  /** Names under which it is called from elsewhere (service.host_names). */
+  hostNames?: readonly string[];
+  /** The token of this machine's own command (platform/own-token.ts). */
+  ownToken?: () => string | undefined;
   /** A request that takes longer is answered 503. Default 8000. */
   deadlineMs?: number;
   /** True once the process has begun to end: readiness turns false first. */

@@ -121,3 +121,5 @@ export const EVENTS_EXAMPLE = {
     },
   ],
 };
+
+export const KEY_EXAMPLE = { name: 'eagle-hook', scope: 'hook', cluster: 'eagle', expires_at: '2099-01-01T00:00:00Z' };

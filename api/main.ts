@@ -3,11 +3,12 @@ import type { Server } from 'node:http';
 import { restartLost, restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
-import type { Catalog, Recovery } from '../ledger/contract';
+import type { Catalog, Keys, Recovery } from '../ledger/contract';
 import { migrate } from '../migrations/migrate';
 import { configArgument, readConfig } from '../platform/config';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';
+import { isLoopbackHost, readOwnToken, writeOwnToken } from '../platform/own-token';
 import { connectPostgres, type Sql } from '../platform/postgres';
 import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown } from '../platform/shutdown';
@@ -55,6 +56,10 @@ async function main(): Promise<void> {
   shutdown.add('sweep', () => sweep.stop());
   sweep.start();
 
+  const host = await allowedHost(config.host, ledger.keys, log, () => shutdown.hasBegun);
+  if (host === undefined) return shutdown.begin('no API key', 1);
+  keepOwnToken(config.home, log);
+
   const app = createApp({
     ledger,
     log,
@@ -62,12 +67,14 @@ async function main(): Promise<void> {
     temporal,
     defaultCluster: config.defaultCluster,
     timeZone: config.timeZone,
-    host: config.host,
+    host,
+    hostNames: config.hostNames,
+    ownToken: () => readOwnToken(config.home),
     deadlineMs: config.writeTimeoutMs,
     metricsPath: config.metricsPath ?? false,
     isEnding: () => shutdown.hasBegun,
   });
-  const server = listen(app, { hostname: config.host, port: config.port, log }, ({ address, family, port }) => {
+  const server = listen(app, { hostname: host, port: config.port, log }, ({ address, family, port }) => {
     const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     announce(log, 'listening', { url });
   });
@@ -83,6 +90,44 @@ async function main(): Promise<void> {
 
   if (config.autoMigrate) await bringToSchema(sql, log, () => shutdown.hasBegun);
   await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
+}
+
+const KEYS_RETRY_MS = 2_000;
+
+/**
+ * Beyond this machine the API listens only once there is a key that an admin can use: without one it would serve anybody. It
+ * waits for PostgreSQL to say so. Undefined: there is none.
+ */
+async function allowedHost(host: string, keys: Keys, log: Log, isEnding: () => boolean): Promise<string | undefined> {
+  if (isLoopbackHost(host)) return host;
+  while (!isEnding()) {
+    try {
+      const known = await keys.known();
+      const isUsable = known.some(
+        ({ scope, revokedAt, expiresAt }) =>
+          scope === 'admin' &&
+          revokedAt === undefined &&
+          (expiresAt === undefined || Date.parse(expiresAt) > Date.now()),
+      );
+      if (isUsable) return host;
+      const todo = 'start it on 127.0.0.1, run `bursar key create NAME --scope admin`, then set BURSAR_HOST again';
+      log.fatal({ host, todo }, 'not beyond this machine without an API key');
+      return undefined;
+    } catch (error) {
+      log.warn({ err: error, host }, 'keys cannot be read yet');
+      await new Promise((resolve) => setTimeout(resolve, KEYS_RETRY_MS));
+    }
+  }
+  return undefined;
+}
+
+/** Without it the command on this machine needs a key like everybody else. */
+function keepOwnToken(home: string, log: Log): void {
+  try {
+    writeOwnToken(home);
+  } catch (error) {
+    log.warn({ err: error, home }, 'own token not written');
+  }
 }
 
 /** Takes no more connections, lets what was asked be answered, and closes each connection as it falls idle. */

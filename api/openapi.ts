@@ -8,6 +8,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import { Fault, FAULTS, type FaultCode } from '../domain/faults';
 import { buildFacts } from '../platform/build-facts';
+import { mayOf } from './access';
 import type { ApiEnv } from './env';
 import { type AnyOperation, specOf, takesKey } from './operation';
 import { renderProblem } from './problem';
@@ -49,11 +50,28 @@ export function openApiDocument(operations: readonly ListedOperation[]): Json {
     servers: [{ url: '/' }],
     tags: [...new Set(operations.map(({ spec }) => spec.tag))].map((name) => ({ name })),
     paths,
-    components: { schemas: components },
+    components: { schemas: components, securitySchemes: SECURITY_SCHEMES },
+    security: [{ bearer: [] }, { api_key: [] }],
   };
 }
 
+/** One key, in either of two places. */
+const SECURITY_SCHEMES = {
+  bearer: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key, `bursar_<id>_<secret>`. None is needed on this machine while no admin key was ever made.',
+  },
+  api_key: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-API-Key',
+    description: 'The same key, for who cannot set the other.',
+  },
+};
+
 function describe(method: string, spec: AnyOperation, components: Json): Json {
+  const may = mayOf(method, spec);
   const parameters = [
     ...parametersOf('path', spec.path, components),
     ...parametersOf('query', spec.query, components),
@@ -63,6 +81,7 @@ function describe(method: string, spec: AnyOperation, components: Json): Json {
     operationId: spec.id,
     tags: [spec.tag],
     summary: spec.summary,
+    ...(may === 'anyone' ? { security: [] } : { 'x-scopes': ['admin', ...may] }),
     ...(spec.description !== undefined && { description: spec.description }),
     ...(parameters.length > 0 && { parameters }),
     ...(spec.body && { requestBody: bodyOf(spec, spec.body, components) }),
@@ -106,6 +125,7 @@ const LINK = { schema: { type: 'string' }, description: 'rel="next": the next pa
 /** Every fault that can come of it, by status, with what it means. */
 function failuresOf(method: string, spec: AnyOperation): Json {
   const codes = new Set<FaultCode>(['foreign_origin', ...(spec.faults ?? [])]);
+  if (mayOf(method, spec) !== 'anyone') codes.add('unauthenticated').add('forbidden');
   if (spec.path || spec.query || spec.body || spec.dialect !== 'asbb') codes.add('malformed_request');
   if (method !== 'GET') codes.add('unsupported_media_type');
   if (takesKey(method, spec)) codes.add('key_reused');

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { Fault, type FaultCode, type FieldError } from '../domain/faults';
 import { renderAmount } from '../domain/money';
 import type { Caller } from '../ledger/contract';
+import { type Access, confine, type May, mayOf, requireScope } from './access';
 import type { ApiEnv, Input } from './env';
 import { type Dialect, namesOf, settleNames, unknownName } from './request/field-names';
 import { checkTexts, pointerTo, readJson, textMistake } from './request/json-body';
@@ -21,6 +22,8 @@ export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, 
   tag: string;
   summary: string;
   description?: string;
+  /** Who may call it beside an admin; see `mayOf` for what holds where it is not said. */
+  may?: May;
   path?: Path;
   query?: Query;
   body?: Body;
@@ -63,8 +66,8 @@ export const specOf = (handler: unknown): AnyOperation | undefined =>
 
 const BODY_BYTES_MAX = 1_048_576;
 
-/** Whoever asks on this machine; keys with names come later. */
-const PRINCIPAL = 'local';
+/** Who asks where nobody is asked who he is. */
+const NOBODY: Access = { principal: 'nobody', scope: 'read' };
 
 const Nothing = z.object({});
 
@@ -82,6 +85,11 @@ export function operation<
   const readsQuery = dialect === 'ours' || spec.query !== undefined;
 
   const middleware: MiddlewareHandler = async (c, next) => {
+    const may = mayOf(c.req.method, spec);
+    const identify: ApiEnv['Variables']['identify'] = c.get('identify');
+    const access = may === 'anyone' ? NOBODY : await identify();
+    requireScope(access, may);
+    c.set('access', access);
     const errors: FieldError[] = [];
     const params = c.req.param();
     checkTexts(params, '', errors);
@@ -97,9 +105,9 @@ export function operation<
     }
     const key = takesKey(c.req.method, spec) ? readKey(c, body, errors) : undefined;
     if (errors.length > 0) throw malformed(errors);
-    const caller: Caller = { principal: PRINCIPAL };
+    const caller: Caller = { principal: access.principal };
     if (key !== undefined) Object.assign(caller, { key, bodyHash: hashOf({ id: spec.id, path, query, body }) });
-    c.set('input', { path, query, body, caller });
+    c.set('input', { ...confine(access, { path, query, body }), caller });
     await next();
   };
   return Object.assign(middleware, { [OPERATION]: spec });

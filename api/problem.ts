@@ -8,13 +8,14 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 import { Fault, FAULTS, type Facts, type FieldError } from '../domain/faults';
 import type { Log } from '../platform/log';
+import type { Metrics } from '../platform/metrics';
 import type { ApiEnv } from './env';
 import type { ProblemAnswer } from './schemas/system';
 
 /** How long a caller should wait before he asks again, where that can help. */
 const RETRY_AFTER_SECONDS = 2;
 
-export function problemWriter(log: Log) {
+export function problemWriter(log: Log, metrics: Pick<Metrics, 'refusedRequests'>) {
   return (thrown: unknown, c: Context<ApiEnv>): Response => {
     const fault = asKnown(thrown);
     const { status } = FAULTS[fault.code];
@@ -24,6 +25,10 @@ export function problemWriter(log: Log) {
       log[level]({ requestId, code: fault.code, err: fault.cause ?? thrown }, 'request failed');
     }
     c.header('Content-Type', 'application/problem+json');
+    const reason = reasonOf(fault);
+    if (reason !== undefined) metrics.refusedRequests.inc({ reason });
+    const challenge = challengeOf(fault);
+    if (challenge !== undefined) c.header('WWW-Authenticate', challenge);
     if (status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS));
     const allow = fault.facts.allow;
     if (fault.code === 'method_not_allowed' && typeof allow === 'string') c.header('Allow', allow);
@@ -32,6 +37,21 @@ export function problemWriter(log: Log) {
       status satisfies ContentfulStatusCode,
     );
   };
+}
+
+/** Why a request was turned away at the door: a closed set, for the metric. */
+function reasonOf({ code, facts }: Fault): string | undefined {
+  if (code === 'foreign_origin') return code;
+  if (code !== 'unauthenticated' && code !== 'forbidden') return undefined;
+  return typeof facts.reason === 'string' ? facts.reason : code;
+}
+
+/** RFC 6750: what to send, and what was wrong with what was sent. */
+function challengeOf({ code, facts }: Fault): string | undefined {
+  const realm = 'Bearer realm="bursar"';
+  if (code === 'forbidden') return `${realm}, error="insufficient_scope"`;
+  if (code !== 'unauthenticated') return undefined;
+  return facts.reason === 'no_key' ? realm : `${realm}, error="invalid_token"`;
 }
 
 const asKnown = (thrown: unknown): Fault =>

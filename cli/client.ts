@@ -223,6 +223,9 @@ function exitCodeFor(status: number, code: string | undefined): ExitCode {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
+  unauthenticated: 'Give a key with BURSAR_TOKEN or --token-file; an admin makes one with `bursar key create`.',
+  api_key_not_found: '`bursar key list` shows the keys there are.',
+  api_key_exists: '`bursar key revoke NAME` ends the one there is.',
   account_not_found: '`bursar account list` shows the accounts there are.',
   cluster_not_found: '`bursar cluster list` shows the clusters there are.',
   hold_not_found: '`bursar hold list` shows the holds; one made with a key is found by `bursar hold find KEY`.',

@@ -101,6 +101,12 @@ export const GROUPS: readonly CommandGroup[] = [
     'Prove the books',
     () => (require('./commands/audit') as typeof import('./commands/audit')).defineAudit,
   ),
+  group('key', 'API keys: who may ask', () => (require('./commands/key') as typeof import('./commands/key')).defineKey),
+  group(
+    'changes',
+    'Who changed what, and when',
+    () => (require('./commands/changes') as typeof import('./commands/changes')).defineChanges,
+  ),
   group(
     'database',
     'Bring a PostgreSQL of yours to the schema of this version',
@@ -149,6 +155,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .usage('[options] <command>')
     .option('--endpoint <url>', 'address of the Bursar server (BURSAR_URL)')
     .option('-c, --config <file>', 'configuration file of the server, for up, demo, database, config (BURSAR_CONFIG)')
+    .option('--token-file <file>', 'file with the API key (BURSAR_TOKEN)')
     .option('--json', 'print the answer of the API instead of a table')
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
@@ -192,7 +199,7 @@ function finish(command: Command | undefined, name: string): void {
   for (const below of command.commands) finish(below, name);
 }
 
-const TAKES_VALUE = new Set(['--endpoint', '--timeout', '-c', '--config']);
+const TAKES_VALUE = new Set(['--endpoint', '--token-file', '--timeout', '-c', '--config']);
 
 /** The first word that is a command, `help` skipped. */
 function commandNamed(args: readonly string[]): string | undefined {

@@ -1,6 +1,8 @@
 /** What every command works with: the client, the ways to print, the keys. */
 import type { Command } from 'commander';
+import { readFileSync } from 'node:fs';
 import { clientSettings, type FromCommandLine } from '../platform/config';
+import { isLoopbackHost, readOwnToken } from '../platform/own-token';
 import { Client } from './client';
 import { EXIT, Stop } from './exit';
 import type { Io } from './io';
@@ -9,6 +11,7 @@ import { painter, wrap, type Paint } from './text';
 
 export interface GlobalOptions {
   endpoint?: string;
+  tokenFile?: string;
   json?: boolean;
   color: boolean;
   utc?: boolean;
@@ -58,7 +61,21 @@ export class Session {
   }
 
   connect(endpoint: string, options: { keepAlive?: boolean; maxSockets?: number } = {}): Client {
-    return new Client({ endpoint, token: this.io.env.ASBB_TOKEN, timeoutMs: this.timeoutMs, ...options });
+    return new Client({ endpoint, token: this.tokenFor(endpoint), timeoutMs: this.timeoutMs, ...options });
+  }
+
+  /**
+   * The API key: of --token-file, BURSAR_TOKEN or ASBB_TOKEN; else, for a server on this machine, the token in its home. That
+   * one goes nowhere else: it opens everything.
+   */
+  private tokenFor(endpoint: string): string | undefined {
+    const { tokenFile } = this.options;
+    const { env } = this.io;
+    if (tokenFile !== undefined) return readTokenFile(tokenFile);
+    const said = env.BURSAR_TOKEN || env.ASBB_TOKEN;
+    if (said) return said;
+    const isHere = URL.canParse(endpoint) && isLoopbackHost(new URL(endpoint).hostname);
+    return isHere ? readOwnToken(clientSettings(env).home) : undefined;
   }
 
   private get timeoutMs(): number {
@@ -135,6 +152,19 @@ export class Session {
       `${painter(mayColor(this.io, this.options, 'err'))('dim', width === undefined ? text : wrap(text, width))}\n`,
     );
   }
+}
+
+function readTokenFile(file: string): string {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new Stop(EXIT.usage, `--token-file: ${error instanceof Error ? error.message : file}.`);
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new Stop(EXIT.usage, `--token-file: ${file} has no API key in it, on one line and nothing else.`);
+  }
+  return token;
 }
 
 export function rowsWanted({ limit, all }: PageOptions): number | undefined {

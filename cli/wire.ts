@@ -5,6 +5,7 @@ import type * as budget from '../api/schemas/budget';
 import type * as catalog from '../api/schemas/catalog';
 import type * as hold from '../api/schemas/hold';
 import type * as job from '../api/schemas/job';
+import type * as key from '../api/schemas/key';
 import type * as movement from '../api/schemas/movement';
 import type * as system from '../api/schemas/system';
 
@@ -26,6 +27,9 @@ export type JobStory = z.output<typeof job.JobStoryAnswer>;
 export type EventBody = z.input<typeof job.JobEventRequest>;
 export type EventReceipts = z.output<typeof job.JobEventsAnswer>;
 export type Transaction = z.output<typeof movement.TransactionAnswer>;
+export type ApiKey = z.output<typeof key.ApiKeyAnswer>;
+export type CreatedKey = z.output<typeof key.CreatedKeyAnswer>;
+export type Change = z.output<typeof key.ChangeAnswer>;
 export type AuditReport = z.output<typeof system.AuditAnswer>;
 export type SealReport = z.output<typeof system.SealAnswer>;
 export type Recovery = z.output<typeof system.RecoverAnswer>;

@@ -7,6 +7,8 @@
 export const FAULTS = {
   malformed_request: { status: 400, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The request could not be read' },
   foreign_origin: { status: 403, asbb: 'FORBIDDEN', retry: 'never', title: 'Requests from other sites are refused' },
+  unauthenticated: { status: 401, asbb: 'UNAUTHORIZED', retry: 'never', title: 'An API key is needed' },
+  forbidden: { status: 403, asbb: 'FORBIDDEN', retry: 'never', title: 'The API key may not do this' },
   unsupported_media_type: { status: 415, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is not JSON' },
   body_too_large: { status: 413, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is too large' },
   headers_too_large: { status: 431, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The headers are too large' },
@@ -27,6 +29,7 @@ export const FAULTS = {
   transaction_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such transaction' },
   job_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such job' },
   rate_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such rate' },
+  api_key_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such API key' },
   key_reused: {
     status: 409,
     asbb: 'CONFLICT',
@@ -35,6 +38,7 @@ export const FAULTS = {
   },
   account_exists: { status: 409, asbb: 'DUPLICATE_ACCOUNT', retry: 'never', title: 'An account of this name exists' },
   cluster_exists: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A cluster of this name exists' },
+  api_key_exists: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'An API key of this name exists' },
   rate_overlaps: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A rate for this time exists' },
   holds_open: { status: 409, asbb: 'CONFLICT', retry: 'later', title: 'The account has open holds' },
   hold_closed: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The hold is already closed' },

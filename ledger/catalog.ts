@@ -2,7 +2,7 @@
  * Clusters, their partitions, and what resources cost on them.
  *
  * Every change takes the catalog's one version row first, so changes queue and admission sees each of them at once, and
- * leaves a row in ledger.catalog_changes that says who made it. A change that changes nothing leaves no trace.
+ * leaves a row in ledger.changes that says who made it. A change that changes nothing leaves no trace.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../domain/faults';
@@ -120,7 +120,7 @@ async function putCluster(tx: Tx, name: string, settings: Partial<ClusterSetting
     await tx`insert into ledger.clusters ${tx({ name, ...columns })}`;
   }
   const after = await requireCluster(tx, name);
-  await note(tx, 'put_cluster', after.clusterNo, caller, before && CLUSTER.write(before), CLUSTER.write(after));
+  await note(tx, 'put_cluster', after, caller, before && CLUSTER.write(before), CLUSTER.write(after));
   return withoutNumber(after);
 }
 
@@ -148,12 +148,12 @@ const CLUSTER_KEYS = [
 ] as const satisfies (keyof Cluster)[];
 
 async function putPartition(tx: Tx, cluster: string, partition: Partition, caller: Caller): Promise<Partition> {
-  const { clusterNo, partitions } = await requireCluster(tx, cluster);
-  const before = partitions.find(({ name }) => name === partition.name);
+  const known = await requireCluster(tx, cluster);
+  const before = known.partitions.find(({ name }) => name === partition.name);
   if (before && isDeepStrictEqual(before, partition)) return before;
   await tx`
     insert into ledger.partitions ${tx({
-      cluster_no: clusterNo,
+      cluster_no: known.clusterNo,
       name: partition.name,
       max_time_seconds: partition.maxTimeSeconds ?? null,
       default_time_seconds: partition.defaultTimeSeconds ?? null,
@@ -168,7 +168,7 @@ async function putPartition(tx: Tx, cluster: string, partition: Partition, calle
       cost_source = excluded.cost_source,
       failure_policy = excluded.failure_policy`;
   const after = requirePartition(await requireCluster(tx, cluster), partition.name);
-  await note(tx, 'put_partition', clusterNo, caller, before, after);
+  await note(tx, 'put_partition', known, caller, before, after);
   return after;
 }
 
@@ -176,7 +176,7 @@ async function removePartition(tx: Tx, cluster: string, partition: string, calle
   const found = await requireCluster(tx, cluster);
   const before = requirePartition(found, partition);
   await tx`delete from ledger.partitions where cluster_no = ${found.clusterNo} and name = ${partition}`;
-  await note(tx, 'remove_partition', found.clusterNo, caller, before, undefined);
+  await note(tx, 'remove_partition', found, caller, before, undefined);
   return before;
 }
 
@@ -233,7 +233,7 @@ async function setRate(tx: Tx, rate: Omit<Rate, 'rateNo'>, caller: Caller): Prom
             ${rate.startsAt}::timestamptz, ${rate.endsAt ?? 'infinity'}::timestamptz, ${rate.source})
     returning rate_no as "rateNo"`;
   const after = await requireRate(tx, Number(row?.rateNo));
-  await note(tx, 'set_rate', cluster.clusterNo, caller, inForce && RATE.write(inForce), RATE.write(after));
+  await note(tx, 'set_rate', cluster, caller, inForce && RATE.write(inForce), RATE.write(after));
   return after;
 }
 
@@ -255,12 +255,12 @@ async function endRate(tx: Tx, rateNo: number, endsAt: Instant, caller: Caller):
       const detail = `must be after ${before.startsAt}, when the rate began`;
       throw new Fault('malformed_request', `ends_at ${detail}`, { errors: [{ pointer: '/ends_at', detail }] });
     }
-    await note(tx, 'end_rate', cluster.clusterNo, caller, RATE.write(before), undefined);
+    await note(tx, 'end_rate', cluster, caller, RATE.write(before), undefined);
     return { ...before, endsAt: before.startsAt };
   }
   await tx`update ledger.rates set ends_at = ${endsAt}::timestamptz where rate_no = ${rateNo}`;
   const after = await requireRate(tx, rateNo);
-  await note(tx, 'end_rate', cluster.clusterNo, caller, RATE.write(before), RATE.write(after));
+  await note(tx, 'end_rate', cluster, caller, RATE.write(before), RATE.write(after));
   return after;
 }
 
@@ -364,17 +364,17 @@ async function remember(tx: Tx, operation: string, { principal, key, bodyHash }:
 
 async function note(
   tx: Tx,
-  action: string,
-  clusterNo: number,
+  action: 'put_cluster' | 'put_partition' | 'remove_partition' | 'set_rate' | 'end_rate',
+  { clusterNo, name }: NumberedCluster,
   { principal }: Caller,
   before: object | Json | undefined,
   after: object | Json | undefined,
 ): Promise<void> {
   const [was, is] = [before, after].map((value) => (value === undefined ? null : JSON.stringify(value)));
-  if (was === is) return;
+  const subject = action.slice(action.indexOf('_') + 1);
   await tx`
-    insert into ledger.catalog_changes (cluster_no, action, actor, before, after)
-    values (${clusterNo}, ${action}, ${principal}, ${was ?? null}::text::jsonb, ${is ?? null}::text::jsonb)`;
+    select ledger.note_change(${subject}, ${name}, ${clusterNo}, ${action}, ${principal}, ${was ?? null}::text::jsonb,
+      ${is ?? null}::text::jsonb)`;
 }
 
 const withoutNumber = (cluster: Cluster | NumberedCluster): Cluster => {

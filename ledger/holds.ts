@@ -56,7 +56,9 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
       const [row] = await holdsWhere(
         sql,
         sql`h.hold_no = (
-          select decision_no from ledger.decisions where key = ${key} and principal = ${principal} and code = 'placed')`,
+          select decision_no from ledger.decisions
+          where key = ${key} and principal in (${principal}, 'local') and code = 'placed'
+          order by principal = ${principal} desc limit 1)`,
         1,
       );
       if (!row) {

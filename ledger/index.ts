@@ -9,10 +9,12 @@ import { openAccruals } from './accrual';
 import { openAdmission } from './admission';
 import { openAudit } from './audit';
 import { openCatalog, type ClusterDefaults } from './catalog';
+import { openChanges } from './changes';
 import type { Ledger } from './contract';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
 import { openJobs } from './jobs';
+import { openKeys } from './keys';
 import { openMovements } from './movements';
 import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
@@ -46,6 +48,8 @@ export function openLedger(
     outbox: openOutbox({ sql }),
     recovery: autoRecovery ? recovery : { ...recovery, strays: () => Promise.resolve([]) },
     audit: openAudit({ sql }),
+    changes: openChanges({ sql }),
+    keys: openKeys({ sql }),
     figures: () => readFigures(sql),
     health: () => readHealth(sql),
   };

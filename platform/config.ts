@@ -20,6 +20,8 @@ export interface Config {
   /** Where the embedded stack keeps its data. */
   home: string;
   host: string;
+  /** Names under which the API is called from elsewhere. */
+  hostNames: readonly string[];
   port: number;
   /** Did somebody ask for this port, or is it only the default? */
   portIsChosen: boolean;
@@ -90,6 +92,7 @@ export function readConfig<K extends Needed = never>(
   const config: Config = {
     home: homeOf(env),
     host,
+    hostNames: values['service.host_names'] ?? [],
     port,
     portIsChosen: said.has('service.listen_addr'),
     readTimeoutMs: values['service.read_timeout'],

@@ -99,6 +99,7 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     unsealed: gauge('bursar_ledger_unsealed_transactions', 'Transactions that are not in the hash chain yet'),
 
     // HTTP
+    refusedRequests: counter('bursar_http_refused_total', 'Requests turned away at the door', ['reason']),
     requests: counter('bursar_http_requests_total', 'Requests answered', ['method', 'route', 'status']),
     requestSeconds: histogram('bursar_http_request_duration_seconds', 'Time to answer a request', LATENCY_BUCKETS, [
       'method',

@@ -1,6 +1,7 @@
 /** The worker: tells the stories, carries the outbox to Temporal, and sweeps. Any number of them may run. */
 import { freePort } from '../platform/embedded/ports';
 import { announce } from '../platform/log';
+import { loopbackOf } from '../platform/own-token';
 import { workflowBundle } from './bundle';
 import { startDispatcher } from './dispatcher';
 import { ensureNamespace } from './namespace';
@@ -17,8 +18,9 @@ async function main(): Promise<void> {
   const opened = openProcess('worker');
   const { config, log, shutdown, metrics, ledger, temporal } = opened;
   const { temporalAddress: address, temporalNamespace: namespace } = config;
-  const sdkPort = config.workerPort === undefined ? undefined : await freePort(config.host);
-  installRuntime(log, sdkPort === undefined ? undefined : { host: config.host, port: sdkPort });
+  const host = loopbackOf(config.host);
+  const sdkPort = config.workerPort === undefined ? undefined : await freePort(host);
+  installRuntime(log, sdkPort === undefined ? undefined : { host, port: sdkPort });
 
   const prepare = async () => {
     await ensureNamespace(temporal, log);

@@ -4,6 +4,7 @@ import type { Ledger } from '../ledger/contract';
 import { configArgument, readConfig } from '../platform/config';
 import { openLog, type Log } from '../platform/log';
 import { createMetrics, type Metrics } from '../platform/metrics';
+import { loopbackOf } from '../platform/own-token';
 import { connectPostgres } from '../platform/postgres';
 import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown, type Shutdown } from '../platform/shutdown';
@@ -45,8 +46,9 @@ export function openProcess(service: string): Process {
 
 /** Serves the metrics where the configuration says, if it does. */
 export async function openMetricsPage({ config, log, metrics, shutdown }: Process, sdkPort?: number): Promise<void> {
-  const { host, workerPort: port, metricsPath: path } = config;
+  const { workerPort: port, metricsPath: path } = config;
   if (port === undefined || path === undefined) return;
+  const host = loopbackOf(config.host);
   const server = await serveMetrics(metrics, { host, port, path, ...(sdkPort !== undefined && { sdkPort }) });
   shutdown.add('metrics', () => {
     server.closeAllConnections();

@@ -1,22 +1,44 @@
 /**
- * Until API keys exist, only this machine may ask, and no web page may (rulings 29).
+ * Only those may ask who know the API by a name that is really its own, and no web page of somebody else's (rulings 29).
  *
  * Three things a hostile page could do are refused: reach us under a name of its own that resolves to 127.0.0.1 (`Host`),
  * send a request from another site (`Origin`, `Sec-Fetch-Site`), and post a form, the only body it can send unasked.
  */
+import { isIP } from 'node:net';
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { Fault } from '../../domain/faults';
+import { isLoopbackHost } from '../../platform/own-token';
 import type { ApiEnv } from '../env';
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/i;
 const JSON_TYPE = /^application\/(json|[\w.+-]+\+json)\s*(;|$)/i;
 
-export function sameMachine(ownHost: string) {
+export const isLoopbackName = (name: string): boolean => LOOPBACK.test(name);
+
+const hostOf = (c: Context): string => c.req.header('host') ?? new URL(c.req.url).host;
+
+/** The name by which the API was called, without its port. */
+export const nameCalled = (c: Context): string => hostOf(c).replace(/:\d+$/, '');
+
+/**
+ * `hostNames` are what it is called from elsewhere. Beyond loopback a bare address will do as well: only a name can be made
+ * to point here by somebody else.
+ */
+export function sameMachine(ownHost: string, hostNames: readonly string[] = []) {
+  const own = new Set([ownHost, ...hostNames].map((name) => name.toLowerCase()));
+  const isBeyond = !isLoopbackHost(ownHost);
+  const isOwn = (name: string): boolean =>
+    LOOPBACK.test(name) || own.has(name.toLowerCase()) || (isBeyond && isIP(name.replace(/^\[|\]$/g, '')) !== 0);
   return createMiddleware<ApiEnv>(async (c, next) => {
-    const host = c.req.header('host') ?? new URL(c.req.url).host;
-    const name = host.replace(/:\d+$/, '');
-    if (!LOOPBACK.test(name) && name !== ownHost) {
-      throw foreign(`This Bursar answers to this machine only, not to the name "${printable(name)}"; use 127.0.0.1.`);
+    const host = hostOf(c);
+    const name = nameCalled(c);
+    if (!isOwn(name)) {
+      throw foreign(
+        isBeyond || hostNames.length > 0
+          ? `This Bursar is not called "${printable(name)}"; its names are set by BURSAR_HOST_NAMES.`
+          : `This Bursar answers to this machine only, not to the name "${printable(name)}"; use 127.0.0.1.`,
+      );
     }
     const origin = c.req.header('origin');
     if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {

@@ -5,6 +5,7 @@ import { given } from '../../domain/given';
 import { readResources } from '../../domain/slurm-resources';
 import type { JobRequest } from '../../domain/job';
 import type { CheckRequest } from '../../ledger/contract';
+import { requireAdmin, requireOwn } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
 import { renderDecision, renderReconciliation } from '../render/budget';
@@ -26,6 +27,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
       operation({
         id: 'checkBudget',
         tag: 'Budget',
+        may: ['hook'],
         summary: 'May this job run? If so, its money is held.',
         description:
           'Decided and held in one step, against every limit around the account. A no is HTTP 200 with available:false, a code and its explanation. With an idempotency key a repeat gets the first answer, a no included.',
@@ -37,6 +39,8 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
       }),
       async (c) => {
         const { body, caller } = c.var.input;
+        // It would count in windows and at rates that are over (rulings 18).
+        if (body.at !== undefined) requireAdmin(c.var.access, 'a check with a time of its own (at)');
         const stopClock = metrics.checkSeconds.startTimer();
         const decision = await ledger.admission.check(readCheck(body), caller);
         stopClock();
@@ -51,6 +55,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
       operation({
         id: 'estimateBudget',
         tag: 'Budget',
+        may: ['hook', 'estimate', 'read'],
         summary: 'The same answer as a check, without holding anything.',
         description: 'Takes the body of a check. Nothing is written, so a key in it is not looked at.',
         dialect: 'asbb',
@@ -67,6 +72,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
       operation({
         id: 'reconcileBudget',
         tag: 'Budget',
+        may: ['hook'],
         summary: 'The job is over; this is what it cost.',
         description:
           'Charges the cost, gives back the rest of the hold, exactly once. The same cost again gets the first answer; another cost is 409 unless correction is true.',
@@ -78,6 +84,9 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
       }),
       async (c) => {
         const { body, caller } = c.var.input;
+        if (body.transaction_id !== undefined && c.var.access.cluster !== undefined) {
+          requireOwn(c.var.access, await ledger.holds.read(body.transaction_id), body.transaction_id);
+        }
         const reconciliation = await ledger.jobs.reconcile(
           {
             ...given({

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { given } from '../../domain/given';
 import type { ClusterSettings } from '../../ledger/contract';
+import { HOOKS_READ } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { CLUSTER_EXAMPLE, RATE_EXAMPLE } from '../examples';
 import { operation } from '../operation';
@@ -55,6 +56,7 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
       operation({
         id: 'readCluster',
         tag,
+        may: HOOKS_READ,
         summary: 'One cluster with its partitions.',
         path: ClusterPath,
         answer: ClusterAnswer,

@@ -1,6 +1,7 @@
 /** Money that is set aside for jobs. */
 import { Hono } from 'hono';
 import { given } from '../../domain/given';
+import { HOOKS_READ, requireOwn } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
 import { answerPage, pageOf } from '../paging';
@@ -16,6 +17,7 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
       operation({
         id: 'listHolds',
         tag,
+        may: HOOKS_READ,
         summary: 'All holds, the newest first; or the one that was placed with a key.',
         query: HoldListQuery,
         answer: HoldAnswer.array(),
@@ -24,7 +26,11 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
       }),
       async (c) => {
         const { query, caller } = c.var.input;
-        if (query.key !== undefined) return c.json([renderHold(await holds.findByKey(caller.principal, query.key))]);
+        if (query.key !== undefined) {
+          const hold = await holds.findByKey(caller.principal, query.key);
+          requireOwn(c.var.access, hold, query.key);
+          return c.json([renderHold(hold)]);
+        }
         const { account, cluster, user_id: user, status, overdue, late } = query;
         const filter = given({ account, cluster, user, status, overdue, late });
         return answerPage(c, await holds.list(filter, pageOf(query)), renderHold);
@@ -35,12 +41,18 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
       operation({
         id: 'readHold',
         tag,
+        may: HOOKS_READ,
         summary: 'One hold, with the funds that it holds.',
         path: HoldPath,
         answer: HoldAnswer,
         faults: ['hold_not_found'],
       }),
-      async (c) => c.json(renderHold(await holds.read(c.var.input.path.transaction_id))),
+      async (c) => {
+        const { transaction_id: id } = c.var.input.path;
+        const hold = await holds.read(id);
+        requireOwn(c.var.access, hold, id);
+        return c.json(renderHold(hold));
+      },
     )
     .post(
       '/holds/:transaction_id/resize',

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { given } from '../../domain/given';
 import { readResources } from '../../domain/slurm-resources';
 import type { JobEvent } from '../../ledger/contract';
+import { HOOKS_READ } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { EVENTS_EXAMPLE } from '../examples';
 import { operation } from '../operation';
@@ -31,6 +32,7 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
       operation({
         id: 'recordJobEvents',
         tag,
+        may: ['hook'],
         summary: 'What a scheduler has to tell: in any order, late, or twice.',
         description:
           'Events are stored, bound to their holds, and the stories of these are rung. One receipt an event. No key is needed: an event is known by what it says, so what is sent again is a duplicate and changes nothing.',
@@ -56,6 +58,7 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
       operation({
         id: 'listJobs',
         tag,
+        may: HOOKS_READ,
         summary: 'All jobs, the newest first.',
         query: JobListQuery,
         answer: JobAnswer.array(),
@@ -73,6 +76,7 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
       operation({
         id: 'readJob',
         tag,
+        may: HOOKS_READ,
         summary: 'The whole story of a job: asked, held, run, charged, given back.',
         path: JobPath,
         answer: JobStoryAnswer,

@@ -32,6 +32,7 @@ export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics
       operation({
         id: 'readHealth',
         tag: 'System',
+        may: 'anyone',
         summary: 'Is everything there? 503 only where the ledger is not: without Temporal all but the stories goes on.',
         dialect: 'asbb',
         answer: HealthAnswer,
@@ -61,6 +62,7 @@ export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics
       operation({
         id: 'isAlive',
         tag: 'System',
+        may: 'anyone',
         summary: 'Does the process answer?',
         dialect: 'asbb',
         answer: ProbeAnswer,
@@ -72,6 +74,7 @@ export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics
       operation({
         id: 'isReady',
         tag: 'System',
+        may: 'anyone',
         summary: 'May requests be sent here? The ledger decides; Temporal does not.',
         dialect: 'asbb',
         answer: ProbeAnswer,
@@ -91,6 +94,7 @@ export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics
       operation({
         id: 'readVersion',
         tag: 'System',
+        may: 'anyone',
         summary: 'What runs here.',
         dialect: 'asbb',
         answer: VersionAnswer,

@@ -8,9 +8,11 @@ import type { Accounts } from './accounts';
 import type { Admission } from './admission';
 import type { Audit } from './audit';
 import type { Catalog } from './catalog';
+import type { Changes } from './changes';
 import type { Figures } from './figures';
 import type { Holds } from './holds';
 import type { Jobs } from './jobs';
+import type { Keys } from './keys';
 import type { Movements } from './movements';
 import type { Outbox, Recovery } from './stories';
 
@@ -20,9 +22,11 @@ export type * from './asking';
 export type * from './audit';
 export type * from './balance';
 export type * from './catalog';
+export type * from './changes';
 export type * from './figures';
 export type * from './holds';
 export type * from './jobs';
+export type * from './keys';
 export type * from './movements';
 export type * from './stories';
 
@@ -36,6 +40,8 @@ export interface Ledger {
   outbox: Outbox;
   recovery: Recovery;
   audit: Audit;
+  changes: Changes;
+  keys: Keys;
   figures(): Promise<Figures>;
   /** Is the database there, and does it have our schema, or a newer one? */
   health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;

@@ -13,6 +13,7 @@ declare
   v_answer jsonb := ledger.replayed(p_principal, v_operation, p_key, p_body_hash);
   v_holds bigint;
   v_held bigint;
+  v_before jsonb := ledger.settings_of_account(v_account.account_no);
 begin
   if v_answer is not null then return v_answer; end if;
   if p_archived and v_account.archived_at is null then
@@ -30,6 +31,7 @@ begin
     set archived_at = case when p_archived then clock_timestamp() end, updated_at = clock_timestamp()
     where account_no = v_account.account_no;
   end if;
+  perform ledger.note_change('account', p_name, null, v_operation, p_principal, v_before, ledger.settings_of_account(v_account.account_no));
   return ledger.remember(p_principal, v_operation, p_key, p_body_hash,
     ledger.describe_account(v_account.account_no, clock_timestamp()));
 end;

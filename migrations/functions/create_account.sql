@@ -53,6 +53,7 @@ begin
     perform ledger.put_money(v_account_no, v_base_no, v_limit, p_principal, 'Budget of the new account',
       least(v_starts_at, clock_timestamp()));
   end if;
+  perform ledger.note_change('account', p_name, null, 'create_account', p_principal, null, ledger.settings_of_account(v_account_no));
   return ledger.remember(p_principal, 'create_account', p_key, p_body_hash, ledger.describe_account(v_account_no, clock_timestamp()));
 end;
 $$;

@@ -41,11 +41,16 @@ begin
 
     v_hold_no := null;
     if v_event.hold_id is not null then
-      select h.hold_no into v_hold_no from ledger.holds h where h.hold_id = v_event.hold_id;
+      select h.hold_no into v_hold_no from ledger.holds h
+      where h.hold_id = v_event.hold_id and h.cluster_no = v_event.cluster_no;
     end if;
     if v_hold_no is null and v_event.hold_key is not null then
-      select d.decision_no into v_hold_no from ledger.decisions d
-      where d.key = v_event.hold_key and d.principal = p_principal and d.code = 'placed';
+      -- A key of before there were API keys is that of this machine.
+      select d.decision_no into v_hold_no
+      from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
+      where d.key = v_event.hold_key and d.principal in (p_principal, 'local') and d.code = 'placed'
+        and h.cluster_no = v_event.cluster_no
+      order by d.principal = p_principal desc limit 1;
     end if;
 
     v_job := ledger.bind_job(

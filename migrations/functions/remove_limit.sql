@@ -25,6 +25,7 @@ begin
     delete from ledger.limits
     where account_no = v_account.account_no and partition is not distinct from p_partition and from_template;
   end if;
+  perform ledger.note_change('limit', p_account, null, 'remove_limit', p_principal, ledger.settings_of_limit(v_limit), null);
   perform ledger.remember(p_principal, 'remove_limit', p_key, p_body_hash, to_jsonb(v_limit));
 end;
 $$;

@@ -12,6 +12,7 @@ as $$
 declare
   v_account ledger.accounts := ledger.lock_account(p_account);
   v_answer jsonb := ledger.replayed(p_principal, 'set_limit', p_key, p_body_hash);
+  v_before ledger.limits;
   v_limit ledger.limits;
 begin
   if v_answer is not null then
@@ -28,6 +29,9 @@ begin
     perform ledger.fail('malformed_request', 'The window of a limit ends after it starts.', jsonb_build_object('pointer', '/closes_at'));
   end if;
 
+  select * into v_before from ledger.limits
+  where account_no = v_account.account_no and partition is not distinct from p_partition and user_name is not distinct from p_user
+    and not from_template;
   insert into ledger.limits as l (
     account_no, partition, user_name, limit_micro, opens_at, closes_at, settled_micro, held_micro, from_template)
   -- A template counts nothing itself; it stands for the users.
@@ -51,6 +55,7 @@ begin
     ) as used
     where l.limit_no = used.limit_no;
   end if;
+  perform ledger.note_change('limit', p_account, null, 'set_limit', p_principal, ledger.settings_of_limit(v_before), ledger.settings_of_limit(v_limit));
   perform ledger.remember(p_principal, 'set_limit', p_key, p_body_hash, to_jsonb(v_limit));
   return v_limit;
 end;

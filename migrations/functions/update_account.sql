@@ -15,12 +15,14 @@ declare
   v_answer jsonb;
   v_starts_at timestamptz;
   v_ends_at timestamptz;
+  v_before jsonb;
 begin
   perform ledger.lock_tree(array(select account_no from ledger.accounts where name in (p_name, p_settings ->> 'parent')));
   v_account := ledger.lock_account(p_name);
   v_answer := ledger.replayed(p_principal, 'update_account', p_key, p_body_hash);
   if v_answer is not null then return v_answer; end if;
   perform ledger.must_not_be_archived(v_account);
+  v_before := ledger.settings_of_account(v_account.account_no);
 
   v_starts_at := coalesce((p_settings ->> 'starts_at')::timestamptz, v_account.starts_at);
   v_ends_at := coalesce((p_settings ->> 'ends_at')::timestamptz, v_account.ends_at);
@@ -60,6 +62,7 @@ begin
     perform ledger.set_budget(v_account.account_no, (p_settings ->> 'budget_limit_micro')::bigint, p_principal);
   end if;
   perform ledger.flag_overspending(v_account.account_no);
+  perform ledger.note_change('account', p_name, null, 'update_account', p_principal, v_before, ledger.settings_of_account(v_account.account_no));
   return ledger.remember(p_principal, 'update_account', p_key, p_body_hash, ledger.describe_account(v_account.account_no, clock_timestamp()));
 end;
 $$;

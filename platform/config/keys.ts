@@ -77,7 +77,8 @@ const metricsPath = z
   .regex(/^(\/[A-Za-z0-9_-]+)+$/)
   .refine((path) => !TAKEN_PATHS.includes(path) && !/^\/(api|docs)\//.test(path));
 
-export const LOOPBACK = z.string().regex(/^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/);
+/** Beyond this machine the API listens only once there is an admin key; that is looked at when it starts. */
+export const HOST = z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/);
 export const PORT = port;
 
 export interface Listen {
@@ -92,10 +93,14 @@ export const listen = z
     const at = text.lastIndexOf(':');
     return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
   })
-  .refine(({ host, port: number }) => LOOPBACK.safeParse(host).success && number <= 65_535);
+  .refine(({ host, port: number }) => HOST.safeParse(host).success && number <= 65_535);
 
-export const ONLY_THIS_MACHINE = 'an address of this machine alone (127.0.0.1, ::1)';
-export const BECAUSE_UNAUTHENTICATED = 'because requests are not authenticated yet';
+export const WHERE_TO_LISTEN = 'an address to listen on, such as 127.0.0.1, or 0.0.0.0 once there are API keys';
+
+const hostNames = z
+  .string()
+  .transform((names) => names.split(',').map((each) => each.trim()))
+  .refine((names) => names.every((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each)));
 
 const TRUTH = 'true or false';
 const duration = (range: string) => `a duration with its unit (500ms, 30s, 5m, 24h), ${range}`;
@@ -117,10 +122,17 @@ export const KEYS = {
   },
   'service.listen_addr': {
     schema: listen,
-    expects: `host:port, such as 127.0.0.1:8080 (port 0 takes any free one), with ${ONLY_THIS_MACHINE}, ${BECAUSE_UNAUTHENTICATED}`,
+    expects: `host:port, such as 127.0.0.1:8080 (port 0 takes any free one): ${WHERE_TO_LISTEN}`,
     meaning:
-      "Where the API listens; the host is also that of the worker's metrics. BURSAR_HOST and BURSAR_PORT replace its parts.",
+      'Where the API listens, beyond this machine only with an admin key. BURSAR_HOST and BURSAR_PORT replace its parts.',
     default: '127.0.0.1:8080',
+  },
+  'service.host_names': {
+    schema: hostNames,
+    expects: 'host names with commas between them',
+    meaning: 'Names by which the API is called from elsewhere.',
+    otherwise: 'none',
+    also: ['BURSAR_HOST_NAMES'],
   },
   'service.read_timeout': {
     schema: durationMs('1s', '1h'),
@@ -297,6 +309,7 @@ export const ENVIRONMENT_ONLY = {
   BURSAR_HOME: { meaning: 'where the embedded databases keep their data', otherwise: '`.bursar/` in a checkout' },
   BURSAR_HOST: { meaning: 'the host of `service.listen_addr`', otherwise: '127.0.0.1' },
   BURSAR_PORT: { meaning: 'the port of `service.listen_addr`', otherwise: '8080' },
+  BURSAR_TOKEN: { meaning: 'the API key that the command sends', otherwise: 'none' },
   BURSAR_URL: { meaning: 'where the command finds the API', otherwise: '`http://127.0.0.1:$BURSAR_PORT`' },
 } as const;
 

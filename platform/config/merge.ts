@@ -1,18 +1,6 @@
 /** One answer for every key: flag before BURSAR_* before ASBB_* before the file before the default. */
 import { readFileSync } from 'node:fs';
-import {
-  isKey,
-  KEY_NAMES,
-  KEYS,
-  keyOf,
-  listen,
-  LOOPBACK,
-  PORT,
-  BECAUSE_UNAUTHENTICATED,
-  ONLY_THIS_MACHINE,
-  type KeyName,
-  type Values,
-} from './keys';
+import { isKey, KEY_NAMES, KEYS, keyOf, listen, HOST, PORT, WHERE_TO_LISTEN, type KeyName, type Values } from './keys';
 import { isSet, readEnvironment, type Environment } from './read-env';
 import { findFile, readFile, type Findings, type Given, type Layer, type Places } from './read-file';
 
@@ -72,11 +60,11 @@ const flagLayer = (flags: NonNullable<Sources['flags']>): Layer =>
 /** BURSAR_HOST and BURSAR_PORT are older than `listen_addr`, and replace a part of it. */
 function listenWhere(env: Environment, given: Layer, findings: Findings): void {
   const { BURSAR_HOST: host, BURSAR_PORT: port } = env;
-  const hostIsGood = !isSet(host) || LOOPBACK.safeParse(host).success;
+  const hostIsGood = !isSet(host) || HOST.safeParse(host).success;
   const portIsGood = !isSet(port) || PORT.safeParse(port).success;
   const cannot = (name: string, text: string | undefined, expects: string) =>
     findings.mistakes.push(cannotBe(name, JSON.stringify(text), expects));
-  if (!hostIsGood) cannot('BURSAR_HOST', host, `${ONLY_THIS_MACHINE}, ${BECAUSE_UNAUTHENTICATED}`);
+  if (!hostIsGood) cannot('BURSAR_HOST', host, WHERE_TO_LISTEN);
   if (!portIsGood) cannot('BURSAR_PORT', port, 'a port number, 0 to 65535 (0 takes any free one)');
   if (hostIsGood && portIsGood && (isSet(host) || isSet(port))) {
     const said = given.get('service.listen_addr');

@@ -31,6 +31,11 @@ async function charged(account: string): Promise<string> {
 const COMMANDS: Partial<Record<FaultCode, () => Promise<Answer>>> = {
   malformed_request: () => api.post(`${V1}/transfers`, {}),
   foreign_origin: () => api.get(`${V1}/accounts`, { headers: { Host: 'evil.example' } }),
+  unauthenticated: () => api.get(`${V1}/accounts`, { headers: { 'X-API-Key': `bursar_0_${'0'.repeat(64)}` } }),
+  forbidden: async () => {
+    const made = await api.post(`${V1}/keys`, { name: 'portal', scope: 'estimate' });
+    return api.get(`${V1}/accounts`, { headers: { 'X-API-Key': made.body.key as string } });
+  },
   unsupported_media_type: () =>
     api.post(`${V1}/transfers`, undefined, { raw: 'x', headers: { 'Content-Type': 'text/csv' } }),
   body_too_large: () => api.post(`${V1}/transfers`, { description: 'x'.repeat(2_000_000) }),
@@ -51,10 +56,15 @@ const COMMANDS: Partial<Record<FaultCode, () => Promise<Answer>>> = {
   transaction_not_found: () => api.get(`${V1}/transactions/txn_nothing`),
   job_not_found: () => api.get(`${V1}/jobs/default/4711`),
   rate_not_found: () => api.post(`${V1}/rates/4711/end`, { ends_at: '2027-01-01T00:00:00Z' }),
+  api_key_not_found: () => api.delete(`${V1}/keys/nothing`),
   key_reused: async () => {
     await api.account('keys');
     await api.post(`${V1}/accounts/keys/deposits`, { amount: 1, idempotency_key: 'k' });
     return api.post(`${V1}/accounts/keys/deposits`, { amount: 2, idempotency_key: 'k' });
+  },
+  api_key_exists: async () => {
+    await api.post(`${V1}/keys`, { name: 'twice', scope: 'read' });
+    return api.post(`${V1}/keys`, { name: 'twice', scope: 'read' });
   },
   account_exists: async () => {
     await api.account('twice');

@@ -1,6 +1,8 @@
-/** Until keys exist this machine alone may ask, and no web page may move money (rulings 29). */
+/** While no key is needed this machine alone may ask, and no web page may ever move money (rulings 29). */
 import { request } from 'node:http';
 import { serve } from '@hono/node-server';
+import { createApp } from '../../api/app';
+import { openLog } from '../../platform/log';
 import { startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;
@@ -84,4 +86,35 @@ test('who names no content type at all is served, over a real connection too', a
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
+});
+
+describe('beyond this machine', () => {
+  const status = async (Host: string, headers: Record<string, string> = {}) => {
+    const wide = createApp({
+      ledger: api.ledger,
+      metrics: api.metrics,
+      log: openLog({ service: 'test', level: 'silent' }),
+      temporal: { namespace: 'default' },
+      defaultCluster: 'default',
+      timeZone: 'UTC',
+      host: '0.0.0.0',
+      hostNames: ['bursar.example.org'],
+    });
+    return (await wide.request('/livez', { headers: { Host, ...headers } })).status;
+  };
+
+  test.each(['bursar.example.org', 'BURSAR.example.org:8080', '10.0.0.1:8080', '[fd00::1]:8080', '127.0.0.1'])(
+    'it answers to its configured names and to bare addresses: %s',
+    async (host) => expect(await status(host)).toBe(200),
+  );
+
+  test.each(['evil.example', 'bursar.example.org.evil.example', 'x.bursar.example.org', '10.0.0.1.evil.example'])(
+    'a name that nobody configured is refused: %s',
+    async (host) => expect(await status(host)).toBe(403),
+  );
+
+  test('pages of other sites stay refused', async () => {
+    expect(await status('bursar.example.org', { Origin: 'https://bursar.example.org' })).toBe(200);
+    expect(await status('bursar.example.org', { Origin: 'https://evil.example' })).toBe(403);
+  });
 });

@@ -348,6 +348,8 @@ describe('a key is honoured by', () => {
       'estimateBudget',
       'recordJobEvents',
       'recover',
+      'createKey',
+      'revokeKey',
     ]);
   });
 });

@@ -1,9 +1,13 @@
 /** The process itself: it starts before PostgreSQL does, makes its cluster, serves, and ends without dropping a request. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { makeKey } from '../../api/api-key';
+import { openLedger } from '../../ledger';
 import { PACKAGE_ROOT } from '../../platform/paths';
+import { runBursar } from '../cli/helpers/cli';
 import { ensureBuilt } from '../helpers/built';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
@@ -31,7 +35,13 @@ interface Process {
 
 async function start(settings: Record<string, string>): Promise<Process> {
   const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-    env: { ...process.env, BURSAR_PORT: '0', BURSAR_TIME_ZONE: 'America/Denver', ...settings },
+    env: {
+      ...process.env,
+      BURSAR_PORT: '0',
+      BURSAR_TIME_ZONE: 'America/Denver',
+      BURSAR_HOME: scratchFolder(),
+      ...settings,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.add(child);
@@ -206,6 +216,84 @@ test("two processes share a database without getting in each other's way", async
   expect(await Promise.all(both.map(({ ended }) => ended))).toEqual([0, 0]);
 });
 
+describe('beyond this machine', () => {
+  const wide = (home: string) => ({
+    DATABASE_URL: guarded.url,
+    BURSAR_HOST: '0.0.0.0',
+    BURSAR_HOME: home,
+    BURSAR_HOST_NAMES: 'bursar.example.org',
+  });
+  let guarded: TestDatabase;
+  beforeAll(async () => {
+    guarded = await freshDatabase();
+  });
+  afterAll(() => guarded.drop());
+
+  test('it does not start without a key, and says what to do; a key that is no good any more is none', async () => {
+    const keys = openLedger(guarded.sql).keys;
+    const key = { keyId: 'abc', secretHash: Buffer.alloc(32), scope: 'admin' as const, name: 'old' };
+    for (const prepare of [
+      () => Promise.resolve(),
+      () => keys.create({ ...key, expiresAt: '2020-01-01T00:00:00Z' }, { principal: 'test' }),
+    ]) {
+      await prepare();
+      const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
+        env: { ...process.env, BURSAR_PORT: '0', ...wide(scratchFolder()) },
+      });
+      children.add(child);
+      let output = '';
+      child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+      const code = await new Promise((resolve) => child.once('exit', resolve));
+      children.delete(child);
+      expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining('bursar key create') });
+      expect(output).not.toContain('listening');
+    }
+  });
+
+  test('with a key it does, for its names and with that key only; the command here gets in by the token of its home', async () => {
+    const made = makeKey();
+    const { token, ...key } = made;
+    await openLedger(guarded.sql).keys.create({ ...key, name: 'boss', scope: 'admin' }, { principal: 'test' });
+    const home = scratchFolder();
+    const api = await start(wide(home));
+    const port = new URL(api.url).port;
+    const ask = (headers: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        request({ host: '127.0.0.1', port, path: '/api/v1/clusters', headers }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect(await ask({})).toBe(401);
+    expect(await ask({ Authorization: `Bearer ${token}` })).toBe(200);
+    expect(await ask({ Authorization: `Bearer ${token}`, Host: 'bursar.example.org' })).toBe(200);
+    expect(await ask({ Authorization: `Bearer ${token}`, Host: 'evil.example' })).toBe(403);
+    expect(JSON.stringify(api.lines())).not.toContain(token);
+
+    const file = join(home, 'own-token');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const own = readFileSync(file, 'utf8').trim();
+    expect(await ask({ Authorization: `Bearer ${own}` })).toBe(200);
+    const cli = { BURSAR_HOME: home };
+    expect(await runBursar(['key', 'list'], { endpoint: `http://127.0.0.1:${port}`, env: cli })).toMatchObject({
+      code: 0,
+    });
+    expect(await runBursar(['key', 'list'], { endpoint: `http://127.0.0.1:${port}` })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('BURSAR_TOKEN'),
+    });
+    api.child.kill('SIGTERM');
+    expect(await api.ended).toBe(0);
+
+    const next = await start(wide(home));
+    expect(readFileSync(file, 'utf8').trim()).not.toBe(own);
+    next.child.kill('SIGTERM');
+    expect(await next.ended).toBe(0);
+  });
+});
+
 test('a port that is taken, or a wrong setting, is said and ends it', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => holder.once('listening', resolve));
@@ -213,10 +301,10 @@ test('a port that is taken, or a wrong setting, is said and ends it', async () =
   const port = typeof address === 'object' && address !== null ? String(address.port) : '';
   for (const [settings, says] of [
     [{ BURSAR_PORT: port }, 'cannot listen'],
-    [{ BURSAR_PORT: '0', BURSAR_HOST: '0.0.0.0' }, 'BURSAR_HOST'],
+    [{ BURSAR_PORT: '0', BURSAR_HOST: 'all of them' }, 'BURSAR_HOST'],
   ] as const) {
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-      env: { ...process.env, DATABASE_URL: database.url, ...settings },
+      env: { ...process.env, DATABASE_URL: database.url, BURSAR_HOME: scratchFolder(), ...settings },
     });
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));

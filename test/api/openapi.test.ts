@@ -122,6 +122,18 @@ test('amounts say their unit and their precision', async () => {
   }
 });
 
+test('every operation says which keys it takes, in either of two headers', async () => {
+  const document = (await api.get('/openapi.json')).body;
+  expect(document.security).toEqual([{ bearer: [] }, { api_key: [] }]);
+  expect(Object.keys(document.components.securitySchemes)).toEqual(['bearer', 'api_key']);
+  for (const { name, operation } of operationsOf(document as Document)) {
+    const isOpen = /^GET \/(health|livez|readyz|version)$/.test(name);
+    expect({ name, ...operation }).toMatchObject(
+      isOpen ? { name, security: [] } : { name, 'x-scopes': expect.arrayContaining(['admin']), responses: { 401: {} } },
+    );
+  }
+});
+
 test('every address of the contract is there', async () => {
   const names = operationsOf(await read()).map(({ name }) => name);
   expect(names).toMatchInlineSnapshot(`
@@ -177,6 +189,10 @@ test('every address of the contract is there', async () => {
      "GET /api/v1/audit",
      "GET /api/v1/audit/seals",
      "POST /api/v1/recover",
+     "POST /api/v1/keys",
+     "GET /api/v1/keys",
+     "DELETE /api/v1/keys/{key}",
+     "GET /api/v1/changes",
    ]
   `);
 });

@@ -235,7 +235,7 @@ describe('rates', () => {
     await catalog.setRate(cpuRate(2n, '2026-02-01T00:00:00Z'), { principal: 'mlee' });
     const changes = await database.sql`
       select action, actor, before ->> 'rate' as before, after ->> 'rate' as after
-      from ledger.catalog_changes where action = 'set_rate' order by change_no`;
+      from ledger.changes where action = 'set_rate' order by change_no`;
     expect([...changes]).toEqual([
       { action: 'set_rate', actor: 'rkaur', before: null, after: '1' },
       { action: 'set_rate', actor: 'mlee', before: '1', after: '2' },

@@ -61,7 +61,8 @@ test('every mistake is named at once, each with what to write instead', () => {
   const mistakes = mistakesOf(
     {
       BURSAR_PORT: 'eighty',
-      BURSAR_HOST: '0.0.0.0',
+      BURSAR_HOST: 'all of them',
+      BURSAR_HOST_NAMES: 'bursar.example.org,,',
       BURSAR_LOG_LEVEL: 'loud',
       BURSAR_TIME_ZONE: 'Mars/Olympus',
       BURSAR_POOL_SIZE: '0',
@@ -70,11 +71,11 @@ test('every mistake is named at once, each with what to write instead', () => {
     },
     ['databaseUrl', 'temporalAddress'],
   );
-  expect(mistakes).toHaveLength(7);
+  expect(mistakes).toHaveLength(8);
   expect(mistakes).toEqual(
     expect.arrayContaining([
       'BURSAR_PORT cannot be "eighty": it must be a port number, 0 to 65535 (0 takes any free one)',
-      expect.stringContaining('BURSAR_HOST cannot be "0.0.0.0"'),
+      expect.stringContaining('BURSAR_HOST cannot be "all of them"'),
       expect.stringContaining('Europe/Berlin'),
       expect.stringContaining('host:port'),
     ]),
@@ -142,6 +143,7 @@ const SOMETHING_ELSE: Record<KeyName, [string, Partial<Config>]> = {
   default_cluster: ['eagle', { defaultCluster: 'eagle' }],
   time_zone: ['Asia/Tokyo', { timeZone: 'Asia/Tokyo' }],
   'service.listen_addr': ['[::1]:9090', { host: '::1', port: 9090, portIsChosen: true }],
+  'service.host_names': ['bursar.example.org, b', { hostNames: ['bursar.example.org', 'b'] }],
   'service.read_timeout': ['1m30s', { readTimeoutMs: 90_000 }],
   'service.write_timeout': ['250ms', { writeTimeoutMs: 250 }],
   'service.shutdown_timeout': ['1.5s', { shutdownTimeoutMs: 1_500 }],

@@ -1,0 +1,17 @@
+/** Gives every request a way to find out who sent it. Operations ask (operation.ts), each for the scopes that it takes. */
+import { createMiddleware } from 'hono/factory';
+import type { ApiEnv } from '../env';
+import type { Keyring } from '../keyring';
+import { isLoopbackName, nameCalled } from './same-machine';
+
+export const authenticate = (keyring: Keyring) =>
+  createMiddleware<ApiEnv>(async (c, next) => {
+    c.set('identify', () =>
+      keyring.identify({
+        authorization: c.req.header('authorization'),
+        apiKey: c.req.header('x-api-key'),
+        isByLoopback: isLoopbackName(nameCalled(c)),
+      }),
+    );
+    await next();
+  });

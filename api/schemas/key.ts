@@ -1,0 +1,95 @@
+/** API keys, and the trail of changes. */
+import { z } from 'zod';
+import { SCOPES } from '../../domain/scope';
+import { ClusterName, Count, Instant, Time, ordered, pageQuery, text, alongside } from './wire';
+
+/** The actors of Bursar's own; a key of such a name would speak for them. */
+const RESERVED = new Set(['local', 'bursar', 'scheduler', 'expiry', 'story', 'nobody']);
+
+const KeyName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'must be up to 63 letters, digits, ".", "_" and "-", and start with a letter or a digit',
+  )
+  .refine((name) => !RESERVED.has(name), 'is a name of Bursar itself; choose another one')
+  .meta({ description: 'Who sends the key: what transactions and changes call him.' });
+
+const KeyScope = z
+  .enum(SCOPES)
+  .describe(
+    'admin: everything; hook: check, estimate, reconcile, send events of one cluster, and read what that needs; estimate: ask what a job would cost; read: look at everything but keys.',
+  );
+
+export const CreateKeyRequest = z
+  .object({
+    name: KeyName,
+    scope: KeyScope,
+    cluster: ClusterName.optional().describe('Of a hook, and only of one.'),
+    expires_at: Instant.optional().describe('Default: never.'),
+  })
+  .superRefine(({ scope, cluster }, context) => {
+    if (scope === 'hook' && cluster === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['cluster'],
+        message: 'is required of a hook: the cluster that it is for',
+      });
+    }
+    if (scope !== 'hook' && cluster !== undefined) {
+      context.addIssue({ code: 'custom', path: ['cluster'], message: 'is for hooks only' });
+    }
+  }, alongside)
+  .meta({ id: 'CreateKeyRequest' });
+
+export const ApiKeyAnswer = z
+  .object({
+    key_id: z.string().describe('The part of the key that is no secret.'),
+    name: z.string(),
+    scope: KeyScope,
+    cluster: z.string().optional(),
+    status: z.enum(['active', 'expired', 'revoked']),
+    created_by: z.string(),
+    created_at: Time,
+    expires_at: Time.optional(),
+    revoked_at: Time.optional(),
+    last_used_at: Time.optional().describe('To the minute.'),
+  })
+  .meta({ id: 'ApiKey' });
+
+export const CreatedKeyAnswer = ApiKeyAnswer.extend({
+  key: z.string().describe('The key itself. It is shown here and never again.'),
+}).meta({ id: 'CreatedApiKey' });
+
+export const KeyPath = z.object({ key: text(64).describe('Its id or its name.') });
+
+export const KeyListQuery = z.object(pageQuery);
+
+const ChangeSubject = z.enum(['account', 'limit', 'cluster', 'partition', 'rate', 'key']);
+
+export const ChangeListQuery = z
+  .object({
+    subject: ChangeSubject.optional().describe('Only changes of these.'),
+    name: text(128).optional().describe('Only those of the account, cluster or key of this name.'),
+    actor: text(128).optional().describe('Only what this one did.'),
+    action: text(64).optional().describe('Only these, like update_account.'),
+    from: Instant.optional().describe('At or after.'),
+    to: Instant.optional().describe('Before.'),
+    ...pageQuery,
+  })
+  .superRefine(ordered('from', 'to'), alongside);
+
+const Settings = z.record(z.string(), z.unknown());
+
+export const ChangeAnswer = z
+  .object({
+    change_no: Count,
+    at: Time,
+    actor: z.string().describe('The name of the key; local: on this machine; bursar: by itself.'),
+    action: z.string(),
+    subject: ChangeSubject,
+    name: z.string().describe('Of the account, the cluster or the key that it belongs to.'),
+    before: Settings.nullable().describe('null: it is new. Amounts are decimal strings.'),
+    after: Settings.nullable().describe('null: it is gone.'),
+  })
+  .meta({ id: 'Change' });

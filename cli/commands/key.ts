@@ -1,0 +1,108 @@
+import { Option, type Command } from 'commander';
+import { SCOPES } from '../../domain/scope';
+import { path } from '../client';
+import { readTime } from '../dates';
+import { clock } from '../format';
+import type { Act, PageOptions } from '../session';
+import type { ApiKey, CreatedKey } from '../wire';
+
+export function defineKey(parent: Command, act: Act): void {
+  const key = parent
+    .command('key')
+    .summary('API keys: who may ask')
+    .description(
+      'API keys: who may ask the server, and for what. The name of a key is what transactions and changes call whoever sends it. From the first admin key on, every request needs a key; the command on the machine of the server gets in without, by a token in BURSAR_HOME.',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar key create rkaur --scope admin\n  $ bursar key create eagle-hook --scope hook --cluster eagle\n  $ bursar key list\n  $ bursar key revoke eagle-hook\n',
+    );
+
+  key
+    .command('create')
+    .summary('Make a key')
+    .description('Make a key, and show it: this once and never again.')
+    .argument('<name>', 'who will send it')
+    .addOption(
+      new Option(
+        '--scope <scope>',
+        'admin: everything; hook: check, estimate, reconcile and events of one cluster; estimate: ask what a job would cost; read: look at everything but keys',
+      )
+        .choices(SCOPES)
+        .makeOptionMandatory(),
+    )
+    .option('--cluster <cluster>', 'the cluster of a hook')
+    .option('--expires <time>', 'not good any more from this time on, in UTC unless it says its zone (default: never)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ bursar key create eagle-hook --scope hook --cluster eagle
+  $ bursar key create grafana --scope read --expires 2027-01-01
+  $ (umask 077; bursar key create me --scope admin --json | jq -r .key > ~/.bursar-key)
+`,
+    )
+    .action(
+      act(async (session, name: string, options: { scope: string; cluster?: string; expires?: string }) => {
+        const made = await session.client.post<CreatedKey>('/api/v1/keys', {
+          name,
+          scope: options.scope,
+          cluster: options.cluster,
+          expires_at: options.expires && readTime('--expires', options.expires, 'UTC', 'first'),
+        });
+        session.answer(made, () => {
+          session.line(session.paint('green', 'Key made. Keep it now: it is not shown again.'));
+          session.fields([
+            ['Key', made.key],
+            ['Name', made.name],
+            ['Scope', made.scope],
+            ['Cluster', made.cluster],
+            ['Expires (UTC)', clock(made.expires_at, 'UTC') ?? 'never'],
+          ]);
+        });
+      }),
+    );
+
+  key
+    .command('list')
+    .summary('List the keys')
+    .description('List the keys, without their secrets.')
+    .option('--limit <n>', 'show so many (default 50)')
+    .option('--all', 'show all')
+    .addHelpText('after', '\nExamples:\n  $ bursar key list\n  $ bursar key list --json\n')
+    .action(
+      act(async (session, options: PageOptions) => {
+        await session.list<ApiKey>(
+          '/api/v1/keys',
+          {},
+          options,
+          () => [
+            { title: 'NAME', value: (row) => row.name, shrinksTo: 10 },
+            { title: 'ID', value: (row) => row.key_id, optional: 2 },
+            {
+              title: 'SCOPE',
+              value: (row) => (row.cluster === undefined ? row.scope : `${row.scope} of ${row.cluster}`),
+            },
+            { title: 'STATUS', value: (row) => row.status },
+            { title: 'LAST USED (UTC)', value: (row) => clock(row.last_used_at, 'UTC') ?? 'never' },
+            { title: 'EXPIRES (UTC)', value: (row) => clock(row.expires_at, 'UTC') ?? 'never', optional: 1 },
+            { title: 'MADE BY', value: (row) => row.created_by, optional: 3 },
+          ],
+          'There are no keys: the server answers to its own machine only, and to everybody there.',
+        );
+      }),
+    );
+
+  key
+    .command('revoke')
+    .summary('Revoke a key')
+    .description('Revoke a key, for ever. Every process of the server refuses it within five seconds.')
+    .argument('<key>', 'its name or its id')
+    .addHelpText('after', '\nExamples:\n  $ bursar key revoke eagle-hook\n  $ bursar key revoke 5f0c1d2e3a4b\n')
+    .action(
+      act(async (session, named: string) => {
+        await session.client.delete(path`/api/v1/keys/${named}`);
+        session.answer({ key: named, revoked: true }, () => session.line(session.paint('green', 'Key revoked.')));
+      }),
+    );
+}

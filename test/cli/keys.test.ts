@@ -1,0 +1,77 @@
+/** `bursar key` and `bursar changes`, and how the command finds its key. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { scratchFolder } from '../helpers/scratch';
+import { runBursar, startCli, type TestCli } from './helpers/cli';
+
+let cli: TestCli;
+let key: string;
+beforeAll(async () => {
+  cli = await startCli();
+  await cli.api.account('climate');
+  const made = await cli.works('key', 'create', 'rkaur', '--scope', 'admin', '--json');
+  key = (made.json as { key: string }).key;
+});
+afterAll(() => cli.stop());
+
+const withKey = (env: Record<string, string>, ...args: string[]) => runBursar(args, { endpoint: cli.url, env });
+
+test('without a key it says where to get one and where to put it', async () => {
+  const { code, err } = await cli.bursar('account', 'list');
+  expect(code).toBe(1);
+  expect(err).toContain('API key');
+  expect(err).toContain('BURSAR_TOKEN or --token-file');
+});
+
+test('the key comes from a file, BURSAR_TOKEN or ASBB_TOKEN, in this order', async () => {
+  const file = join(scratchFolder(), 'key');
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  for (const env of [{ BURSAR_TOKEN: key }, { ASBB_TOKEN: key }, { BURSAR_TOKEN: key, ASBB_TOKEN: 'other' }]) {
+    expect(await withKey(env, 'account', 'list')).toMatchObject({ code: 0 });
+  }
+  expect(await withKey({ BURSAR_TOKEN: 'other' }, '--token-file', file, 'account', 'list')).toMatchObject({ code: 0 });
+  expect(await withKey({ BURSAR_TOKEN: 'other', ASBB_TOKEN: key }, 'account', 'list')).toMatchObject({ code: 1 });
+});
+
+test('a file that is not there, or holds no key, is said before anything is asked', async () => {
+  const file = join(scratchFolder(), 'key');
+  expect(await withKey({}, '--token-file', file, 'account', 'list')).toMatchObject({ code: 2, out: '' });
+  writeFileSync(file, 'two words\n');
+  const { code, err } = await withKey({}, '--token-file', file, 'account', 'list');
+  expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining('no API key in it') });
+});
+
+test("the token of the machine's own home goes to this machine only", async () => {
+  const home = scratchFolder();
+  writeFileSync(join(home, 'own-token'), `${key}\n`, { mode: 0o600 });
+  expect(await withKey({ BURSAR_HOME: home }, 'account', 'list')).toMatchObject({ code: 0 });
+  const named = await withKey({ BURSAR_HOME: home, BURSAR_URL: 'http://bursar.invalid:1' }, 'account', 'list');
+  expect(named.code).not.toBe(0);
+});
+
+test('keys are made, listed without their secrets, and revoked', async () => {
+  const env = { BURSAR_TOKEN: key };
+  const made = await withKey(env, 'key', 'create', 'portal', '--scope', 'estimate', '--expires', '2099-01-01');
+  expect(made.out).toMatch(/not shown again\.[^]*bursar_[0-9a-f]{12}_[0-9a-f]{64}[^]*estimate[^]*2099-01-01/);
+  const listed = await withKey(env, 'key', 'list');
+  expect(listed.out).toMatch(/portal .*estimate .*active .*never/);
+  expect(listed.out).not.toContain(made.out.match(/[0-9a-f]{64}/)?.[0]);
+  expect(await withKey(env, 'key', 'create', 'h', '--scope', 'hook')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('cluster'),
+  });
+  expect(await withKey(env, 'key', 'revoke', 'portal')).toMatchObject({ code: 0 });
+  expect((await withKey(env, 'key', 'list')).out).toMatch(/portal .*revoked/);
+  expect(await withKey(env, 'key', 'revoke', 'nothing')).toMatchObject({ code: 4 });
+});
+
+test('changes say who did what to what', async () => {
+  const env = { BURSAR_TOKEN: key };
+  await withKey(env, 'account', 'update', 'climate', '--description', 'models');
+  const { out } = await withKey(env, 'changes', '--name', 'climate');
+  expect(out).toMatch(/rkaur +update_account +climate +description: models/);
+  expect(out).toMatch(/local +create_account +climate/);
+  const rows = (await withKey(env, 'changes', '--by', 'rkaur', '--subject', 'account', '--json')).json;
+  expect(rows).toMatchObject([{ action: 'update_account', before: { description: '' } }]);
+  expect((await withKey(env, 'changes', '--action', 'end_rate')).out).toBe('No changes found.\n');
+});
