@@ -80,15 +80,26 @@ async function waiting(sql: Sql, part: 'api' | 'worker', statement = '%'): Promi
   return row?.count ?? 0;
 }
 
+/** Whether all that a part had asked has been done and committed. */
+async function isIdle(sql: Sql, part: 'api' | 'worker'): Promise<boolean> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from pg_stat_activity
+    where application_name = ${`bursar-${part}`} and state <> 'idle'`;
+  return row?.count === 0;
+}
+
 /** Kills a part when its statement has done its work and it has not heard so yet; `look` sees it just before. */
 async function killBeforeItHears(part: 'api' | 'worker', statement?: string, look = async () => {}): Promise<void> {
   await holdTheBooks(async () => {
     await eventually(`the ${part} waits for the books`, async () => (await waiting(stack.sql, part, statement)) > 0);
     await stack.signal(part, 'SIGSTOP');
   });
-  await eventually('its statements are through', async () => (await waiting(stack.sql, part)) === 0);
-  await look();
-  await stack.signal(part, 'SIGKILL');
+  try {
+    await eventually('its statements are through', () => isIdle(stack.sql, part));
+    await look();
+  } finally {
+    await stack.signal(part, 'SIGKILL');
+  }
 }
 
 /** The minute of a lease, without waiting for it. Who still lives and has it too only says things twice. */
