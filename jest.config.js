@@ -2,8 +2,8 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // Recorded data from outside; jest.oracles.config.js runs them.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/oracles/'],
+  // What needs something from outside has a configuration of its own: jest.oracles.config.js, jest.walk.config.js.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/oracles/', '<rootDir>/test/walk/'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.bursar'],
   transform: {
     '^.+\\.ts$': [

@@ -1,90 +1,43 @@
 /** The real thing: the built `bursar up` with the real API and worker, as `npm start` runs it. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { PACKAGE_ROOT } from '../../platform/paths';
 import { isAlive } from '../../platform/embedded/processes';
 import { findRunningStack } from '../../platform/supervisor';
-import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
-import { removeScratch, noteServer, scratchHome } from '../helpers/scratch';
+import { BURSAR, upHouse, type Up, type UpHouse } from '../helpers/up';
 
 jest.setTimeout(180_000);
 
-const bursar = join(PACKAGE_ROOT, 'bin/bursar.js');
-let home: string;
-let child: ChildProcess;
-let said = '';
-
-/** Ours, without the settings that would lead elsewhere. */
-function env(): NodeJS.ProcessEnv {
-  const {
-    BURSAR_URL: _url,
-    ASBB_URL: _asbb,
-    DATABASE_URL: _database,
-    TEMPORAL_ADDRESS: _temporal,
-    ...rest
-  } = process.env;
-  return { ...rest, BURSAR_HOME: home, BURSAR_PORT: '0' };
-}
-const run = (...args: string[]) => promisify(execFile)(process.execPath, [bursar, ...args], { env: env() });
-
-const running = () => {
-  const stack = findRunningStack(home);
-  for (const identity of Object.values(stack?.services ?? {})) noteServer(home, identity);
-  return stack;
-};
-const api = (): string => running()?.addresses?.api ?? '';
-
-async function start(): Promise<void> {
-  said = '';
-  child = spawn(process.execPath, [bursar, 'up'], { env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await eventually(
-    'everything is up',
-    () => {
-      if (child.exitCode !== null) throw new Error(said);
-      return said.includes('Ctrl-C stops it');
-    },
-    120_000,
-  ).catch((error: unknown) => {
-    throw new Error(said, { cause: error });
-  });
-}
+let house: UpHouse;
+let up: Up;
+const run = (...args: string[]) => promisify(execFile)(process.execPath, [BURSAR, ...args], { env: house.env });
 
 beforeAll(async () => {
-  ensureBuilt();
-  home = await scratchHome();
-  await start();
+  house = await upHouse();
+  up = await house.start();
 });
-afterAll(async () => {
-  if (child.exitCode === null) {
-    child.kill('SIGINT');
-    await new Promise((resolve) => child.once('exit', resolve));
-  }
-  await removeScratch(home);
-});
+afterAll(() => house.close());
 
 test('it says where everything is, without a password, and what to paste next', () => {
-  expect(said).toMatch(/API: +http:\/\/127\.0\.0\.1:\d+\n/);
-  expect(said).toMatch(/API docs: +http:\/\/127\.0\.0\.1:\d+\/docs\n/);
-  expect(said).toMatch(/Temporal UI: +http:\/\/127\.0\.0\.1:\d+\n/);
-  expect(said).toContain('postgres://bursar:***@127.0.0.1:');
-  expect(said).toContain('bursar account create');
+  expect(up.said()).toMatch(/API: +http:\/\/127\.0\.0\.1:\d+\n/);
+  expect(up.said()).toMatch(/API docs: +http:\/\/127\.0\.0\.1:\d+\/docs\n/);
+  expect(up.said()).toMatch(/Temporal UI: +http:\/\/127\.0\.0\.1:\d+\n/);
+  expect(up.said()).toContain('postgres://bursar:***@127.0.0.1:');
+  expect(up.said()).toContain('bursar account create');
 });
 
 test('the API is well, and the command line finds it without being told where', async () => {
-  expect(await (await fetch(`${api()}/health`)).json()).toMatchObject({
+  expect(await (await fetch(`${house.api()}/health`)).json()).toMatchObject({
     status: 'healthy',
     services: { database: 'healthy', temporal: 'healthy' },
   });
   const { stdout } = await run('status');
-  expect(stdout).toContain(`Bursar ${running()?.version} is healthy`);
+  expect(stdout).toContain(`Bursar ${house.running()?.version} is healthy`);
 });
 
 test('a job that was admitted, started and ended is settled by its story', async () => {
   const post = async (path: string, body: unknown) => {
-    const response = await fetch(`${api()}/api/v1${path}`, {
+    const response = await fetch(`${house.api()}/api/v1${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -111,7 +64,9 @@ test('a job that was admitted, started and ended is settled by its story', async
     ],
   });
   await eventually('the story settles it', async () => {
-    const hold = (await (await fetch(`${api()}/api/v1/holds/${String(transaction_id)}`)).json()) as { status: string };
+    const hold = (await (await fetch(`${house.api()}/api/v1/holds/${String(transaction_id)}`)).json()) as {
+      status: string;
+    };
     return hold.status === 'settled';
   });
 });
@@ -119,48 +74,52 @@ test('a job that was admitted, started and ended is settled by its story', async
 test('a second start says what already runs and where, and succeeds', async () => {
   const { stdout } = await run('up');
   expect(stdout).toContain('runs already');
-  expect(stdout).toContain(api());
+  expect(stdout).toContain(house.api());
 });
 
 test('the API and the worker come back after kill -9', async () => {
-  const before = running();
+  const before = house.running();
   for (const name of ['api', 'worker']) process.kill(before?.services[name]?.pid ?? 0, 'SIGKILL');
-  await eventually('both are back', () => /API is back after/.test(said) && /worker is back after/.test(said), 60_000);
-  expect((await fetch(`${api()}/readyz`)).status).toBe(200);
+  await eventually(
+    'both are back',
+    () => /API is back after/.test(up.said()) && /worker is back after/.test(up.said()),
+    60_000,
+  );
+  expect((await fetch(`${house.api()}/readyz`)).status).toBe(200);
 });
 
 test('Ctrl-C stops everything, in order and without being asked twice', async () => {
-  const stack = running();
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGINT');
+  const stack = house.running();
+  const exited = new Promise((resolve) => up.child.once('exit', resolve));
+  up.child.kill('SIGINT');
   await exited;
-  expect(said).toMatch(/Stopping[^]*Stopped/);
-  expect(findRunningStack(home)).toBeUndefined();
+  expect(up.said()).toMatch(/Stopping[^]*Stopped/);
+  expect(findRunningStack(house.home)).toBeUndefined();
   for (const { pid } of Object.values(stack?.services ?? {})) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
 
 test('closing the terminal stops everything as Ctrl-C does', async () => {
-  await start();
-  const services = Object.values(running()?.services ?? {});
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGHUP');
+  up = await house.start();
+  const services = Object.values(house.running()?.services ?? {});
+  const exited = new Promise((resolve) => up.child.once('exit', resolve));
+  up.child.kill('SIGHUP');
   await exited;
-  expect(said).toMatch(/Stopping[^]*Stopped/);
+  expect(up.said()).toMatch(/Stopping[^]*Stopped/);
   expect(services).toHaveLength(4);
   expect(services.filter((identity) => isAlive(identity))).toEqual([]);
 });
 
 test('a second Ctrl-C, while one part will not end, kills all of them before it ends itself', async () => {
-  await start();
-  const services = Object.entries(running()?.services ?? {});
+  up = await house.start();
+  const services = Object.entries(house.running()?.services ?? {});
   expect(services.map(([name]) => name).sort()).toEqual(['api', 'postgres', 'temporal', 'worker']);
   const api = services.find(([name]) => name === 'api')?.[1].pid ?? 0;
   process.kill(api, 'SIGSTOP'); // Deaf to SIGTERM; it would be waited for.
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGINT');
-  await eventually('it is stopping', () => said.includes('Stopping'));
-  child.kill('SIGINT');
+  const exited = new Promise((resolve) => up.child.once('exit', resolve));
+  up.child.kill('SIGINT');
+  await eventually('it is stopping', () => up.said().includes('Stopping'));
+  up.child.kill('SIGINT');
   expect(await exited).toBe(130);
   await eventually('nothing is left', () => services.every(([, identity]) => !isAlive(identity)));
-  expect(findRunningStack(home)).toBeUndefined();
+  expect(findRunningStack(house.home)).toBeUndefined();
 });
