@@ -2,18 +2,12 @@
  * Admission: may this job start, and if so its money is held. Prices come from memory, the decision is one SQL call shared
  * by whoever asks at the same time, and nothing remote is waited for.
  */
-import { randomFillSync } from 'node:crypto';
-import { monotonicFactory } from 'ulid';
 import { Fault } from '../domain/faults';
-import type { TransactionId } from '../domain/ids';
-import { addMicro, renderAmount, type Micro } from '../domain/money';
-import { estimate as price, type Estimate } from '../domain/price';
-import { roundUp, times, fractionOfDecimal } from '../domain/rational';
-import type { Refusal } from '../domain/refusal';
-import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
+import type { Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
+import { makeItem, priceRequest, type AccountTerms, type Item, type PricingTerms } from './admission-item';
 import { openBatcher } from './batcher';
-import type { Admission, Caller, CheckRequest, Decision, EstimateNote, PriceBook } from './contract';
+import type { Admission, Caller, CheckRequest, Decision, PriceBook } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
@@ -30,31 +24,6 @@ export interface AdmissionOptions {
   deadlineMs?: number;
 }
 
-interface AccountTerms {
-  unit: string;
-  /** The account's own, in millionths; null: the cluster's. */
-  multiplierMicro: bigint | null;
-}
-
-/** One item of place_holds. */
-interface Item {
-  principal: string;
-  key: string | null;
-  body_hash: string | null;
-  account: string;
-  unit: string;
-  multiplier: string | null;
-  catalog: string;
-  at: Instant | null;
-  user: string | null;
-  cluster_no: number;
-  pre_refusal: Refusal | null;
-  hold_ids: TransactionId[];
-  partitions: string[];
-  amounts: string[];
-  request: RecordedRequest;
-}
-
 interface Placed {
   n: number;
   outcome: 'decided' | 'replayed' | 'key_reused' | 'account_not_found' | 'stale';
@@ -62,8 +31,6 @@ interface Placed {
   answer: RecordedAnswer | null;
   effectiveAt: Instant | null;
 }
-
-const nextUlid = monotonicFactory(bufferedRandom());
 
 /** Prices can change between pricing and placing, but hardly this often in a row. */
 const PRICINGS_MAX = 8;
@@ -111,11 +78,10 @@ export function openAdmission(options: AdmissionOptions): Admission {
     },
   });
 
-  /** The request as an item, priced by what is in memory. `account_not_found`, `cluster_not_found`. */
-  async function priced(request: CheckRequest, caller: Caller): Promise<Item> {
+  /** What is in memory of account, cluster and rates. `account_not_found`, `cluster_not_found`. */
+  async function knownTerms(request: CheckRequest): Promise<PricingTerms> {
     const [account, book] = await Promise.all([terms.of(request.account), prices.current()]);
-    const cluster = clusterOf(book, request.cluster ?? defaultCluster);
-    return makeItem(request, caller, account, book, cluster);
+    return { account, book, cluster: clusterOf(book, request.cluster ?? defaultCluster) };
   }
 
   /** Asks until the prices used are the prices in force. */
@@ -125,7 +91,8 @@ export function openAdmission(options: AdmissionOptions): Admission {
     judge: (item: Item) => Promise<Placed>,
   ): Promise<Decision> {
     for (let pricing = 1; pricing <= PRICINGS_MAX; pricing++) {
-      const item = await pricedOnce(request, caller);
+      const pricedBy = await termsOf(request);
+      const item = makeItem(request, caller, pricedBy, priceRequest(request, pricedBy));
       const placed = await judge(item);
       if (placed.outcome !== 'stale') return decisionOf(request, caller, item, placed);
       terms.forget(request.account);
@@ -135,13 +102,13 @@ export function openAdmission(options: AdmissionOptions): Admission {
   }
 
   /** A cluster that was made a moment ago may not be in memory yet; nobody should be told that it does not exist. */
-  async function pricedOnce(request: CheckRequest, caller: Caller): Promise<Item> {
+  async function termsOf(request: CheckRequest): Promise<PricingTerms> {
     try {
-      return await priced(request, caller);
+      return await knownTerms(request);
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'cluster_not_found')) throw error;
       await prices.upToDate();
-      return priced(request, caller);
+      return knownTerms(request);
     }
   }
 
@@ -189,94 +156,7 @@ function clusterOf(book: PriceBook, name: string): NumberedCluster {
   return cluster;
 }
 
-function makeItem(
-  request: CheckRequest,
-  caller: Caller,
-  account: AccountTerms,
-  book: PriceBook,
-  cluster: NumberedCluster,
-): Item {
-  const asked = request.at === undefined ? undefined : readTimeIn(request.at, cluster.timeZone);
-  const at = asked?.at ?? instantOfMs(Date.now());
-  const own = account.multiplierMicro === null ? {} : { holdMultiplier: renderAmount(account.multiplierMicro) };
-  const estimates = request.components.map((component) => price(component, cluster, book.rates, account.unit, at, own));
-  const first = estimates[0];
-  if (!first) throw new Fault('malformed_request', 'A check asks for at least one component.');
-  const refused = estimates.find(({ refusal }) => refusal?.code === 'time_limit_missing') ?? estimates.find(isRefused);
-  const amounts = estimates.map(({ hold }) => hold.toString());
-  const uncapped = first.hold === cluster.holdCap ? uncappedHold(first) : first.hold;
-  return {
-    principal: caller.principal,
-    key: caller.key ?? null,
-    body_hash: caller.bodyHash === undefined ? null : Buffer.from(caller.bodyHash).toString('hex'),
-    account: request.account,
-    unit: account.unit,
-    multiplier: account.multiplierMicro === null ? null : account.multiplierMicro.toString(),
-    catalog: book.version.toString(),
-    at: asked?.at ?? null,
-    user: request.user ?? null,
-    cluster_no: cluster.clusterNo,
-    pre_refusal: refused?.refusal ?? null,
-    hold_ids: request.components.map((): TransactionId => `txn_${nextUlid()}`),
-    partitions: request.components.map(({ partition }) => partition),
-    amounts,
-    request: {
-      account: request.account,
-      cluster: cluster.name,
-      components: request.components,
-      ...(request.user === undefined ? {} : { user: request.user }),
-      ...(request.jobId === undefined ? {} : { jobId: request.jobId }),
-      ...(request.jobName === undefined ? {} : { jobName: request.jobName }),
-      unit: account.unit,
-      timeZone: cluster.timeZone,
-      estimated: addMicro(...estimates.map(({ estimated }) => estimated)).toString(),
-      holdMultiplier: first.holdMultiplier,
-      amounts,
-      wallSeconds: estimates.map(({ wallSeconds }) => wallSeconds),
-      ...(uncapped > first.hold ? { uncappedHold: uncapped.toString() } : {}),
-      estimate: noteOf(estimates),
-      ...(asked === undefined ? {} : asked),
-      ...(request.details === undefined ? {} : { details: request.details }),
-    },
-  };
-}
-
-/** Fractions from the system's random bytes, fetched by the page: one call a character cost more than pricing the job. */
-function bufferedRandom(): () => number {
-  const page = new Uint8Array(4096);
-  let next = page.length;
-  return () => {
-    if (next === page.length) {
-      randomFillSync(page);
-      next = 0;
-    }
-    return (page[next++] ?? 0) / 256;
-  };
-}
-
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
-
-const isRefused = ({ refusal }: Estimate): boolean => refusal !== undefined;
-
-const uncappedHold = ({ cost, holdMultiplier }: Estimate): Micro =>
-  roundUp(times(cost, fractionOfDecimal(holdMultiplier)));
-
-/** How all components together were priced: as sure as the least sure of them. */
-function noteOf(estimates: Estimate[]): EstimateNote {
-  const [first] = estimates;
-  const leastSure = estimates.reduce((least, one) => (one.confidence < least.confidence ? one : least));
-  const recommendation = first?.recommendation ?? leastSure.recommendation;
-  return {
-    method: leastSure.method,
-    confidence: leastSure.confidence,
-    ...(recommendation === undefined ? {} : { recommendation }),
-    lines:
-      estimates.length === 1
-        ? leastSure.lines
-        : estimates.flatMap(({ lines }, index) => lines.map((line) => `component ${index}: ${line}`)),
-    unbilled: [...new Set(estimates.flatMap(({ unbilled }) => unbilled))],
-  };
-}
 
 function decisionOf(request: CheckRequest, caller: Caller, item: Item, placed: Placed): Decision {
   if (placed.outcome === 'account_not_found') throw noSuchAccount(request.account);
