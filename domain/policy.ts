@@ -23,3 +23,11 @@ export type UnpricedPolicy = (typeof UNPRICED_POLICIES)[number];
 /** What prices while no rate has been entered. */
 export const PRICE_PRESETS = ['asbb-compat', 'none'] as const;
 export type PricePreset = (typeof PRICE_PRESETS)[number];
+
+/** Where the advisor does not answer: refuse; go on with the cluster's own prices; the same, and admit what has none. */
+export const FAILURE_MODES = ['STRICT', 'GRACEFUL', 'PERMISSIVE'] as const;
+export type FailureMode = (typeof FAILURE_MODES)[number];
+
+/** What then estimates on clusters without rates: ASBB's two formulas, or nothing. */
+export const ADVISOR_FALLBACKS = ['SIMPLE', 'STATIC', 'NONE'] as const;
+export type AdvisorFallback = (typeof ADVISOR_FALLBACKS)[number];

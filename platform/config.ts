@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { given } from '../domain/given';
+import { integrationOf, withoutKeys, type Integration } from './config/integration';
 import type { KeyName } from './config/keys';
 import type { Effective, Sources } from './config/merge';
 import type { Places } from './config/read-file';
@@ -48,6 +49,8 @@ export interface Config {
   /** Are lost stories looked for without anybody asking? */
   autoRecovery: boolean;
   recoveryEveryMs: number;
+  /** The services beside Bursar. */
+  integration: Integration;
   logLevel: string;
   logFormat: 'json' | 'console';
   /** How many accounts appear in the metrics by name; the others are summed. */
@@ -110,6 +113,7 @@ export function readConfig<K extends Needed = never>(
     timeZone: values.time_zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
     autoRecovery: values['budget.auto_recovery_enabled'],
     recoveryEveryMs: values['budget.recovery_check_interval'],
+    integration: integrationOf(values),
     logLevel: values['logging.level'],
     logFormat: values['logging.format'],
     metricsAccounts: values['metrics.accounts'],
@@ -167,6 +171,7 @@ export function configArgument(args: readonly string[] = process.argv.slice(2)):
 function hideSecrets(config: Config): Config {
   const shown = () => ({
     ...config,
+    integration: withoutKeys(config.integration),
     ...given({ databaseUrl: config.databaseUrl && withoutPassword(config.databaseUrl) }),
   });
   return Object.defineProperties(config, {

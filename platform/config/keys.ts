@@ -3,7 +3,8 @@
  * the commented file, the table of docs/operations, and what `bursar config show` prints.
  */
 import { z } from 'zod';
-import { isDuration, msOf } from './duration';
+import { INTEGRATION_KEYS } from './integration-keys';
+import { count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
 
 export interface Key<T> {
   /** Reads the text of the file or of the environment. */
@@ -19,6 +20,8 @@ export interface Key<T> {
   also?: readonly string[];
   /** Never printed, and may be a reference: env:NAME or file:/path. */
   secret?: true;
+  /** Names with values: a group in the file, JSON in the environment. */
+  names?: true;
   /** Takes effect on SIGHUP; all others on a restart. */
   reloads?: true;
 }
@@ -31,28 +34,6 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65_535);
 
-const count = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/)
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum);
-
-const durationMs = (minimum: string, maximum: string) =>
-  z
-    .string()
-    .refine(isDuration)
-    .transform(msOf)
-    .refine((ms) => ms >= msOf(minimum) && ms <= msOf(maximum));
-
-const wholeSeconds = (minimum: string, maximum: string) =>
-  durationMs(minimum, maximum)
-    .refine((ms) => ms % 1000 === 0)
-    .transform((ms) => ms / 1000);
-
-const url = (protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol));
-
 const isTimeZone = (name: string): boolean => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
@@ -61,11 +42,6 @@ const isTimeZone = (name: string): boolean => {
     return false;
   }
 };
-
-const truth = z
-  .string()
-  .regex(/^(true|false|yes|no|on|off)$/i)
-  .transform((text) => /^(true|yes|on)$/i.test(text));
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/);
 
@@ -101,9 +77,6 @@ const hostNames = z
   .string()
   .transform((names) => names.split(',').map((each) => each.trim()))
   .refine((names) => names.every((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each)));
-
-const TRUTH = 'true or false';
-const duration = (range: string) => `a duration with its unit (500ms, 30s, 5m, 24h), ${range}`;
 
 // The keys ------------------------------------------------------------------------------------------------------------
 
@@ -246,6 +219,7 @@ export const KEYS = {
     meaning: 'The default partition of clusters that are made without one.',
     otherwise: 'none',
   },
+  ...INTEGRATION_KEYS,
   'logging.level': {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     expects: 'one of trace, debug, info, warn, error, fatal, silent',
@@ -321,17 +295,12 @@ export const variableOf = (key: string): string => key.toUpperCase().replaceAll(
 /** Keys that ASBB has, or promises, and this version of Bursar has nothing for. `.*` stands for whatever is below. */
 export const NOT_YET: readonly string[] = [
   ...below('service', 'tls_enabled tls_cert_file tls_key_file cors_enabled cors_origins'),
-  ...below('advisor', 'url api_key timeout headers.* retry_attempts retry_delay cache_enabled cache_ttl'),
   ...below('budget', 'min_budget_amount max_budget_amount allow_negative_balance'),
   ...below('slurm', 'bin_path config_path job_monitor_enabled monitor_interval epilog_script'),
   ...below('logging', 'output'),
   ...below('auth', 'enabled jwt_secret jwt_expiry api_key_auth api_keys admin_users'),
   ...below('metrics', 'prometheus_url'),
-  ...below('integration', 'advisor_enabled advisor_fallback fallback_cost_rate'),
-  ...below('integration', 'asbx_enabled asbx_endpoint asbx_timeout asbx_api_key'),
-  ...below('integration', 'asba_enabled asba_endpoint asba_timeout'),
   ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
-  ...below('integration', 'failure_mode retry_attempts circuit_breaker_enabled health_check_interval'),
   ...below('allocations', 'process_interval auto_process'),
   ...below('asbx_integration', 'enabled asbx_endpoint auto_reconcile update_cost_model data_retention_days'),
   ...below('asbx_integration', 'reconciliation_timeout max_retries notification_enabled compliance_reporting'),

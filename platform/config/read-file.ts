@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Document, LineCounter, Node, Scalar, YAMLMap } from 'yaml';
 import { nearestOf } from '../../domain/nearest';
-import { isKey, isSection, KNOWN, unread, type KeyName } from './keys';
+import { isKey, isSection, keyOf, KNOWN, unread, type KeyName } from './keys';
 
 /** A text somebody gave for a key. */
 export interface Given {
@@ -121,6 +121,9 @@ class Reader {
     } else if (isScalar(value)) {
       const from = this.where(at);
       this.layer.set(path, { text: textOf(value), from, saidAs: `${from}: ${path}` });
+    } else if (isMap(value) && keyOf(path).names) {
+      const from = this.where(at);
+      this.layer.set(path, { text: JSON.stringify(value), from, saidAs: `${from}: ${path}` });
     } else this.mistake(at, `${path} takes one value, not a ${isMap(value) ? 'group' : 'list'}`);
   }
 
@@ -143,7 +146,8 @@ const yaml = (): typeof import('yaml') => require('yaml') as typeof import('yaml
 
 const startOf = (node: Node | undefined): number => node?.range?.[0] ?? 0;
 
-const isEmpty = (node: Node): boolean => yaml().isScalar(node) && node.value === null;
+/** `dsn:` and `dsn: ""`, as ASBB's files have them, set nothing. */
+const isEmpty = (node: Node): boolean => yaml().isScalar(node) && (node.value === null || node.value === '');
 
 /** As it was written: 1.20 is no other number than the one that stands there. */
 const textOf = ({ type, source, value }: Scalar): string =>

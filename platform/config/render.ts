@@ -63,12 +63,16 @@ export const shownValues = ({ texts, given }: Effective): Shown[] =>
     const said = given.get(key);
     return {
       key,
-      value: text === undefined ? null : secret ? withoutPassword(text) : text,
+      value: text === undefined ? null : secret ? withoutSecret(text) : text,
       from: said === undefined ? (text === undefined ? `default: ${otherwise}` : 'default') : originOf(said, secret),
       secret,
       reloads,
     };
   });
+
+/** Of an address all but the password is worth showing. */
+const withoutSecret = (text: string): string =>
+  /^\w+:\/\//.test(text) && URL.canParse(text) ? withoutPassword(text) : '***';
 
 /** A secret that is somewhere else is said with where. */
 const originOf = ({ text, from }: { text: string; from: string }, secret: boolean): string =>

@@ -342,7 +342,7 @@ describe('on SIGHUP', () => {
     await fetch(`${api.url}/livez`);
     await eventually('the access log has followed', () => said('request answered').length === 1);
 
-    const restart = 'logging:\n  level: error\nmetrics:\n  accounts: 7\nadvisor:\n  url: http://a\n';
+    const restart = 'logging:\n  level: error\nmetrics:\n  accounts: 7\ngrant_management:\n  enabled: true\n';
     expect(await hangUp(restart, 'configuration reloaded')).toMatchObject({
       reloaded: ['logging.level'],
       needsRestart: ['metrics.accounts'],

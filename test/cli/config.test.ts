@@ -30,12 +30,16 @@ test('init writes a file that validate likes, for its owner only, and never over
 });
 
 test('validate ends with 1 and names every mistake, and what changes nothing', async () => {
-  const path = fileWith('database:\n  driver: mysql\n  dsn: mysql://me:hunter2@db\nadvisor:\n  url: http://a\n');
+  const path = fileWith(
+    'database:\n  driver: mysql\n  dsn: mysql://me:hunter2@db\ngrant_management:\n  enabled: true\n',
+  );
   const { code, out, err } = await runBursar(['config', 'validate', path]);
   expect({ code, err }).toEqual({ code: 1, err: '' });
   expect(out).toContain(`${path}:2: database.driver cannot be "mysql"`);
   expect(out).toContain(`${path}:3: database.dsn cannot be`);
-  expect(out).toContain(`Warning: ${path}:5: advisor.url changes nothing: it is not in this version of Bursar`);
+  expect(out).toContain(
+    `Warning: ${path}:5: grant_management.enabled changes nothing: it is not in this version of Bursar`,
+  );
   expect(out).toContain('2 mistakes.');
   expect(out).not.toContain('hunter2');
   const { json } = await runBursar(['--config', path, 'config', 'validate', '--json']);

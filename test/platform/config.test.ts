@@ -113,6 +113,21 @@ test('however it is printed, no password is in it', () => {
   }
 });
 
+test('the headers of an advisor are a group in the file, and no key or header is ever printed', () => {
+  const file = fileWith('advisor:\n  api_key: hunter2\n  headers:\n    X-Site: hpc\n    X-Token: hunter3\n');
+  const config = readConfig([], {}, { file });
+  expect(config.integration.advisor.headers).toEqual({ 'X-Site': 'hpc', 'X-Token': 'hunter3' });
+  const shown = JSON.stringify(shownValues(readSettings({}, { file })));
+  // oxlint-disable-next-line typescript/no-base-to-string -- it has a toString of its own, which is what is tested
+  for (const printed of [JSON.stringify(config), String(config), inspect(config), shown]) {
+    expect(printed).not.toMatch(/hunter/);
+  }
+  expect(found('advisor:\n  headers:\n    Host: x\n').mistakes).toEqual([
+    expect.stringContaining(':2: advisor.headers cannot be what it is now: it must be a group of header names'),
+  ]);
+  expect(found('advisor:\n  url: http://me:hunter2@a\n  headers: [x]\n').mistakes.join()).not.toContain('hunter2');
+});
+
 test('a configuration does not change after it was read', () => {
   const config = read({});
   expect(() => Object.assign(config, { port: 1 })).toThrow(TypeError);
@@ -139,7 +154,7 @@ test('a client finds the API by BURSAR_URL, else by the port', () => {
 // The file ------------------------------------------------------------------------------------------------------------
 
 /** For every key a value that is not its default, and what becomes of it. */
-const SOMETHING_ELSE: Record<KeyName, [string, Partial<Config>]> = {
+const SOMETHING_ELSE: Record<KeyName, [string, Partial<Omit<Config, 'integration'>> & { integration?: object }]> = {
   default_cluster: ['eagle', { defaultCluster: 'eagle' }],
   time_zone: ['Asia/Tokyo', { timeZone: 'Asia/Tokyo' }],
   'service.listen_addr': ['[::1]:9090', { host: '::1', port: 9090, portIsChosen: true }],
@@ -170,6 +185,33 @@ const SOMETHING_ELSE: Record<KeyName, [string, Partial<Config>]> = {
     'batch',
     { clusterDefaults: { holdMultiplier: '1.2', reconciliationTimeoutSeconds: 86_400, defaultPartition: 'batch' } },
   ],
+  'advisor.url': ['https://a.example.org/x', { integration: { advisor: { url: 'https://a.example.org/x' } } }],
+  'advisor.api_key': ['hunter2', { integration: { advisor: { apiKey: 'hunter2' } } }],
+  'advisor.headers': [
+    '{"X-Site": "hpc", "X-No": 1}',
+    { integration: { advisor: { headers: { 'X-Site': 'hpc', 'X-No': '1' } } } },
+  ],
+  'advisor.unit': ['SU', { integration: { advisor: { unit: 'SU' } } }],
+  'advisor.submit_timeout': ['1s', { integration: { advisor: { submitTimeoutMs: 1_000 } } }],
+  'advisor.timeout': ['30s', { integration: { advisor: { timeoutMs: 4_000 } } }],
+  'advisor.retry_attempts': ['0', { integration: { advisor: { retries: 0 } } }],
+  'advisor.retry_delay': ['20ms', { integration: { advisor: { retryDelayMs: 20 } } }],
+  'advisor.cache_enabled': ['false', { integration: { advisor: {} } }],
+  'advisor.cache_ttl': ['1m', { integration: { advisor: { cacheMs: 60_000 } } }],
+  'integration.advisor_enabled': ['false', { integration: { advisor: { enabled: false } } }],
+  'integration.failure_mode': ['STRICT', { integration: { advisor: { failureMode: 'STRICT' } } }],
+  'integration.advisor_fallback': ['STATIC', { integration: { advisor: { fallback: 'STATIC' } } }],
+  'integration.fallback_cost_rate': ['0.25', { integration: { advisor: { fallbackRate: '0.25' } } }],
+  'integration.circuit_breaker_enabled': ['false', { integration: { advisor: { hasBreaker: false } } }],
+  'integration.health_check_interval': ['5m', { integration: { lookEveryMs: 300_000 } }],
+  'integration.retry_attempts': ['1', { integration: { failuresMax: 1 } }],
+  'integration.asbx_enabled': ['true', { integration: { asbx: { enabled: true } } }],
+  'integration.asbx_endpoint': ['http://asbx:1', { integration: { asbx: { url: 'http://asbx:1' } } }],
+  'integration.asbx_timeout': ['1s', { integration: { asbx: { timeoutMs: 1_000 } } }],
+  'integration.asbx_api_key': ['hunter2', { integration: { asbx: { apiKey: 'hunter2' } } }],
+  'integration.asba_enabled': ['true', { integration: { asba: { enabled: true } } }],
+  'integration.asba_endpoint': ['http://asba:1', { integration: { asba: { url: 'http://asba:1' } } }],
+  'integration.asba_timeout': ['1s', { integration: { asba: { timeoutMs: 1_000 } } }],
   'logging.level': ['debug', { logLevel: 'debug' }],
   'logging.format': ['console', { logFormat: 'console' }],
   'metrics.enabled': ['false', {}],

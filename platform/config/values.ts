@@ -1,0 +1,33 @@
+/** What the value of a key may be, for the keys of all groups, and how that is said to people. */
+import { z } from 'zod';
+import { isDuration, msOf } from './duration';
+
+export const count = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .transform(Number)
+    .refine((value) => value >= minimum && value <= maximum);
+
+export const durationMs = (minimum: string, maximum: string) =>
+  z
+    .string()
+    .refine(isDuration)
+    .transform(msOf)
+    .refine((ms) => ms >= msOf(minimum) && ms <= msOf(maximum));
+
+export const wholeSeconds = (minimum: string, maximum: string) =>
+  durationMs(minimum, maximum)
+    .refine((ms) => ms % 1000 === 0)
+    .transform((ms) => ms / 1000);
+
+export const url = (protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol));
+
+export const truth = z
+  .string()
+  .regex(/^(true|false|yes|no|on|off)$/i)
+  .transform((text) => /^(true|yes|on)$/i.test(text));
+
+export const TRUTH = 'true or false';
+export const duration = (range: string) => `a duration with its unit (500ms, 30s, 5m, 24h), ${range}`;
