@@ -29,7 +29,13 @@ export const DECISION_EXAMPLE = {
   transaction_id: 'txn_01JD0000000000000000000000',
   budget_remaining: 950.2,
   confidence: 0.9,
-  details: { account_balance: 1000, current_hold: 49.8, hold_percentage: 1.2, advisor_confidence: 0.9 },
+  details: {
+    account_balance: 1000,
+    current_hold: 49.8,
+    hold_percentage: 1.2,
+    estimator: 'rates',
+    advisor_confidence: 0.9,
+  },
   estimate: {
     method: 'rates',
     confidence: 0.9,

@@ -73,6 +73,12 @@ export const FAULTS = {
     title: 'The job has no finite time limit',
   },
   unpriced: { status: 402, asbb: 'VALIDATION_ERROR', retry: 'later', title: 'A part of the job has no price' },
+  advisor_unavailable: {
+    status: 503,
+    asbb: 'ADVISOR_UNAVAILABLE',
+    retry: 'later',
+    title: 'The advisor has no answer',
+  },
   insufficient_budget: { status: 402, asbb: 'INSUFFICIENT_BUDGET', retry: 'later', title: 'Insufficient budget' },
   partition_limit_exceeded: {
     status: 402,

@@ -29,7 +29,8 @@ import {
 import { asbbMultiplier, tariffFor, type DatedRate } from './tariff';
 import { MICROS_PER_SECOND, epochMicros, type Instant } from './time';
 
-export const ESTIMATE_METHODS = ['rates', 'asbb-compat', 'unpriced'] as const;
+/** Who made the estimate: the cluster's rates or its preset, the advisor or what stands in for it (advice.ts), or nobody. */
+export const ESTIMATE_METHODS = ['rates', 'asbb-compat', 'advisor', 'simple', 'static', 'unpriced'] as const;
 export type EstimateMethod = (typeof ESTIMATE_METHODS)[number];
 
 export interface Estimate {
@@ -52,7 +53,7 @@ export interface Estimate {
   /** What costs nothing: kinds that the cluster has not begun to rate, and TRES that no rate can be for. */
   unbilled: string[];
   /** Why the job cannot be held for, if it cannot. */
-  refusal?: { code: 'time_limit_missing' | 'unpriced'; detail: string };
+  refusal?: { code: 'time_limit_missing' | 'unpriced' | 'advisor_unavailable'; detail: string };
 }
 
 /**
@@ -82,16 +83,12 @@ export function estimate(
 
   const perTask = meter.cost();
   const cost = times(perTask, fraction(BigInt(request.arrayTasks)));
-  const held = times(cost, fractionOfDecimal(holdMultiplier));
-  if (!isLess(held, fraction(CEILING))) throw tooDear(wallSeconds, unit);
-  const uncapped = roundUp(held);
-  const hold = cluster.holdCap === undefined ? uncapped : leastMicro(uncapped, cluster.holdCap);
+  const amounts = amountsOf(cost, holdMultiplier, cluster);
+  if (amounts === undefined) throw tooDear(wallSeconds, unit);
   const missing = [...meter.missing];
   const method = missing.length > 0 ? 'unpriced' : meter.usedPreset ? 'asbb-compat' : 'rates';
   return {
-    cost,
-    estimated: roundHalfEven(cost),
-    hold,
+    ...amounts,
     holdMultiplier,
     wallSeconds,
     method,
@@ -102,6 +99,23 @@ export function estimate(
     ...(missing.length > 0 && cluster.unpriced === 'deny'
       ? { refusal: { code: 'unpriced' as const, detail: `${missing.join('; ')}.` } }
       : {}),
+  };
+}
+
+/** What a cost is as money and as a hold; undefined where it is more than any amount can be. */
+export function amountsOf(
+  cost: Fraction,
+  holdMultiplier: string,
+  { holdCap }: Pick<ClusterTerms, 'holdCap'>,
+): Pick<Estimate, 'cost' | 'estimated' | 'hold'> | undefined {
+  const held = times(cost, fractionOfDecimal(holdMultiplier));
+  const most = fraction(CEILING - 1n);
+  if (isLess(most, held) || isLess(most, cost)) return undefined;
+  const uncapped = roundUp(held);
+  return {
+    cost,
+    estimated: roundHalfEven(cost),
+    hold: holdCap === undefined ? uncapped : leastMicro(uncapped, holdCap),
   };
 }
 

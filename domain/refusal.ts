@@ -19,7 +19,7 @@ export type Refusal =
       starts_at: string;
       ends_at: string;
     }
-  | { code: 'time_limit_missing' | 'unpriced'; detail: string }
+  | { code: 'time_limit_missing' | 'unpriced' | 'advisor_unavailable'; detail: string }
   | LimitRefusal;
 
 interface LimitRefusal {
@@ -94,6 +94,8 @@ export function renderRefusal(refusal: Refusal, asked: Asked): RenderedRefusal {
       return said(`No finite time limit: ${refusal.detail}`, { reason: refusal.detail });
     case 'unpriced':
       return said(`No price: ${refusal.detail}`, { reason: refusal.detail });
+    case 'advisor_unavailable':
+      return said(`Advisor unavailable: ${refusal.detail}`, { reason: refusal.detail });
     default:
       return said(limitSentence(refusal, asked), limitFacts(refusal, asked));
   }

@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
+import { heed, type Advice, type AdviceNote, type AdvicePolicy } from '../domain/advice';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
 import { addMicro, renderAmount, type Micro } from '../domain/money';
@@ -11,7 +12,7 @@ import { estimate as price, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
 import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
-import type { Caller, CheckRequest, EstimateNote, PriceBook } from './contract';
+import type { AdvisorQuestion, Caller, CheckRequest, EstimateNote, PriceBook } from './contract';
 import type { RecordedRequest } from './decision';
 import type { NumberedCluster } from './price-book';
 
@@ -54,6 +55,7 @@ export interface Priced {
   asked?: { at: Instant; note?: string };
   at: Instant;
   estimates: Estimate[];
+  advisor?: AdviceNote;
 }
 
 export function priceRequest(request: CheckRequest, { account, book, cluster }: PricingTerms): Priced {
@@ -64,13 +66,47 @@ export function priceRequest(request: CheckRequest, { account, book, cluster }: 
   return { ...(asked && { asked }), at, estimates };
 }
 
+/** What an advisor is asked about a request, a component each; undefined where there is nothing to ask. */
+export function questionsOf(
+  request: CheckRequest,
+  { account }: PricingTerms,
+  { asked, estimates }: Priced,
+): AdvisorQuestion[] | undefined {
+  if (estimates.some(({ refusal }) => refusal?.code === 'time_limit_missing')) return undefined;
+  return request.components.map(({ partition, resources }, index) => ({
+    account: request.account,
+    unit: account.unit,
+    partition,
+    nodes: resources.nodes,
+    cpus: resources.cpus,
+    gpus: resources.gpus,
+    memoryMib: resources.memoryMib,
+    wallSeconds: estimates[index]?.wallSeconds ?? 0,
+    ...(request.jobScript === undefined ? {} : { jobScript: request.jobScript }),
+    ...(asked === undefined ? {} : { at: asked.at }),
+  }));
+}
+
+/** The same request, priced by the advisor or by what stands in for it. */
+export function advised(
+  request: CheckRequest,
+  { account, book, cluster }: PricingTerms,
+  priced: Priced,
+  advice: readonly Advice[],
+  policy: AdvicePolicy,
+): Priced {
+  const own = { cluster, rates: book.rates, unit: account.unit, at: priced.at };
+  const { estimates, note } = heed(priced.estimates, request.components, advice, own, policy);
+  return { ...priced, estimates, advisor: note };
+}
+
 const nextUlid = monotonicFactory(bufferedRandom());
 
 export function makeItem(
   request: CheckRequest,
   caller: Caller,
   { account, book, cluster }: PricingTerms,
-  { asked, estimates }: Priced,
+  { asked, estimates, advisor }: Priced,
 ): Item {
   const first = estimates[0];
   if (!first) throw new Fault('malformed_request', 'A check asks for at least one component.');
@@ -106,7 +142,7 @@ export function makeItem(
       amounts,
       wallSeconds: estimates.map(({ wallSeconds }) => wallSeconds),
       ...(uncapped > first.hold ? { uncappedHold: uncapped.toString() } : {}),
-      estimate: noteOf(estimates),
+      estimate: { ...noteOf(estimates), ...(advisor && { advisor }) },
       ...(asked === undefined ? {} : asked),
       ...(request.details === undefined ? {} : { details: request.details }),
     },

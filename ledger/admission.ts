@@ -1,13 +1,24 @@
 /**
  * Admission: may this job start, and if so its money is held. Prices come from memory, the decision is one SQL call shared
- * by whoever asks at the same time, and nothing remote is waited for.
+ * by whoever asks at the same time. Nothing remote is waited for, but for an advisor where the site has one: as long as that
+ * one was given and no longer, and before the check joins the others.
  */
+import type { Advice } from '../domain/advice';
 import { Fault } from '../domain/faults';
 import type { Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
-import { makeItem, priceRequest, type AccountTerms, type Item, type PricingTerms } from './admission-item';
+import {
+  advised,
+  makeItem,
+  priceRequest,
+  questionsOf,
+  type AccountTerms,
+  type Item,
+  type Priced,
+  type PricingTerms,
+} from './admission-item';
 import { openBatcher } from './batcher';
-import type { Admission, Caller, CheckRequest, Decision, PriceBook } from './contract';
+import type { Admission, Advisor, Caller, CheckRequest, Decision, PriceBook } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
@@ -18,6 +29,8 @@ export interface AdmissionOptions {
   prices: PriceBooks;
   /** The cluster of requests that name none. */
   defaultCluster?: string;
+  /** Asked what a job costs. Undefined: the cluster's own prices are all there is. */
+  advisor?: Advisor;
   /** Items in one call: beyond 64 a batch gets longer without getting cheaper. */
   batchMax?: number;
   /** After which a hung PostgreSQL is answered as `ledger_unavailable`. */
@@ -36,7 +49,7 @@ interface Placed {
 const PRICINGS_MAX = 8;
 
 export function openAdmission(options: AdmissionOptions): Admission {
-  const { sql, prices, defaultCluster = 'default', batchMax = 64, deadlineMs = 5_000 } = options;
+  const { sql, prices, defaultCluster = 'default', advisor, batchMax = 64, deadlineMs = 5_000 } = options;
   const terms = openAccountTerms(sql);
 
   const placing = openBatcher<Item, Placed>({
@@ -88,13 +101,21 @@ export function openAdmission(options: AdmissionOptions): Admission {
   async function decide(
     request: CheckRequest,
     caller: Caller,
+    waiting: 'check' | 'estimate',
     judge: (item: Item) => Promise<Placed>,
   ): Promise<Decision> {
+    let advice: Advice[] | undefined;
     for (let pricing = 1; pricing <= PRICINGS_MAX; pricing++) {
       const pricedBy = await termsOf(request);
-      const item = makeItem(request, caller, pricedBy, priceRequest(request, pricedBy));
+      let priced = priceRequest(request, pricedBy);
+      if (advisor) {
+        // Once, however often the cluster's prices change: what it said of the job is still what it said.
+        advice ??= await adviceOn(advisor, request, pricedBy, priced, waiting);
+        priced = advised(request, pricedBy, priced, advice, advisor.policy);
+      }
+      const item = makeItem(request, caller, pricedBy, priced);
       const placed = await judge(item);
-      if (placed.outcome !== 'stale') return decisionOf(request, caller, item, placed);
+      if (placed.outcome !== 'stale') return decisionOf(request, caller, placed, item.request);
       terms.forget(request.account);
       await prices.refresh(BigInt(item.catalog));
     }
@@ -112,10 +133,25 @@ export function openAdmission(options: AdmissionOptions): Admission {
     }
   }
 
+  /** The first answer to a key, so that a repeated check asks no advisor again. Two at once do, and place_holds answers once. */
+  async function firstAnswer(request: CheckRequest, caller: Caller): Promise<Decision | undefined> {
+    if (caller.key === undefined) return undefined;
+    const { principal, key, bodyHash } = caller;
+    const [row] = await ask(
+      () => sql<Placed[]>`
+        select 0 as n, outcome, request, answer, effective_at as "effectiveAt"
+        from ledger.replay_decision(${principal}, ${key}, ${bodyHash === undefined ? null : Buffer.from(bodyHash)})`,
+    );
+    return row && decisionOf(request, caller, row);
+  }
+
   return {
-    check: (request, caller) => decide(request, caller, placing.ask),
+    async check(request, caller) {
+      const before = advisor && (await firstAnswer(request, caller));
+      return before ?? decide(request, caller, 'check', placing.ask);
+    },
     estimate: (request) =>
-      decide(request, { principal: 'local' }, async (item) => {
+      decide(request, { principal: 'local' }, 'estimate', async (item) => {
         const [row] = await ask(
           () => sql<Placed[]>`
             select 0 as n, outcome, null::jsonb as request, answer, effective_at as "effectiveAt"
@@ -125,6 +161,19 @@ export function openAdmission(options: AdmissionOptions): Admission {
         return row;
       }),
   };
+}
+
+/** All components are asked about at once, and share the time there is. */
+async function adviceOn(
+  advisor: Advisor,
+  request: CheckRequest,
+  pricedBy: PricingTerms,
+  priced: Priced,
+  waiting: 'check' | 'estimate',
+): Promise<Advice[]> {
+  const questions = questionsOf(request, pricedBy, priced);
+  if (questions) return Promise.all(questions.map((question) => advisor.advise(question, waiting)));
+  return request.components.map(() => ({ outcome: 'not_asked', detail: 'was not asked about a job without an end' }));
 }
 
 /** Unit and hold multiplier of accounts, from memory. place_holds says 'stale' where they are not true any more. */
@@ -158,7 +207,8 @@ function clusterOf(book: PriceBook, name: string): NumberedCluster {
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
-function decisionOf(request: CheckRequest, caller: Caller, item: Item, placed: Placed): Decision {
+/** `recorded` is what was asked just now; a replay has its own. */
+function decisionOf(request: CheckRequest, caller: Caller, placed: Placed, recorded?: RecordedRequest): Decision {
   if (placed.outcome === 'account_not_found') throw noSuchAccount(request.account);
   if (placed.outcome === 'key_reused') {
     throw new Fault(
@@ -169,11 +219,9 @@ function decisionOf(request: CheckRequest, caller: Caller, item: Item, placed: P
       },
     );
   }
-  if (!placed.answer || placed.effectiveAt === null) throw new Error(`place_holds gave ${placed.outcome} no answer`);
-  return renderDecision(
-    placed.request ?? item.request,
-    placed.answer,
-    placed.effectiveAt,
-    placed.outcome === 'replayed',
-  );
+  const asked = placed.request ?? recorded;
+  if (!asked || !placed.answer || placed.effectiveAt === null) {
+    throw new Error(`place_holds gave ${placed.outcome} no answer`);
+  }
+  return renderDecision(asked, placed.answer, placed.effectiveAt, placed.outcome === 'replayed');
 }

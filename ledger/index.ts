@@ -10,7 +10,7 @@ import { openAdmission } from './admission';
 import { openAudit } from './audit';
 import { openCatalog, type ClusterDefaults } from './catalog';
 import { openChanges } from './changes';
-import type { Ledger } from './contract';
+import type { Advisor, Ledger } from './contract';
 import { readFigures } from './figures';
 import { openHolds } from './holds';
 import { openJobs } from './jobs';
@@ -25,6 +25,8 @@ export interface LedgerOptions {
   defaultCluster?: string;
   /** What a cluster is like that is made without saying so. */
   clusterDefaults?: ClusterDefaults;
+  /** Asked what a job costs before its money is held. */
+  advisor?: Advisor;
   /** False: lost stories are found only when somebody asks. Default true. */
   autoRecovery?: boolean;
 }
@@ -32,14 +34,14 @@ export interface LedgerOptions {
 /** Composes the parts over one pool. Nothing is connected before the first question. */
 export function openLedger(
   sql: Sql,
-  { defaultCluster = 'default', clusterDefaults, autoRecovery = true }: LedgerOptions = {},
+  { defaultCluster = 'default', clusterDefaults, advisor, autoRecovery = true }: LedgerOptions = {},
 ): Ledger {
   const prices = openPriceBooks(sql);
   const holds = openHolds({ sql });
   const movements = openMovements({ sql });
   const recovery = openRecovery({ sql });
   return {
-    admission: openAdmission({ sql, prices, defaultCluster }),
+    admission: openAdmission({ sql, prices, defaultCluster, ...(advisor && { advisor }) }),
     holds,
     movements,
     accounts: openAccounts({ sql, accruals: openAccruals(prices) }),

@@ -24,7 +24,9 @@ export const renderDecision = (decision: Decision): z.infer<typeof BudgetDecisio
     partition_used: amountOr(decision.partitionUsed, undefined),
     partition_limit: amountOr(decision.partitionLimit, undefined),
     hold_percentage: factorOf(decision.holdMultiplier),
+    estimator: decision.estimate.method,
     advisor_confidence: decision.estimate.confidence,
+    advisor: decision.estimate.advisor,
   },
   estimate: {
     method: decision.estimate.method,

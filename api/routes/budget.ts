@@ -121,6 +121,7 @@ function readCheck(body: Check): CheckRequest {
       jobName: body.job_name ?? (typeof nameOfDetails === 'string' ? nameOfDetails : undefined),
       at: body.at,
       details: body.job_details,
+      jobScript: body.job_script,
     }),
   };
 }

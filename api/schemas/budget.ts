@@ -1,5 +1,6 @@
 /** ASBB's budget check and reconcile, with what we add (contract 3.1, 3.2; rulings 14, 15). */
 import { z } from 'zod';
+import { ADVICE_OUTCOMES } from '../../domain/advice';
 import { Fault } from '../../domain/faults';
 import { ESTIMATE_METHODS } from '../../domain/price';
 import { readArrayTasks } from '../../domain/slurm-job';
@@ -96,7 +97,7 @@ export const BudgetCheckRequest = z
     wall_time: shape.wall_time
       .optional()
       .describe(`${WallTime.meta()?.description} Required unless components say it.`),
-    job_script: z.string().max(500_000).optional().describe("The job's script; nothing reads it yet."),
+    job_script: z.string().max(500_000).optional().describe("The job's script. An advisor is told it; it is not kept."),
     user_id: UserName.optional(),
     job_details: JsonObject.optional().describe('Anything worth keeping: job_name, work_dir. Kept with the decision.'),
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
@@ -154,7 +155,16 @@ export const BudgetDecision = z
       partition_used: Money.optional(),
       partition_limit: Money.optional(),
       hold_percentage: z.number().describe('The multiplier of the estimate; 1.2 holds 120 %.'),
-      advisor_confidence: z.number().min(0).max(1),
+      estimator: z.enum(ESTIMATE_METHODS).describe('Who made the estimate.'),
+      advisor_confidence: z.number().min(0).max(1).describe('How sure whoever made the estimate is.'),
+      advisor: z
+        .object({
+          outcome: z.enum(ADVICE_OUTCOMES),
+          detail: z.string().describe('What it said, or why it did not and what was used instead.'),
+          numerals: z.array(z.string()).optional().describe('What it said of each component, digit for digit.'),
+        })
+        .optional()
+        .describe('Where the site has an advisor: whether it spoke.'),
     }),
     estimate: z
       .object({

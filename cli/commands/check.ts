@@ -43,11 +43,12 @@ function showYes(session: Session, decision: Decision, held: boolean): void {
   ]);
 }
 
-function showEstimate(session: Session, { estimate, recommendation }: Decision): void {
+function showEstimate(session: Session, { estimate, recommendation, details }: Decision): void {
   if (estimate.lines.length > 0) {
     session.heading(`How the estimate was made (${estimate.method})`);
     for (const line of estimate.lines) session.say(`  ${line}`);
   }
+  if (details.advisor) session.say(`  ${details.advisor.detail}`);
   if (recommendation) session.say(`  ${recommendation}`);
 }
 

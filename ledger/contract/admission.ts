@@ -1,4 +1,5 @@
 /** May this job start? What is asked, and what is answered. */
+import type { Advice, AdviceNote, AdvicePolicy } from '../../domain/advice';
 import type { Facts, FaultCode } from '../../domain/faults';
 import type { TransactionId } from '../../domain/ids';
 import type { JobRequest } from '../../domain/job';
@@ -19,6 +20,8 @@ export interface CheckRequest {
   /** A backdated check (rulings 18). Undefined: now. Without a zone: on the clocks of the cluster. */
   at?: Instant;
   details?: Record<string, unknown>;
+  /** For the advisor; it is not kept. */
+  jobScript?: string;
 }
 
 /**
@@ -65,8 +68,32 @@ export interface Decision {
   replayed: boolean;
 }
 
-/** How an estimate was made. */
-export type EstimateNote = Pick<Estimate, 'method' | 'confidence' | 'recommendation' | 'lines' | 'unbilled'>;
+/** How an estimate was made, and whether an advisor, where there is one, had a part in it. */
+export type EstimateNote = Pick<Estimate, 'method' | 'confidence' | 'recommendation' | 'lines' | 'unbilled'> & {
+  advisor?: AdviceNote;
+};
+
+/** One job, or one component of it, of which somebody outside knows better what it costs. A single array task. */
+export interface AdvisorQuestion {
+  account: string;
+  unit: string;
+  partition: string;
+  nodes: number;
+  cpus: number;
+  gpus: number;
+  memoryMib: number;
+  wallSeconds: number;
+  jobScript?: string;
+  /** Of a backdated check. Undefined: now. */
+  at?: Instant;
+}
+
+/** Somebody outside. Admission asks before it queues for the ledger, with nothing locked and no connection taken. */
+export interface Advisor {
+  policy: AdvicePolicy;
+  /** Never rejects, and answers within the time that whoever waits for it has: a scheduler's is short. */
+  advise(question: AdvisorQuestion, waiting: 'check' | 'estimate'): Promise<Advice>;
+}
 
 export interface Admission {
   /** Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`. */
