@@ -63,7 +63,6 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
   // Contract §11 promises these names to ASBB's dashboards. Nothing counts yet, and they say so.
   counter('asbb_allocations_total', 'Deposits made by a schedule. 0: there are no schedules yet');
   gauge('asbb_alerts_active', 'Alerts that are not resolved. Empty: there are no alerts yet', ['type', 'severity']);
-  counter('asbb_advisor_requests_total', 'Questions to an advisor. Empty: there is no advisor yet', ['result']);
 
   const collectors: (() => Promise<void> | void)[] = [];
   const failedCollections = counter('bursar_scrape_errors_total', 'Figures that could not be read for a scrape');
@@ -76,6 +75,17 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     checkSeconds: histogram('asbb_budget_check_duration_seconds', 'Time to answer a budget check', LATENCY_BUCKETS),
     refusals: counter('bursar_refusals_total', 'Checks that were refused, by what refused them', ['code']),
     overdueHolds: gauge('bursar_holds_overdue', 'Open holds of which nothing was heard for too long'),
+
+    // The advisor
+    advisorRequests: counter('asbb_advisor_requests_total', 'What the advisor was needed for, by what came of it', [
+      'result',
+    ]),
+    advisorSeconds: histogram(
+      'bursar_advisor_request_duration_seconds',
+      'Time the advisor was waited for',
+      LATENCY_BUCKETS,
+    ),
+    advisorBreakerOpen: gauge('bursar_advisor_breaker_open', '1 while the advisor is left alone after failures'),
 
     // Movements
     transactions: counter('asbb_transactions_total', 'Transactions written, by type', ['type']),
