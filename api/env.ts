@@ -3,6 +3,7 @@ import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { Access } from './access';
+import type { Neighbours } from './neighbours';
 
 export interface ApiEnv {
   Variables: {
@@ -32,6 +33,8 @@ export interface ApiDeps {
   /** Zone of accounts that name none. */
   timeZone: string;
   temporal: TemporalDeps;
+  /** The services beside Bursar; undefined: none. */
+  neighbours?: Pick<Neighbours, 'states' | 'mode'>;
   /** The address this API listens on; a request for another name is refused (rulings 29). Default 127.0.0.1. */
   host?: string;
   /** Where the metrics are served; false: nowhere. Default /metrics. */

@@ -15,6 +15,7 @@ import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
 import type { Recovered, TemporalDeps } from './env';
+import { openNeighbours } from './neighbours';
 import { showLedgerIn } from './ledger-metrics';
 import { listen } from './server';
 import { createSweep } from './sweep';
@@ -34,8 +35,11 @@ async function main(): Promise<void> {
     applicationName: 'bursar-api',
   });
   shutdown.add('postgres', () => sql.end({ timeout: 5 }));
-  const ledger = openLedger(sql, config);
   const metrics = createMetrics({ accountsMax: config.metricsAccounts });
+  const neighbours = openNeighbours(config.integration, { log, metrics });
+  shutdown.add('neighbours', () => neighbours.stop());
+  neighbours.start();
+  const ledger = openLedger(sql, { ...config, ...(neighbours.advisor && { advisor: neighbours.advisor }) });
   showLedgerIn(metrics, ledger);
 
   const temporal: TemporalDeps = {
@@ -65,6 +69,7 @@ async function main(): Promise<void> {
     log,
     metrics,
     temporal,
+    neighbours,
     defaultCluster: config.defaultCluster,
     timeZone: config.timeZone,
     host,

@@ -21,7 +21,14 @@ const LOOKED_AT = 1_000;
 const PROBE_MS = 1_500;
 
 /** Without a prefix, where probes and ASBB's clients look for them. */
-export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics', isEnding = () => false }: ApiDeps) {
+export function probeRoutes({
+  ledger,
+  temporal,
+  neighbours,
+  metrics,
+  metricsPath = '/metrics',
+  isEnding = () => false,
+}: ApiDeps) {
   const startedAt = Date.now();
   /** Probes ask often and wait briefly; that nothing answers is an answer. */
   const databaseHealth = () =>
@@ -47,12 +54,10 @@ export function probeRoutes({ ledger, temporal, metrics, metricsPath = '/metrics
           services: {
             database: database.ok ? 'healthy' : `unhealthy: ${database.detail ?? 'no schema'}`,
             temporal: stories === undefined ? 'not_configured' : stories ? 'healthy' : 'unhealthy: not reachable',
-            advisor: 'not_configured',
-            asbx: 'not_configured',
-            asba: 'not_configured',
+            ...(neighbours?.states() ?? { advisor: 'not_configured', asbx: 'not_configured', asba: 'not_configured' }),
           },
           uptime: renderUptime(Date.now() - startedAt),
-          operational_mode: 'standalone',
+          operational_mode: neighbours?.mode() ?? 'standalone',
         };
         return c.json(health, database.ok ? 200 : 503);
       },

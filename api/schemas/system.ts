@@ -35,7 +35,11 @@ export const HealthAnswer = z
     timestamp: Time,
     services: z.record(z.string(), z.string()),
     uptime: z.string(),
-    operational_mode: z.string(),
+    operational_mode: z
+      .enum(['standalone', 'integrated', 'fallback'])
+      .describe(
+        'No service beside Bursar is configured; all that are, are there; or one is away, and Bursar does without.',
+      ),
   })
   .meta({ id: 'Health' });
 

@@ -1,6 +1,7 @@
 /** Every fault that is documented can be met over HTTP, with its status and ASBB's code; a check says the same with 200. */
 import { FAULTS, type FaultCode } from '../../domain/faults';
 import type { Ledger } from '../../ledger/contract';
+import { readConfig } from '../../platform/config';
 import { type Answer, JOB, startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;
@@ -176,6 +177,14 @@ const REFUSALS: Partial<Record<FaultCode, () => Promise<Answer>>> = {
   unpriced: async () => {
     await api.post(`${V1}/clusters`, { name: 'unpriced', time_zone: 'UTC', price_preset: 'none' });
     return check(await api.account('priceless'), { cluster: 'unpriced', gpus: 1 });
+  },
+  advisor_unavailable: async () => {
+    const env = { BURSAR_ADVISOR_URL: 'http://127.0.0.1:1', BURSAR_INTEGRATION_FAILURE_MODE: 'STRICT' };
+    const { integration } = readConfig([], env, { file: '/dev/null' });
+    const strict = await startApi({ integration });
+    const answer = await strict.post(`${V1}/budget/check`, { account: await strict.account('strict'), ...JOB });
+    await strict.stop();
+    return answer;
   },
   insufficient_budget: async () => check(await api.account('poor', 0.119999)),
   partition_limit_exceeded: async () => {

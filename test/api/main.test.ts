@@ -10,6 +10,7 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { runBursar } from '../cli/helpers/cli';
 import { ensureBuilt } from '../helpers/built';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
+import { costs, says, startAdvisor } from '../helpers/advisor-server';
 import { eventually } from '../helpers/eventually';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 import { freePort } from '../../platform/embedded/ports';
@@ -313,6 +314,29 @@ test('a port that is taken, or a wrong setting, is said and ends it', async () =
     expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining(says) });
   }
   await new Promise((resolve) => holder.close(resolve));
+});
+
+test('a process asks the advisor that its configuration names, and says how it is', async () => {
+  const advisor = await startAdvisor((answer, asked) => (asked.method === 'GET' ? says({}) : costs(3))(answer, asked));
+  const api = await start({
+    DATABASE_URL: database.url,
+    BURSAR_ADVISOR_URL: advisor.url,
+    BURSAR_ADVISOR_SUBMIT_TIMEOUT: '4s',
+  });
+  const call = async (path: string, body?: object) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const answer = await fetch(`${api.url}${path}`, body && { method: 'POST', headers, body: JSON.stringify(body) });
+    return (await answer.json()) as { operational_mode?: string; details?: object };
+  };
+  const window = { start_date: '2026-01-01T00:00:00Z', end_date: '2099-01-01T00:00:00Z' };
+  await call('/api/v1/accounts', { slurm_account: 'advised', name: 'Advised', budget_limit: 9, ...window });
+  const job = { account: 'advised', partition: 'cpu', nodes: 1, cpus: 1, wall_time: '60' };
+  const decision = await call('/api/v1/budget/check', job);
+  expect(decision).toMatchObject({ available: true, estimated_cost: 3, details: { estimator: 'advisor' } });
+  await eventually('it was looked at', async () => (await call('/health')).operational_mode === 'integrated');
+  api.child.kill('SIGTERM');
+  expect(await api.ended).toBe(0);
+  await advisor.stop();
 });
 
 describe('on SIGHUP', () => {

@@ -6,9 +6,11 @@ import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import { createApp } from '../../../api/app';
 import type { ApiDeps } from '../../../api/env';
+import { openNeighbours, type Neighbours } from '../../../api/neighbours';
 import { showLedgerIn } from '../../../api/ledger-metrics';
 import { openLedger } from '../../../ledger';
 import type { Ledger } from '../../../ledger/contract';
+import type { Integration } from '../../../platform/config/integration';
 import { openLog } from '../../../platform/log';
 import { createMetrics, type Metrics } from '../../../platform/metrics';
 import type { Sql } from '../../../platform/postgres';
@@ -35,6 +37,7 @@ export interface TestApi {
   sql: Sql;
   ledger: Ledger;
   metrics: Metrics;
+  neighbours?: Neighbours;
   database: TestDatabase;
   ask(method: string, path: string, body?: unknown, options?: AskOptions): Promise<Answer>;
   get(path: string, options?: AskOptions): Promise<Answer>;
@@ -48,19 +51,29 @@ export interface TestApi {
   stop(): Promise<void>;
 }
 
-export async function startApi(options: Partial<ApiDeps> = {}): Promise<TestApi> {
-  const database = await freshDatabase();
+export interface TestApiOptions extends Partial<Omit<ApiDeps, 'neighbours'>> {
+  /** The services beside it, as a configuration names them. */
+  integration?: Integration;
+  poolSize?: number;
+}
+
+export async function startApi({ integration, poolSize, ...options }: TestApiOptions = {}): Promise<TestApi> {
+  const database = await freshDatabase(poolSize === undefined ? {} : { poolSize });
   const { sql } = database;
-  const ledger = options.ledger ?? openLedger(sql, { defaultCluster: 'default' });
   const metrics = createMetrics({ accountsMax: 2 });
+  const log = openLog({ service: 'test', level: 'silent' });
+  const neighbours = integration && openNeighbours(integration, { log, metrics });
+  const advisor = neighbours?.advisor;
+  const ledger = options.ledger ?? openLedger(sql, { defaultCluster: 'default', ...(advisor && { advisor }) });
   showLedgerIn(metrics, ledger);
   const app = createApp({
     ledger,
     metrics,
-    log: openLog({ service: 'test', level: 'silent' }),
+    log,
     temporal: { namespace: 'default', uiUrl: 'http://127.0.0.1:8233' },
     defaultCluster: 'default',
     timeZone: 'America/Chicago',
+    ...(neighbours && { neighbours }),
     ...options,
   });
   await ledger.catalog.putCluster('default', { timeZone: 'America/Chicago' }, { principal: 'test' });
@@ -85,6 +98,7 @@ export async function startApi(options: Partial<ApiDeps> = {}): Promise<TestApi>
     sql,
     ledger,
     metrics,
+    ...(neighbours && { neighbours }),
     database,
     ask,
     get: (path, more) => ask('GET', path, undefined, more),
@@ -113,6 +127,7 @@ export async function startApi(options: Partial<ApiDeps> = {}): Promise<TestApi>
       return counts;
     },
     stop: async () => {
+      neighbours?.stop();
       await database.drop();
     },
   };
