@@ -118,6 +118,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/config') as typeof import('./commands/config')).defineConfig,
   ),
   group(
+    'ecosystem',
+    "ASBB's companions: advisor, ASBX, ASBA",
+    () => (require('./commands/ecosystem') as typeof import('./commands/ecosystem')).defineEcosystem,
+  ),
+  group(
     'version',
     'Print the version',
     () => (require('./commands/version') as typeof import('./commands/version')).defineVersion,

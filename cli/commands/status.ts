@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { given } from '../../domain/given';
+import type { Client } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { Act } from '../session';
 import type { Health } from '../wire';
@@ -33,9 +35,9 @@ export function defineStatus(parent: Command, act: Act): void {
 const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
 /** A server that is not well answers 503 with the same body. */
-async function readHealth(client: import('../client').Client): Promise<Health> {
+export async function readHealth(client: Client, timeoutMs?: number): Promise<Health> {
   try {
-    return await client.get<Health>('/health');
+    return (await client.call<Health>('GET', '/health', given({ timeoutMs }))).body;
   } catch (error) {
     if (error instanceof Stop && isHealth(error.problem)) return error.problem;
     throw error;
