@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { given } from '../domain/given';
+import type { Exposure } from './config/exposure';
 import { integrationOf, withoutKeys, type Integration } from './config/integration';
 import type { KeyName } from './config/keys';
 import type { Effective, Sources } from './config/merge';
@@ -24,6 +25,8 @@ export interface Config {
   /** Names under which the API is called from elsewhere. */
   hostNames: readonly string[];
   port: number;
+  /** Who may ask from where, and how often. */
+  exposure: Exposure;
   /** Did somebody ask for this port, or is it only the default? */
   portIsChosen: boolean;
   /** How long a request may take to arrive. */
@@ -97,6 +100,7 @@ export function readConfig<K extends Needed = never>(
     host,
     hostNames: values['service.host_names'] ?? [],
     port,
+    exposure: loadExposure().exposureOf(values),
     portIsChosen: said.has('service.listen_addr'),
     readTimeoutMs: values['service.read_timeout'],
     writeTimeoutMs: values['service.write_timeout'],
@@ -159,6 +163,8 @@ const searchedPlaces = (env: NodeJS.ProcessEnv): Places => ({ home: homeOf(env),
 
 // A plain `import` would load zod into every client command (rulings 36).
 const loadReader = (): typeof import('./config/merge') => require('./config/merge') as typeof import('./config/merge');
+const loadExposure = (): typeof import('./config/exposure') =>
+  require('./config/exposure') as typeof import('./config/exposure');
 
 /** `--config FILE` among the arguments of a server process. */
 export function configArgument(args: readonly string[] = process.argv.slice(2)): FromCommandLine {

@@ -3,6 +3,7 @@
  * the commented file, the table of docs/operations, and what `bursar config show` prints.
  */
 import { z } from 'zod';
+import { isNetwork, isOrigin } from './exposure';
 import { INTEGRATION_KEYS } from './integration-keys';
 import { count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
 
@@ -22,6 +23,8 @@ export interface Key<T> {
   secret?: true;
   /** Names with values: a group in the file, JSON in the environment. */
   names?: true;
+  /** Several, with commas between them; in the file also as a list. */
+  list?: true;
   /** Takes effect on SIGHUP; all others on a restart. */
   reloads?: true;
 }
@@ -78,6 +81,17 @@ const hostNames = z
   .transform((names) => names.split(',').map((each) => each.trim()))
   .refine((names) => names.every((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each)));
 
+const listOf = (isRight: (each: string) => boolean) =>
+  z
+    .string()
+    .transform((all) => all.split(',').map((each) => each.trim()))
+    .refine((all) => all.every(isRight));
+
+const filePath = z.string().regex(/^[^\0]+$/);
+
+/** As long as what HS256 makes of it (RFC 7518, 3.2). */
+const SECRET_BYTES_MIN = 32;
+
 // The keys ------------------------------------------------------------------------------------------------------------
 
 export const KEYS = {
@@ -106,6 +120,45 @@ export const KEYS = {
     meaning: 'Names by which the API is called from elsewhere.',
     otherwise: 'none',
     also: ['BURSAR_HOST_NAMES'],
+    list: true,
+  },
+  'service.tls_enabled': {
+    schema: truth,
+    expects: TRUTH,
+    meaning: 'The API speaks HTTPS (TLS 1.2 or newer), and nothing else.',
+    default: 'false',
+  },
+  'service.tls_cert_file': {
+    schema: filePath,
+    expects: 'the path of a PEM file: the certificate of the server, and behind it those that it hangs on',
+    meaning: 'The certificate; on SIGHUP the file is read again.',
+    otherwise: 'none',
+  },
+  'service.tls_key_file': {
+    schema: filePath,
+    expects: 'the path of a PEM file that not everybody can read',
+    meaning: 'The private key of the certificate; on SIGHUP the file is read again.',
+    otherwise: 'none',
+  },
+  'service.cors_enabled': {
+    schema: truth,
+    expects: TRUTH,
+    meaning: 'Pages of service.cors_origins may ask, always with a key.',
+    default: 'false',
+  },
+  'service.cors_origins': {
+    schema: listOf((each) => each === '*' || isOrigin(each)),
+    expects: 'origins as browsers write them, such as https://portal.example.org, with commas between them; or *',
+    meaning: 'The origins of these pages.',
+    otherwise: 'none',
+    list: true,
+  },
+  'service.trusted_proxies': {
+    schema: listOf(isNetwork),
+    expects: 'addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, with commas between them',
+    meaning: 'Proxies whose X-Forwarded-For is believed.',
+    otherwise: 'none',
+    list: true,
   },
   'service.read_timeout': {
     schema: durationMs('1s', '1h'),
@@ -124,6 +177,62 @@ export const KEYS = {
     expects: duration('1s to 10m'),
     meaning: 'How long a process that is asked to end may take to finish its work.',
     default: '10s',
+  },
+  'rate_limit.per_ip': {
+    schema: count(0, 1_000_000),
+    expects: 'requests a minute, 0 to 1000000; 0 sets no limit',
+    meaning: 'Requests a minute from one address that come without a good key; counted by each process.',
+    default: '100',
+  },
+  'rate_limit.per_key': {
+    schema: count(0, 1_000_000),
+    expects: 'requests a minute, 0 to 1000000; 0 sets no limit',
+    meaning: 'Requests a minute with one key; counted by each process.',
+    default: '1000',
+  },
+  'rate_limit.burst': {
+    schema: count(0, 1_000_000),
+    expects: 'requests, 0 to 1000000',
+    meaning: 'How many more are let through in half a minute, when a minute is used up.',
+    default: '200',
+  },
+  'rate_limit.submit_path': {
+    schema: truth,
+    expects: TRUTH,
+    meaning: 'Checks, estimates, reported costs and job events are counted too.',
+    default: 'false',
+  },
+  'auth.enabled': {
+    schema: truth,
+    expects: TRUTH,
+    meaning:
+      'Every request needs a key, also on this machine and before there is an admin key; JSON Web Tokens are taken.',
+    default: 'false',
+  },
+  'auth.jwt_secret': {
+    schema: z.string().refine((secret) => Buffer.byteLength(secret) >= SECRET_BYTES_MIN),
+    expects: `at least ${SECRET_BYTES_MIN} bytes, best random ones (openssl rand -hex 32)`,
+    meaning: 'What JSON Web Tokens are signed with (HS256).',
+    otherwise: 'none',
+    secret: true,
+  },
+  'auth.jwt_public_key_file': {
+    schema: filePath,
+    expects: 'the path of a PEM file with a public key: Ed25519, P-256, or RSA of 2048 bits or more',
+    meaning: 'The key of whoever else signs JSON Web Tokens (EdDSA, ES256, RS256).',
+    otherwise: 'none',
+  },
+  'auth.jwt_audience': {
+    schema: z.string().regex(/^[\x21-\x7e]{1,200}$/),
+    expects: 'a word of up to 200 characters, such as bursar',
+    meaning: 'What a JSON Web Token must have as its aud.',
+    otherwise: 'a token must have none',
+  },
+  'auth.jwt_expiry': {
+    schema: wholeSeconds('1m', '8760h'),
+    expects: duration('whole seconds, 1m to 8760h'),
+    meaning: 'The longest life of a JSON Web Token, from its iat to its exp.',
+    default: '24h',
   },
   'database.dsn': {
     schema: url(['postgres:', 'postgresql:']),
@@ -294,11 +403,9 @@ export const variableOf = (key: string): string => key.toUpperCase().replaceAll(
 
 /** Keys that ASBB has, or promises, and this version of Bursar has nothing for. `.*` stands for whatever is below. */
 export const NOT_YET: readonly string[] = [
-  ...below('service', 'tls_enabled tls_cert_file tls_key_file cors_enabled cors_origins'),
   ...below('budget', 'min_budget_amount max_budget_amount allow_negative_balance'),
   ...below('slurm', 'bin_path config_path job_monitor_enabled monitor_interval epilog_script'),
   ...below('logging', 'output'),
-  ...below('auth', 'enabled jwt_secret jwt_expiry api_key_auth api_keys admin_users'),
   ...below('metrics', 'prometheus_url'),
   ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
   ...below('allocations', 'process_interval auto_process'),
@@ -313,6 +420,9 @@ export const NOT_YET: readonly string[] = [
 export const NEVER: Readonly<Record<string, string>> = {
   'database.max_idle_conns': 'the pool keeps the connections that it has opened',
   'database.migrations_path': 'a version brings its schema along, and no other fits it',
+  'auth.api_key_auth': 'API keys always work; `bursar key revoke` ends one',
+  'auth.api_keys': 'a key in a file has neither name nor scope nor end; `bursar key create` makes one that has',
+  'auth.admin_users': 'a key or a token says itself what it may; admin is a scope',
   'budget.transaction_retention': 'nothing that was booked is ever deleted',
   'logging.structured': 'every line is; logging.format says how it looks',
   'logging.sampling.*': 'the line that is left out is the one that somebody will look for',

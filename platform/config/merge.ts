@@ -1,5 +1,6 @@
 /** One answer for every key: flag before BURSAR_* before ASBB_* before the file before the default. */
 import { readFileSync } from 'node:fs';
+import { checkExposure } from './exposure';
 import { isKey, KEY_NAMES, KEYS, keyOf, listen, HOST, PORT, WHERE_TO_LISTEN, type KeyName, type Values } from './keys';
 import { isSet, readEnvironment, type Environment } from './read-env';
 import { findFile, readFile, type Findings, type Given, type Layer, type Places } from './read-file';
@@ -47,6 +48,7 @@ export function readEffective({ env, places, flags = {}, file: named }: Sources,
     else findings.mistakes.push(cannotBe(said?.saidAs ?? key, shownIn(key, text), keyOf(key).expects));
   }
   // Every key with a default has a value by now, or a mistake was found and nobody looks at the values.
+  checkExposure(values, findings);
   return { values: values as Values, given, texts, ...(file !== undefined && { file }) };
 }
 

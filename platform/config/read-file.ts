@@ -106,7 +106,7 @@ class Reader {
   }
 
   private readPair(path: string, at: number, value: Node | undefined): void {
-    const { isMap, isScalar } = yaml();
+    const { isMap, isScalar, isSeq } = yaml();
     const why = unread(path);
     if (why !== undefined) {
       this.findings.warnings.push(`${this.where(at)}: ${why}`);
@@ -124,6 +124,10 @@ class Reader {
     } else if (isMap(value) && keyOf(path).names) {
       const from = this.where(at);
       this.layer.set(path, { text: JSON.stringify(value), from, saidAs: `${from}: ${path}` });
+    } else if (isSeq(value) && keyOf(path).list && value.items.every((item) => isScalar(item))) {
+      const from = this.where(at);
+      if (value.items.length === 0) return;
+      this.layer.set(path, { text: value.items.map(textOf).join(', '), from, saidAs: `${from}: ${path}` });
     } else this.mistake(at, `${path} takes one value, not a ${isMap(value) ? 'group' : 'list'}`);
   }
 

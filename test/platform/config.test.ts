@@ -153,12 +153,51 @@ test('a client finds the API by BURSAR_URL, else by the port', () => {
 
 // The file ------------------------------------------------------------------------------------------------------------
 
-/** For every key a value that is not its default, and what becomes of it. */
-const SOMETHING_ELSE: Record<KeyName, [string, Partial<Omit<Config, 'integration'>> & { integration?: object }]> = {
+/** A part of what the configuration says about who may reach the API. */
+const exposed = (exposure: object) => ({ exposure }) as Partial<Config>;
+
+/** For every key a value that is not its default, what becomes of it, and what it is nothing without. */
+const SOMETHING_ELSE: Record<
+  KeyName,
+  [string, Partial<Omit<Config, 'integration'>> & { integration?: object }, Partial<Record<KeyName, string>>?]
+> = {
   default_cluster: ['eagle', { defaultCluster: 'eagle' }],
   time_zone: ['Asia/Tokyo', { timeZone: 'Asia/Tokyo' }],
   'service.listen_addr': ['[::1]:9090', { host: '::1', port: 9090, portIsChosen: true }],
   'service.host_names': ['bursar.example.org, b', { hostNames: ['bursar.example.org', 'b'] }],
+  'service.tls_enabled': [
+    'true',
+    exposed({ tlsEnabled: true }),
+    { 'service.tls_cert_file': '/c.pem', 'service.tls_key_file': '/k.pem' },
+  ],
+  'service.tls_cert_file': [
+    '/c.pem',
+    exposed({ tlsCertFile: '/c.pem' }),
+    { 'service.tls_enabled': 'true', 'service.tls_key_file': '/k.pem' },
+  ],
+  'service.tls_key_file': [
+    '/k.pem',
+    exposed({ tlsKeyFile: '/k.pem' }),
+    { 'service.tls_enabled': 'true', 'service.tls_cert_file': '/c.pem' },
+  ],
+  'service.cors_enabled': ['true', exposed({ corsEnabled: true }), { 'service.cors_origins': '*' }],
+  'service.cors_origins': [
+    'https://a.example, http://b:8',
+    exposed({ corsOrigins: ['https://a.example', 'http://b:8'] }),
+  ],
+  'service.trusted_proxies': ['10.0.0.7, fd00::/8', exposed({ trustedProxies: ['10.0.0.7', 'fd00::/8'] })],
+  'rate_limit.per_ip': ['7', exposed({ rateLimits: { perIp: 7, perKey: 1000, burst: 200, submitPath: false } })],
+  'rate_limit.per_key': ['7', exposed({ rateLimits: { perIp: 100, perKey: 7, burst: 200, submitPath: false } })],
+  'rate_limit.burst': ['0', exposed({ rateLimits: { perIp: 100, perKey: 1000, burst: 0, submitPath: false } })],
+  'rate_limit.submit_path': [
+    'yes',
+    exposed({ rateLimits: { perIp: 100, perKey: 1000, burst: 200, submitPath: true } }),
+  ],
+  'auth.enabled': ['true', exposed({ authEnabled: true })],
+  'auth.jwt_secret': ['x'.repeat(32), exposed({ jwtSecret: expect.anything() }), { 'auth.enabled': 'true' }],
+  'auth.jwt_public_key_file': ['/p.pem', exposed({ jwtPublicKeyFile: '/p.pem' }), { 'auth.enabled': 'true' }],
+  'auth.jwt_audience': ['bursar', exposed({ jwtAudience: 'bursar' }), { 'auth.enabled': 'true' }],
+  'auth.jwt_expiry': ['8h', exposed({ jwtLifeSecondsMax: 28_800 })],
   'service.read_timeout': ['1m30s', { readTimeoutMs: 90_000 }],
   'service.write_timeout': ['250ms', { writeTimeoutMs: 250 }],
   'service.shutdown_timeout': ['1.5s', { shutdownTimeoutMs: 1_500 }],
@@ -223,19 +262,83 @@ const SOMETHING_ELSE: Record<KeyName, [string, Partial<Omit<Config, 'integration
 const asFile = (key: string, text: string): string => key.split('.').join(':\n  ') + `: ${JSON.stringify(text)}\n`;
 
 test.each(KEY_NAMES)('%s is taken from the file, and from each of its variables', (key) => {
-  const [text, expected] = SOMETHING_ELSE[key];
+  const [text, expected, beside = {}] = SOMETHING_ELSE[key];
   const file = fileWith(asFile(key, text));
-  expect(readConfig([], {}, { file })).toMatchObject(expected);
-  expect(readSettings({}, { file }).given.get(key)?.from).toBe(`${file}:${key.includes('.') ? 2 : 1}`);
+  const others = Object.fromEntries(
+    Object.entries(beside).map(([name, value]) => [`BURSAR_${variableOf(name)}`, value]),
+  );
+  expect(readConfig([], others, { file })).toMatchObject(expected);
+  expect(readSettings(others, { file }).given.get(key)?.from).toBe(`${file}:${key.includes('.') ? 2 : 1}`);
   for (const name of [...bursarNames(key), `ASBB_${variableOf(key)}`]) {
-    expect(readConfig([], { [name]: text }, { file: '/dev/null' })).toMatchObject(expected);
-    const { given, warnings } = readSettings({ [name]: text }, { file: '/dev/null' });
+    const env = { ...others, [name]: text };
+    expect(readConfig([], env, { file: '/dev/null' })).toMatchObject(expected);
+    const { given, warnings } = readSettings(env, { file: '/dev/null' });
     expect(given.get(key)?.from).toBe(name);
     expect(warnings).toEqual([]);
   }
   // Every key does something: the configuration is another one than without it.
-  const changed = JSON.stringify(readConfig([], { [`BURSAR_${variableOf(key)}`]: text }, { file: '/dev/null' }));
+  const set = { ...others, [`BURSAR_${variableOf(key)}`]: text };
+  const changed = JSON.stringify(readConfig([], set, { file: '/dev/null' }));
   if (key !== 'database.driver') expect(changed).not.toBe(JSON.stringify(readConfig([], {}, { file: '/dev/null' })));
+});
+
+test('what is right by itself and wrong beside the others is a mistake, or said to change nothing', () => {
+  expect(found('service:\n  tls_enabled: true\n  tls_cert_file: /c.pem\n').mistakes).toEqual([
+    'service.tls_enabled needs service.tls_key_file',
+  ]);
+  expect(found('service:\n  cors_enabled: true\n').mistakes).toEqual([
+    expect.stringContaining('service.cors_enabled needs service.cors_origins'),
+  ]);
+  expect(found('service:\n  cors_origins: ["*", "https://a.example"]\n').mistakes).toHaveLength(1);
+  expect(found('service:\n  tls_key_file: /k.pem\nauth:\n  jwt_audience: a\n').warnings).toEqual([
+    expect.stringContaining('the certificate changes nothing'),
+    expect.stringContaining('auth.jwt_audience changes nothing'),
+  ]);
+});
+
+test("what ASBB's file says by default of TLS, other origins and tokens is a good configuration", () => {
+  const asbb = `service:
+  tls_enabled: false
+  tls_cert_file: ""
+  tls_key_file: ""
+  cors_enabled: false
+  cors_origins: ["*"]
+auth:
+  enabled: false
+  jwt_secret: ""
+  jwt_expiry: 24h
+`;
+  expect(found(asbb)).toMatchObject({ mistakes: [], warnings: [] });
+  const { values } = readSettings(
+    {},
+    { file: fileWith('service:\n  cors_origins: [https://a.example, "http://b:8"]\n') },
+  );
+  expect(values['service.cors_origins']).toEqual(['https://a.example', 'http://b:8']);
+});
+
+test.each([
+  ['https://a.example/', 'service.cors_origins'],
+  ['a.example', 'service.cors_origins'],
+  ['null', 'service.cors_origins'],
+  ['10.0.0.0/33', 'service.trusted_proxies'],
+  ['proxy.example', 'service.trusted_proxies'],
+  ['only-31-bytes-of-a-secret-are-31', 'auth.jwt_secret'],
+] as const)('%s is no %s', (text, key) => {
+  const wrong = key === 'auth.jwt_secret' ? text.slice(0, 31) : text;
+  const mistakes = mistakesOf({ [`BURSAR_${variableOf(key)}`]: wrong, BURSAR_AUTH_ENABLED: 'true' });
+  expect(mistakes).toEqual([expect.stringContaining(`BURSAR_${variableOf(key)} cannot be`)]);
+  if (key === 'auth.jwt_secret') expect(mistakes.join()).not.toContain(wrong);
+});
+
+test('a secret that is no address is printed nowhere', () => {
+  const secret = 'hunter2-hunter2-hunter2-hunter2-hunter2';
+  const env = { BURSAR_AUTH_ENABLED: 'true', BURSAR_AUTH_JWT_SECRET: secret };
+  const config = readConfig([], env, { file: '/dev/null' });
+  const shown = shownValues(readSettings(env, { file: '/dev/null' }));
+  for (const printed of [JSON.stringify(config), inspect(config, { depth: 9 }), JSON.stringify(shown)]) {
+    expect(printed).not.toContain('hunter2');
+  }
+  expect(shown).toContainEqual(expect.objectContaining({ key: 'auth.jwt_secret', value: '***', secret: true }));
 });
 
 test('no two keys share a variable', () => {
