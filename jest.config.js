@@ -15,12 +15,12 @@ module.exports = {
       },
     ],
     // Packages that ship ES modules only: Node requires them as they are, jest does not.
-    '/node_modules/temporal-(polyfill|utils)/.+\\.js$': [
+    '/node_modules/(temporal-(polyfill|utils)|jose)/.+\\.js$': [
       '@swc/jest',
       { jsc: { target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
-  transformIgnorePatterns: ['/node_modules/(?!temporal-(polyfill|utils)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(temporal-(polyfill|utils)|jose)/)'],
   globalSetup: '<rootDir>/test/helpers/global-setup.ts',
   globalTeardown: '<rootDir>/test/helpers/global-teardown.ts',
   testTimeout: 60_000,

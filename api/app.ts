@@ -30,7 +30,11 @@ const DEADLINE_MS = 8_000;
 
 export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  const keyring = openKeyring({ keys: deps.ledger.keys, log: deps.log, ...given({ ownToken: deps.ownToken }) });
+  const keyring = openKeyring({
+    keys: deps.ledger.keys,
+    log: deps.log,
+    ...given({ ownToken: deps.ownToken, ...deps.auth }),
+  });
   app.use(requestId());
   app.use(accessLog(deps.log, deps.metrics, deps.metricsPath));
   app.use(sameMachine(deps.host ?? '127.0.0.1', deps.hostNames));

@@ -1,11 +1,16 @@
 /** What every request carries, and what the API is made of. */
+import type { HttpBindings } from '@hono/node-server';
 import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
+import type { RateLimits } from '../platform/config/exposure';
 import type { Access } from './access';
 import type { Neighbours } from './neighbours';
+import type { Tokens } from './token';
 
 export interface ApiEnv {
+  /** The connection; absent where somebody asks without one. */
+  Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     /** Who sent this. `unauthenticated`. */
@@ -43,6 +48,16 @@ export interface ApiDeps {
   hostNames?: readonly string[];
   /** The token of this machine's own command (platform/own-token.ts). */
   ownToken?: () => string | undefined;
+  /** Tokens that are taken beside keys, and whether nobody gets in without either (auth.*). */
+  auth?: { tokens?: Tokens; isRequired: boolean };
+  /** Pages of these may ask, with a key (service.cors_origins). Default: none. */
+  origins?: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. Default: none. */
+  trustedProxies?: readonly string[];
+  /** Default: none. */
+  rateLimits?: RateLimits;
+  /** Is it served over HTTPS? */
+  isTls?: boolean;
   /** A request that takes longer is answered 503. Default 8000. */
   deadlineMs?: number;
   /** True once the process has begun to end: readiness turns false first. */

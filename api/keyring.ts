@@ -13,6 +13,7 @@ import type { Log } from '../platform/log';
 import { type Access, LOCAL } from './access';
 import { readToken } from './api-key';
 import { within } from './time-limit';
+import { looksLikeToken, type Tokens } from './token';
 
 /** Keys as old as this are waited for. */
 export const FRESH_MS = 5_000;
@@ -28,12 +29,16 @@ export interface KeyringDeps {
   log: Log;
   /** The token of this machine's own command (platform/own-token.ts). */
   ownToken?: () => string | undefined;
+  /** Tokens that are taken beside keys. */
+  tokens?: Tokens;
+  /** Does everybody need a key or a token, whatever keys there are (auth.enabled)? */
+  isRequired?: boolean;
 }
 
 export interface Question {
   authorization: string | undefined;
   apiKey: string | undefined;
-  /** Was the API called by a name of this machine's own? */
+  /** Was the API called by a name of this machine's own, by no proxy and no page of another origin? */
   isByLoopback: boolean;
 }
 
@@ -52,7 +57,8 @@ interface Ring {
   isGuarded: boolean;
 }
 
-export function openKeyring({ keys, log, ownToken = () => undefined }: KeyringDeps): Keyring {
+export function openKeyring(deps: KeyringDeps): Keyring {
+  const { keys, log, tokens, ownToken = () => undefined, isRequired = false } = deps;
   let ring: Ring | undefined;
   let reading: Promise<Ring> | undefined;
   const usedAt = new Map<string, number>();
@@ -102,15 +108,16 @@ export function openKeyring({ keys, log, ownToken = () => undefined }: KeyringDe
   return {
     async identify({ authorization, apiKey, isByLoopback }) {
       const token = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? apiKey;
+      if (token !== undefined && tokens && looksLikeToken(token)) return tokens.verify(token);
       const parts = token === undefined ? undefined : readToken(token);
       if (parts !== undefined && parts.keyId !== 'local') return ofKey(parts);
       if (token !== undefined && parts !== undefined && isOwn(token)) return LOCAL;
       // Another token is nothing to us while none is needed: ASBB's clients have always sent one, and the command sends that of
       // its home to whatever listens here.
-      if (isByLoopback && !(await current()).isGuarded) return LOCAL;
+      if (isByLoopback && !isRequired && !(await current()).isGuarded) return LOCAL;
       throw token === undefined ? unauthenticated('no_key', NO_KEY) : unauthenticated('unknown_key', UNKNOWN);
     },
-    isGuarded: async () => (await current()).isGuarded,
+    isGuarded: async () => isRequired || (await current()).isGuarded,
     forget: () => (ring = undefined),
   };
 }

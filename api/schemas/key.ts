@@ -1,10 +1,7 @@
 /** API keys, and the trail of changes. */
 import { z } from 'zod';
-import { SCOPES } from '../../domain/scope';
+import { isReserved, SCOPES } from '../../domain/scope';
 import { ClusterName, Count, Instant, Time, ordered, pageQuery, text, alongside } from './wire';
-
-/** The actors of Bursar's own; a key of such a name would speak for them. */
-const RESERVED = new Set(['local', 'bursar', 'scheduler', 'expiry', 'story', 'nobody']);
 
 const KeyName = z
   .string()
@@ -12,7 +9,7 @@ const KeyName = z
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
     'must be up to 63 letters, digits, ".", "_" and "-", and start with a letter or a digit',
   )
-  .refine((name) => !RESERVED.has(name), 'is a name of Bursar itself; choose another one')
+  .refine((name) => !isReserved(name), 'is a name of Bursar itself; choose another one')
   .meta({ description: 'Who sends the key: what transactions and changes call him.' });
 
 const KeyScope = z
