@@ -6,13 +6,17 @@
 import { Hono } from 'hono';
 import { Fault } from '../domain/faults';
 import { given } from '../domain/given';
+import { clientAddress } from './client-address';
 import type { ApiDeps, ApiEnv } from './env';
 import { openKeyring } from './keyring';
 import { accessLog } from './middleware/access-log';
 import { authenticate } from './middleware/authenticate';
+import { crossOrigin } from './middleware/cross-origin';
 import { deadline } from './middleware/deadline';
+import { rateLimit } from './middleware/rate-limit';
 import { requestId } from './middleware/request-id';
 import { sameMachine } from './middleware/same-machine';
+import { securityHeaders } from './middleware/security-headers';
 import { type ListedOperation, openApiDocument, operationsOf } from './openapi';
 import { problemWriter } from './problem';
 import { accountRoutes } from './routes/accounts';
@@ -35,10 +39,15 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     log: deps.log,
     ...given({ ownToken: deps.ownToken, ...deps.auth }),
   });
+  const addressOf = clientAddress(deps.trustedProxies);
+  const { origins = [], rateLimits } = deps;
   app.use(requestId());
-  app.use(accessLog(deps.log, deps.metrics, deps.metricsPath));
-  app.use(sameMachine(deps.host ?? '127.0.0.1', deps.hostNames));
+  app.use(accessLog(deps.log, deps.metrics, addressOf, deps.metricsPath));
+  app.use(securityHeaders(deps));
+  app.use(sameMachine(deps.host ?? '127.0.0.1', deps.hostNames, origins));
+  if (origins.length > 0) app.use(crossOrigin(origins));
   app.use(authenticate(keyring));
+  if (rateLimits) app.use(rateLimit(rateLimits, addressOf));
   app.use('/api/*', deadline(deps.deadlineMs ?? DEADLINE_MS));
 
   app.route('/', probeRoutes(deps));

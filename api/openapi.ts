@@ -60,7 +60,8 @@ const SECURITY_SCHEMES = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
-    description: 'An API key, `bursar_<id>_<secret>`. None is needed on this machine while no admin key was ever made.',
+    description:
+      'An API key, `bursar_<id>_<secret>`, or a JSON Web Token where the server is set up for them. None is needed on this machine while no admin key was ever made.',
   },
   api_key: {
     type: 'apiKey',
@@ -126,6 +127,7 @@ const LINK = { schema: { type: 'string' }, description: 'rel="next": the next pa
 function failuresOf(method: string, spec: AnyOperation): Json {
   const codes = new Set<FaultCode>(['foreign_origin', ...(spec.faults ?? [])]);
   if (mayOf(method, spec) !== 'anyone') codes.add('unauthenticated').add('forbidden');
+  if (!isProbe(spec)) codes.add('too_many_requests');
   if (spec.path || spec.query || spec.body || spec.dialect !== 'asbb') codes.add('malformed_request');
   if (method !== 'GET') codes.add('unsupported_media_type');
   if (takesKey(method, spec)) codes.add('key_reused');
@@ -144,11 +146,16 @@ function failuresOf(method: string, spec: AnyOperation): Json {
             examples: Object.fromEntries(list.map((code) => [code, exampleOf(code)])),
           },
         },
-        ...(status === 503 && { headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } } }),
+        ...((status === 503 || status === 429) && {
+          headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } },
+        }),
       },
     ]),
   );
 }
+
+/** What load balancers ask is never refused for being asked often. */
+const isProbe = ({ id }: AnyOperation): boolean => ['readHealth', 'isAlive', 'isReady'].includes(id);
 
 /** An error as it is written, so that nobody has to imagine one. */
 const exampleOf = (code: FaultCode): Json => {

@@ -29,6 +29,9 @@ export function problemWriter(log: Log, metrics: Pick<Metrics, 'refusedRequests'
     if (reason !== undefined) metrics.refusedRequests.inc({ reason });
     const challenge = challengeOf(fault);
     if (challenge !== undefined) c.header('WWW-Authenticate', challenge);
+    const { retry_after: retryAfter } = fault.facts;
+    if (fault.code === 'too_many_requests' && typeof retryAfter === 'number')
+      c.header('Retry-After', String(retryAfter));
     if (status === 503) c.header('Retry-After', String(RETRY_AFTER_SECONDS));
     const allow = fault.facts.allow;
     if (fault.code === 'method_not_allowed' && typeof allow === 'string') c.header('Allow', allow);
@@ -41,7 +44,7 @@ export function problemWriter(log: Log, metrics: Pick<Metrics, 'refusedRequests'
 
 /** Why a request was turned away at the door: a closed set, for the metric. */
 function reasonOf({ code, facts }: Fault): string | undefined {
-  if (code === 'foreign_origin') return code;
+  if (code === 'foreign_origin' || code === 'too_many_requests') return code;
   if (code !== 'unauthenticated' && code !== 'forbidden') return undefined;
   return typeof facts.reason === 'string' ? facts.reason : code;
 }

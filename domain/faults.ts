@@ -9,6 +9,7 @@ export const FAULTS = {
   foreign_origin: { status: 403, asbb: 'FORBIDDEN', retry: 'never', title: 'Requests from other sites are refused' },
   unauthenticated: { status: 401, asbb: 'UNAUTHORIZED', retry: 'never', title: 'An API key is needed' },
   forbidden: { status: 403, asbb: 'FORBIDDEN', retry: 'never', title: 'The API key may not do this' },
+  too_many_requests: { status: 429, asbb: 'RATE_LIMITED', retry: 'later', title: 'There are too many requests' },
   unsupported_media_type: { status: 415, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is not JSON' },
   body_too_large: { status: 413, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The body is too large' },
   headers_too_large: { status: 431, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'The headers are too large' },

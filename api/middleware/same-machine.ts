@@ -10,6 +10,7 @@ import { createMiddleware } from 'hono/factory';
 import { Fault } from '../../domain/faults';
 import { isLoopbackHost } from '../../platform/own-token';
 import type { ApiEnv } from '../env';
+import { type AllowedOrigins, allows } from './cross-origin';
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/i;
 const JSON_TYPE = /^application\/(json|[\w.+-]+\+json)\s*(;|$)/i;
@@ -21,17 +22,23 @@ const hostOf = (c: Context): string => c.req.header('host') ?? new URL(c.req.url
 /** The name by which the API was called, without its port. */
 export const nameCalled = (c: Context): string => hostOf(c).replace(/:\d+$/, '');
 
+/** Is it of a page of another origin than our own? */
+export function originElsewhere(c: Context): string | undefined {
+  const origin = c.req.header('origin');
+  const host = hostOf(c);
+  return origin === `http://${host}` || origin === `https://${host}` ? undefined : origin;
+}
+
 /**
  * `hostNames` are what it is called from elsewhere. Beyond loopback a bare address will do as well: only a name can be made
- * to point here by somebody else.
+ * to point here by somebody else. `origins` may ask all the same (cross-origin.ts).
  */
-export function sameMachine(ownHost: string, hostNames: readonly string[] = []) {
+export function sameMachine(ownHost: string, hostNames: readonly string[] = [], origins: AllowedOrigins = []) {
   const own = new Set([ownHost, ...hostNames].map((name) => name.toLowerCase()));
   const isBeyond = !isLoopbackHost(ownHost);
   const isOwn = (name: string): boolean =>
     LOOPBACK.test(name) || own.has(name.toLowerCase()) || (isBeyond && isIP(name.replace(/^\[|\]$/g, '')) !== 0);
   return createMiddleware<ApiEnv>(async (c, next) => {
-    const host = hostOf(c);
     const name = nameCalled(c);
     if (!isOwn(name)) {
       throw foreign(
@@ -40,11 +47,14 @@ export function sameMachine(ownHost: string, hostNames: readonly string[] = []) 
           : `This Bursar answers to this machine only, not to the name "${printable(name)}"; use 127.0.0.1.`,
       );
     }
-    const origin = c.req.header('origin');
-    if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-      throw foreign(`Requests from pages of ${printable(origin)} are refused.`);
+    const origin = originElsewhere(c);
+    const isAllowed = origin !== undefined && allows(origins, origin);
+    if (origin !== undefined && !isAllowed) {
+      throw foreign(
+        `Requests from pages of ${printable(origin)} are refused; service.cors_origins names those that may.`,
+      );
     }
-    if (c.req.header('sec-fetch-site') === 'cross-site' && c.req.method !== 'GET') {
+    if (c.req.header('sec-fetch-site') === 'cross-site' && c.req.method !== 'GET' && !isAllowed) {
       throw foreign('Requests from pages of other sites are refused.');
     }
     const type = c.req.header('content-type');

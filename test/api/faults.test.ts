@@ -230,7 +230,7 @@ test('whatever else breaks is 500, told to the log in full and to the caller not
   met.add('internal_error');
 });
 
-test('no documented fault is left that nobody has met here, or in the tests of connections and outages', () => {
-  const elsewhere = ['headers_too_large', 'request_too_slow', 'ledger_unavailable'];
+test('no documented fault is left that nobody has met here, or in the tests of connections, outages and exposure', () => {
+  const elsewhere = ['too_many_requests', 'headers_too_large', 'request_too_slow', 'ledger_unavailable'];
   expect(Object.keys(FAULTS).filter((code) => !met.has(code))).toEqual(elsewhere);
 });
