@@ -1,5 +1,4 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
-import type { Server } from 'node:http';
 import { restartLost, restartStrays } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
@@ -14,10 +13,11 @@ import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
+import { openDoor } from './door';
 import type { Recovered, TemporalDeps } from './env';
 import { openNeighbours } from './neighbours';
 import { showLedgerIn } from './ledger-metrics';
-import { listen } from './server';
+import { listen, type Server } from './server';
 import { createSweep } from './sweep';
 
 async function main(): Promise<void> {
@@ -26,7 +26,9 @@ async function main(): Promise<void> {
   const log = openLog({ service: 'api', level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
   const shutdown = handleShutdown({ log, deadlineMs: config.shutdownTimeoutMs });
-  reloadOnHangup({ log, shutdown, commandLine });
+  const door = openDoor(config.exposure, log);
+  if (door === undefined) return shutdown.begin('a key or certificate that cannot be used', 1);
+  reloadOnHangup({ log, shutdown, commandLine, also: () => door.renew() });
 
   const sql = connectPostgres({
     url: config.databaseUrl,
@@ -60,7 +62,7 @@ async function main(): Promise<void> {
   shutdown.add('sweep', () => sweep.stop());
   sweep.start();
 
-  const host = await allowedHost(config.host, ledger.keys, log, () => shutdown.hasBegun);
+  const host = door.tokens ? config.host : await allowedHost(config.host, ledger.keys, log, () => shutdown.hasBegun);
   if (host === undefined) return shutdown.begin('no API key', 1);
   keepOwnToken(config.home, log);
 
@@ -77,12 +79,15 @@ async function main(): Promise<void> {
     ownToken: () => readOwnToken(config.home),
     deadlineMs: config.writeTimeoutMs,
     metricsPath: config.metricsPath ?? false,
+    ...door.deps,
     isEnding: () => shutdown.hasBegun,
   });
-  const server = listen(app, { hostname: host, port: config.port, log }, ({ address, family, port }) => {
-    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const { certificate } = door;
+  const server = listen(app, { hostname: host, port: config.port, log, certificate }, ({ address, family, port }) => {
+    const url = `${certificate ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
     announce(log, 'listening', { url });
   });
+  door.serve(server);
   // Longer than the clients that keep their connections keep them, so that none is closed under a request.
   server.keepAliveTimeout = 75_000;
   server.requestTimeout = config.readTimeoutMs;

@@ -3,11 +3,13 @@
  * problems (rulings 24); then the connection is closed, because nobody knows where the next request on it would begin.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type RequestListener, type Server as HttpServer, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { Fault, FAULTS } from '../domain/faults';
+import type { Certificate } from '../platform/certificate';
 import type { Log } from '../platform/log';
 import type { createApp } from './app';
 import { renderProblem } from './problem';
@@ -16,11 +18,22 @@ export interface ListenOptions {
   hostname: string;
   port: number;
   log: Log;
+  /** With it, HTTPS is spoken and nothing else. */
+  certificate?: Certificate | undefined;
 }
+
+export type Server = HttpServer | HttpsServer;
+
+/** New connections get it; those that are open keep what they have. */
+export function renewCertificate(server: Server, { cert, key }: Certificate): void {
+  if ('setSecureContext' in server) server.setSecureContext({ cert, key, minVersion: TLS_MIN });
+}
+
+const TLS_MIN = 'TLSv1.2';
 
 export function listen(
   app: Pick<ReturnType<typeof createApp>, 'fetch'>,
-  { hostname, port, log }: ListenOptions,
+  { hostname, port, log, certificate }: ListenOptions,
   onListening?: (at: AddressInfo) => void,
 ): Server {
   const refuse = (fault: Fault): Refusal => {
@@ -36,11 +49,15 @@ export function listen(
     },
   });
   // Of a request without a Host, Node would answer with nothing.
-  const server = createServer({ requireHostHeader: false }, (request, response) => {
+  const onRequest: RequestListener = (request, response) => {
     if (request.headers.host !== undefined || request.httpVersion !== '1.1') return void answer(request, response);
     const { status, headers, body } = refuse(unreadable('it names no Host'));
     return void response.writeHead(status, headers).end(body);
-  });
+  };
+  const options = { requireHostHeader: false };
+  const server = certificate
+    ? createTlsServer({ ...options, cert: certificate.cert, key: certificate.key, minVersion: TLS_MIN }, onRequest)
+    : createServer(options, onRequest);
   server.listen(port, hostname, () => {
     const at = server.address();
     if (typeof at === 'object' && at !== null) onListening?.(at);

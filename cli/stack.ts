@@ -129,7 +129,7 @@ class Builder {
       this.child('worker', settings, (output) => saidEvent(output, 'ready') || this.waitsForTemporal(output)),
       this.child('api', settings, (output) => saidEvent(output, 'listening')),
     );
-    const api = `http://${bracketed(this.config.host)}:${ports.api}`;
+    const api = this.apiUrl(ports.api);
     return {
       api,
       docs: `${api}/docs`,
@@ -240,6 +240,10 @@ class Builder {
       BURSAR_CONFIG: this.config.file === undefined ? '' : resolve(this.config.file),
       BURSAR_HOST: this.config.host,
       BURSAR_PORT: String(ports.api),
+      // Where they are said from here; the children have another folder.
+      BURSAR_SERVICE_TLS_CERT_FILE: this.config.exposure.tlsCertFile,
+      BURSAR_SERVICE_TLS_KEY_FILE: this.config.exposure.tlsKeyFile,
+      BURSAR_AUTH_JWT_PUBLIC_KEY_FILE: this.config.exposure.jwtPublicKeyFile,
       DATABASE_URL: databaseUrl,
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: this.config.temporalNamespace,
@@ -267,7 +271,7 @@ class Builder {
       isReady: (output) => Promise.resolve(isReady(output())),
     });
     const part = PART_OF[name] ?? 'Bursar';
-    this.up(part, name === 'api' ? `http://${bracketed(this.config.host)}:${env.BURSAR_PORT}` : 'ready', startedAt);
+    this.up(part, name === 'api' ? this.apiUrl(Number(env.BURSAR_PORT)) : 'ready', startedAt);
   }
 
   /** A Temporal that is not ours may come later; admission does not wait for it, so neither do we. */
@@ -275,6 +279,11 @@ class Builder {
     if (this.config.temporalAddress === undefined || !output.includes('workers cannot work')) return false;
     this.say('note', 'worker', `waits for Temporal at ${this.config.temporalAddress}; jobs are admitted meanwhile`);
     return true;
+  }
+
+  private apiUrl(port: number): string {
+    const { host, exposure } = this.config;
+    return `${exposure.tlsEnabled ? 'https' : 'http'}://${bracketed(host)}:${port}`;
   }
 
   // Small things -----------------------------------------------------------------------------------------------------

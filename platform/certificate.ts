@@ -69,7 +69,7 @@ function parsed<T>(read: () => T, whatIsWrong: string, mistakes: string[]): T | 
   try {
     return read();
   } catch (error) {
-    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+    const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
     mistakes.push(typeof code === 'string' ? `${whatIsWrong} (${code})` : whatIsWrong);
     return undefined;
   }

@@ -20,14 +20,19 @@ export interface ReloadDeps {
   log: Log;
   shutdown: Pick<Shutdown, 'begin'>;
   commandLine?: FromCommandLine;
+  /** Reads again what is in other files. */
+  also?: () => void;
 }
 
 /** Listens for SIGHUP. In a terminal it still means that the terminal is gone, and ends the process. */
-export function reloadOnHangup({ log, shutdown, commandLine = {} }: ReloadDeps): void {
+export function reloadOnHangup({ log, shutdown, commandLine = {}, also }: ReloadDeps): void {
   const running = new Map(readSettings(undefined, commandLine).texts);
   process.on('SIGHUP', () => {
     if (process.stdout.isTTY) void shutdown.begin('SIGHUP');
-    else reload(log, commandLine, running);
+    else {
+      reload(log, commandLine, running);
+      also?.();
+    }
   });
 }
 
