@@ -5,6 +5,7 @@ import { readTime } from '../dates';
 import { clock } from '../format';
 import type { Act, PageOptions } from '../session';
 import type { ApiKey, CreatedKey } from '../wire';
+import { defineKeySign } from './key-sign';
 
 export function defineKey(parent: Command, act: Act): void {
   const key = parent
@@ -17,6 +18,7 @@ export function defineKey(parent: Command, act: Act): void {
       'after',
       '\nExamples:\n  $ bursar key create rkaur --scope admin\n  $ bursar key create eagle-hook --scope hook --cluster eagle\n  $ bursar key list\n  $ bursar key revoke eagle-hook\n',
     );
+  defineKeySign(key, act);
 
   key
     .command('create')

@@ -251,6 +251,26 @@ describe('beyond this machine', () => {
     }
   });
 
+  test('without a key but with tokens it does, since an admin can come with one; bursar key sign makes it', async () => {
+    const nobodys = await freshDatabase();
+    const auth = { BURSAR_AUTH_ENABLED: 'true', BURSAR_AUTH_JWT_SECRET: '0123456789abcdef0123456789abcdef' };
+    const api = await start({ ...wide(scratchFolder()), ...auth, DATABASE_URL: nobodys.url });
+    const endpoint = `http://127.0.0.1:${new URL(api.url).port}`;
+    expect(await runBursar(['key', 'list'], { endpoint })).toMatchObject({ code: 1 });
+    const signed = await runBursar(['key', 'sign', 'rkaur@example.org', '--scope', 'admin'], { env: auth });
+    expect(signed).toMatchObject({ code: 0, err: expect.stringContaining('Good until') });
+    const env = { BURSAR_TOKEN: signed.out.trim() };
+    expect(await runBursar(['key', 'create', 'x', '--scope', 'read'], { endpoint, env })).toMatchObject({ code: 0 });
+    expect((await runBursar(['changes', '--json'], { endpoint, env })).json).toMatchObject([
+      { actor: 'rkaur@example.org', action: 'create_key' },
+      {},
+    ]);
+    expect(JSON.stringify(api.lines())).not.toContain(signed.out.trim());
+    api.child.kill('SIGTERM');
+    expect(await api.ended).toBe(0);
+    await nobodys.drop();
+  });
+
   test('with a key it does, for its names and with that key only; the command here gets in by the token of its home', async () => {
     const made = makeKey();
     const { token, ...key } = made;

@@ -65,6 +65,27 @@ test('keys are made, listed without their secrets, and revoked', async () => {
   expect(await withKey(env, 'key', 'revoke', 'nothing')).toMatchObject({ code: 4 });
 });
 
+test('a token is signed where the secret is, and every mistake is said before', async () => {
+  const env = { BURSAR_AUTH_ENABLED: 'true', BURSAR_AUTH_JWT_SECRET: 'x'.repeat(32), BURSAR_AUTH_JWT_EXPIRY: '8h' };
+  const sign = (...args: string[]) => runBursar(['key', 'sign', ...args], { env });
+  const hook = await sign('eagle-hook', '--scope', 'hook', '--cluster', 'eagle', '--expires-in', '30m', '--json');
+  const { token, expires_at } = hook.json as { token: string; expires_at: string };
+  const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  expect(claims).toMatchObject({ sub: 'eagle-hook', scope: 'hook', cluster: 'eagle' });
+  expect(Date.parse(expires_at)).toBeLessThanOrEqual(Date.now() + 1_800_000);
+  expect(await sign('local', '--scope', 'hook', '--expires-in', '9h')).toMatchObject({
+    code: 2,
+    out: '',
+    err: expect.stringMatching(
+      /a name of Bursar itself; --cluster is required of a hook; --expires-in is at most 28800/,
+    ),
+  });
+  expect(await runBursar(['key', 'sign', 'x', '--scope', 'read'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('auth.jwt_secret'),
+  });
+});
+
 test('changes say who did what to what', async () => {
   const env = { BURSAR_TOKEN: key };
   await withKey(env, 'account', 'update', 'climate', '--description', 'models');
