@@ -23,12 +23,12 @@ import { hasPgbench, runFloor } from './pgbench';
 import { conclude, figureCells, machine, medianRatio, Series, table, times, type Mark, type Options } from './report';
 import { say, withStack, type BenchDatabase } from './stack';
 
-const CLIENTS = [1, 8, 64];
-const MANY = 1000;
-const HOT = 'hot-';
-const SPREAD = 'spread-';
+export const CLIENTS = [1, 8, 64];
+export const MANY = 1000;
+export const HOT = 'hot-';
+export const SPREAD = 'spread-';
 
-interface Case {
+export interface Case {
   name: string;
   /** Only answers of this kind count. */
   expects?: 'yes' | 'no';
@@ -124,13 +124,14 @@ const extraCases = ([first = '', second = '']: string[]): Case[] => [
   http(nameOf('HTTP, two API processes', MANY, 64), [first, second], 64, 'stopped', checkBodies(SPREAD, MANY)),
 ];
 
-function http(
+export function http(
   name: string,
   urls: string[],
   clients: number,
   when: Case['when'],
   body: (n: number) => string,
   expects: 'yes' | 'no' = 'yes',
+  key?: string,
 ): Case {
   return {
     name,
@@ -142,6 +143,7 @@ function http(
         clients,
         seconds,
         body,
+        key,
       });
       const others = Object.keys(answers).filter((answer) => answer !== `200 ${expects}`);
       if (others.length > 0) throw new Error(`${name}: answers ${JSON.stringify(answers)}`);
@@ -150,7 +152,7 @@ function http(
   };
 }
 
-const nameOf = (what: string, accounts: number, clients: number): string =>
+export const nameOf = (what: string, accounts: number, clients: number): string =>
   `${what}, ${accounts === 1 ? '1 account' : `${accounts} accounts`}, ${clients === 1 ? '1 client' : `${clients} clients`}`;
 
 function marksOf(series: ReadonlyMap<string, Series>): Mark[] {

@@ -14,6 +14,8 @@ export interface Load {
   seconds: number;
   /** The body of request `n`. */
   body(n: number): string;
+  /** Sent with every request. */
+  key?: string | undefined;
 }
 
 /** What one measurement says: how many a second, and how long each took. */
@@ -36,7 +38,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   let next = 0;
   const addresses = load.urls.map((url) => new URL(url));
   const clients = await Promise.all(
-    Array.from({ length: load.clients }, (_, n) => openClient(addresses[n % addresses.length] as URL)),
+    Array.from({ length: load.clients }, (_, n) => openClient(addresses[n % addresses.length] as URL, load.key)),
   );
   const began = performance.now();
   const until = began + load.seconds * 1000;
@@ -74,7 +76,8 @@ export interface Client {
   close(): void;
 }
 
-export async function openClient({ hostname, port }: URL): Promise<Client> {
+export async function openClient({ hostname, port }: URL, key?: string): Promise<Client> {
+  const authorization = key === undefined ? '' : `Authorization: Bearer ${key}\r\n`;
   const socket = await new Promise<Socket>((resolve, reject) => {
     const opening = connect({ host: hostname, port: Number(port), noDelay: true }, () => resolve(opening));
     opening.once('error', reject);
@@ -100,7 +103,7 @@ export async function openClient({ hostname, port }: URL): Promise<Client> {
       waiting = { resolve, reject };
       const length = Buffer.byteLength(body);
       socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
+        `POST ${path} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
       );
     });
   return {

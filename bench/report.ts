@@ -9,6 +9,8 @@ export interface Options {
   json?: string;
   /** Few and short rounds: to see that it works, not to quote. */
   quick: boolean;
+  /** What does it cost to ask with an API key? */
+  key: boolean;
 }
 
 /** What a benchmark promises: a ratio within one run, and the bound it is held to. */
