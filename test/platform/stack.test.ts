@@ -222,6 +222,22 @@ describe('one that starts', () => {
     expect(said).not.toContain(`:${new URL(database.url).password || 'no password at all'}@`);
   });
 
+  test('where HTTPS is spoken it says so, and a certificate that was named from here is found by the API', async () => {
+    await using database = await freshDatabase();
+    const tls = {
+      BURSAR_SERVICE_TLS_ENABLED: 'true',
+      ASBB_SERVICE_TLS_CERT_FILE: 'tls/cert.pem',
+      BURSAR_SERVICE_TLS_KEY_FILE: '/etc/key.pem',
+    };
+    const servers = { DATABASE_URL: database.url, TEMPORAL_ADDRESS: await temporalAddress() };
+    const { api, docs } = await up({ ...servers, ...tls }).addresses();
+    expect(api).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    expect(docs).toBe(`${api}/docs`);
+    // The one that stands in for the API speaks no TLS.
+    const answer: unknown = await (await fetch(api.replace('https', 'http'))).json();
+    expect(answer).toMatchObject({ certFile: join(process.cwd(), 'tls/cert.pem') });
+  });
+
   test('a database that cannot be used is said without its password, and nothing is left running', async () => {
     const url = Object.assign(new URL(databaseUrl('no_such_database')), { password: 'hunter2' }).toString();
     const supervisor = up({ DATABASE_URL: url, TEMPORAL_ADDRESS: await temporalAddress() });
