@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { EXIT, Stop, type ExitCode } from './exit';
+import { reasonOf, repeatHint, unreachable } from './unreachable';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -24,10 +25,26 @@ export interface Answer<T> {
   headers: IncomingMessage['headers'];
 }
 
+/** One request and what came of it. */
+export interface Exchange {
+  method: Method;
+  /** With its query. */
+  path: string;
+  /** The status, or why there is none. */
+  outcome: string;
+  tookMs: number;
+  bytes?: number;
+  requestId?: string;
+}
+
 export interface ClientOptions {
   endpoint: string;
   token?: string | undefined;
   timeoutMs?: number;
+  /** Certificates of who may vouch for an https server, in PEM; default: those that Node trusts. */
+  ca?: string | undefined;
+  /** Hears of every request that was answered, or was not. */
+  onExchange?: (exchange: Exchange) => void;
   /** Keeps connections open between calls; for the demo, which makes thousands. */
   keepAlive?: boolean;
   maxSockets?: number;
@@ -122,8 +139,8 @@ export class Client {
 
   private async send(method: Method, url: URL, call: Call): Promise<Answer<unknown>> {
     const { request, Agent } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
-    const { keepAlive = false, maxSockets = 64 } = this.options;
-    this.agent ??= new Agent({ keepAlive, maxSockets });
+    const { keepAlive = false, maxSockets = 64, ca } = this.options;
+    this.agent ??= new Agent({ keepAlive, maxSockets, ...(ca !== undefined && { ca }) });
     const payload = call.body === undefined ? undefined : JSON.stringify(call.body);
     const timeoutMs = call.timeoutMs ?? this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const headers: Record<string, string | number> = { accept: 'application/json' };
@@ -134,7 +151,21 @@ export class Client {
     if (call.key !== undefined) headers['idempotency-key'] = call.key;
     if (this.options.token) headers.authorization = `Bearer ${this.options.token}`;
 
+    const began = performance.now();
+    const tell = (outcome: string, more: Partial<Exchange> = {}) =>
+      this.options.onExchange?.({
+        method,
+        path: url.pathname + url.search,
+        outcome,
+        tookMs: Math.ceil(performance.now() - began),
+        ...more,
+      });
+
     return new Promise((resolve, reject) => {
+      const fail = (error: Error) => {
+        tell(reasonOf(error));
+        reject(unreachable(this.endpoint, error, call.key));
+      };
       const outgoing = request(url, { method, headers, agent: this.agent }, (incoming) => {
         const chunks: Buffer[] = [];
         let size = 0;
@@ -143,50 +174,24 @@ export class Client {
           size += chunk.length;
           if (size > ANSWER_LIMIT_BYTES) incoming.destroy(new Error('the answer is too large'));
         });
-        incoming.on('error', (error) => reject(this.unreachable(error, call.key)));
+        incoming.on('error', fail);
         incoming.on('end', () => {
           clearTimeout(timer);
           const text = Buffer.concat(chunks).toString('utf8');
+          const requestId = incoming.headers['x-request-id'];
+          tell(String(incoming.statusCode), { bytes: size, ...(typeof requestId === 'string' && { requestId }) });
           resolve({ status: incoming.statusCode ?? 0, body: readBody(text), headers: incoming.headers });
         });
       });
       const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
       outgoing.on('error', (error) => {
         clearTimeout(timer);
-        reject(this.unreachable(error, call.key));
+        fail(error);
       });
       outgoing.end(payload);
     });
   }
-
-  private unreachable(error: Error & { code?: string }, key: string | undefined): Stop {
-    const neverSent = error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN';
-    return new Stop(EXIT.unreachable, `Bursar cannot be reached at ${this.endpoint}: ${reason(error)}.`, {
-      hints: [
-        ...(neverSent
-          ? ['Start it with `bursar up`, or name another address with --endpoint or BURSAR_URL.']
-          : ['The answer was lost on the way.']),
-        ...(key !== undefined && !neverSent ? [repeatHint(key)] : []),
-      ],
-      problem: {
-        code: 'unreachable',
-        detail: reason(error),
-        endpoint: this.endpoint,
-        ...(key && { idempotency_key: key }),
-      },
-    });
-  }
 }
-
-const repeatHint = (key: string) =>
-  `Repeating it with --key ${key} is safe: it happens once, and the first answer comes back.`;
-
-const reason = (error: Error & { code?: string; errors?: Error[] }): string => {
-  if (error.code === 'ECONNREFUSED') return 'nothing listens there';
-  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') return 'there is no such host';
-  if (error.code === 'ECONNRESET') return 'the connection was cut';
-  return error.message || error.code || 'unknown reason';
-};
 
 function readBody(text: string): unknown {
   if (text === '') return undefined;

@@ -147,6 +147,7 @@ Examples:
   $ bursar job show mycluster/88123               one job's whole story
 
 The server is http://127.0.0.1:8080 (or BURSAR_PORT), unless --endpoint or BURSAR_URL names another.
+An https server is believed if --ca-file, else what Node trusts (NODE_EXTRA_CA_CERTS adds to it) vouches for it.
 Amounts are decimal numbers in the account's unit, like 1250.50, with at most six decimals.
 
 ${EXIT_CODES_HELP}`;
@@ -161,10 +162,12 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .option('--endpoint <url>', 'address of the Bursar server (BURSAR_URL)')
     .option('-c, --config <file>', 'configuration file of the server, for up, demo, database, config (BURSAR_CONFIG)')
     .option('--token-file <file>', 'file with the API key (BURSAR_TOKEN)')
+    .option('--ca-file <file>', 'certificates, in PEM, of who may vouch for an https server (BURSAR_CA_FILE)')
     .option('--json', 'print the answer of the API instead of a table')
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
     .option('--timeout <seconds>', 'give up on the server after this long', '30')
+    .option('-v, --verbose', 'say on stderr what is asked of the server, and how long it takes')
     .version(`${name} version bursar ${buildFacts().version}`, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help of a command')
@@ -181,8 +184,6 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
       getOutHasColors: () => mayColor(io, { color: true }, 'out'),
       getErrHasColors: () => mayColor(io, { color: true }, 'err'),
     });
-  // ASBB's scripts pass it; it never used it either.
-  program.addOption(program.createOption('-v, --verbose').hideHelp());
 
   for (const entry of GROUPS) {
     if (needed(entry.name)) {
@@ -204,7 +205,7 @@ function finish(command: Command | undefined, name: string): void {
   for (const below of command.commands) finish(below, name);
 }
 
-const TAKES_VALUE = new Set(['--endpoint', '--token-file', '--timeout', '-c', '--config']);
+const TAKES_VALUE = new Set(['--endpoint', '--token-file', '--ca-file', '--timeout', '-c', '--config']);
 
 /** The first word that is a command, `help` skipped. */
 function commandNamed(args: readonly string[]): string | undefined {

@@ -1,21 +1,19 @@
 /** What every command works with: the client, the ways to print, the keys. */
 import type { Command } from 'commander';
-import { readFileSync } from 'node:fs';
 import { clientSettings, type FromCommandLine } from '../platform/config';
-import { isLoopbackHost, readOwnToken } from '../platform/own-token';
 import { Client } from './client';
+import { describeExchange, wayTo, type ConnectionOptions } from './connection';
 import { EXIT, Stop } from './exit';
 import type { Io } from './io';
 import { fieldLines, tableLines, type Column } from './table';
 import { painter, wrap, type Paint } from './text';
 
-export interface GlobalOptions {
+export interface GlobalOptions extends ConnectionOptions {
   endpoint?: string;
-  tokenFile?: string;
   json?: boolean;
+  verbose?: boolean;
   color: boolean;
   utc?: boolean;
-  timeout?: string;
   config?: string;
 }
 
@@ -61,30 +59,15 @@ export class Session {
   }
 
   connect(endpoint: string, options: { keepAlive?: boolean; maxSockets?: number } = {}): Client {
-    return new Client({ endpoint, token: this.tokenFor(endpoint), timeoutMs: this.timeoutMs, ...options });
-  }
-
-  /**
-   * The API key: of --token-file, BURSAR_TOKEN or ASBB_TOKEN; else, for a server on this machine, the token in its home. That
-   * one goes nowhere else: it opens everything.
-   */
-  private tokenFor(endpoint: string): string | undefined {
-    const { tokenFile } = this.options;
-    const { env } = this.io;
-    if (tokenFile !== undefined) return readTokenFile(tokenFile);
-    const said = env.BURSAR_TOKEN || env.ASBB_TOKEN;
-    if (said) return said;
-    const isHere = URL.canParse(endpoint) && isLoopbackHost(new URL(endpoint).hostname);
-    return isHere ? readOwnToken(clientSettings(env).home) : undefined;
-  }
-
-  private get timeoutMs(): number {
-    const { timeout = '30' } = this.options;
-    const seconds = Number(timeout);
-    if (!(seconds > 0 && seconds <= 3600)) {
-      throw new Stop(EXIT.usage, `--timeout takes seconds between 0 and 3600, not "${timeout}".`);
-    }
-    return seconds * 1000;
+    const { verbose } = this.options;
+    const way = wayTo(endpoint, this.options, this.io.env);
+    if (verbose) this.note(`Server ${endpoint}, ${way.token === undefined ? 'no API key' : 'with an API key'}`);
+    return new Client({
+      endpoint,
+      ...way,
+      ...(verbose && { onExchange: (exchange) => this.note(describeExchange(exchange)) }),
+      ...options,
+    });
   }
 
   /** The zone to show times in: that of the account or cluster, or UTC with --utc or where there is none. */
@@ -154,19 +137,6 @@ export class Session {
   }
 }
 
-function readTokenFile(file: string): string {
-  let token: string;
-  try {
-    token = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new Stop(EXIT.usage, `--token-file: ${error instanceof Error ? error.message : file}.`);
-  }
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new Stop(EXIT.usage, `--token-file: ${file} has no API key in it, on one line and nothing else.`);
-  }
-  return token;
-}
-
 export function rowsWanted({ limit, all }: PageOptions): number | undefined {
   if (all) return undefined;
   if (limit === undefined) return ROWS_SHOWN;
@@ -191,7 +161,8 @@ export const actWith =
   async (...args: [...Args, Command]) => {
     // Commander hands over the arguments, then the options, then the command itself: all but the last are Args.
     const command = args[args.length - 1] as Command;
-    await body(new Session(io, command.optsWithGlobals<GlobalOptions>()), ...(args.slice(0, -1) as unknown as Args));
+    const session = new Session(io, command.optsWithGlobals<GlobalOptions>());
+    await body(session, ...(args.slice(0, -1) as unknown as Args));
   };
 
 /** One group of commands: what `bursar --help` says of it, and the module that knows the rest. */

@@ -385,6 +385,7 @@ export type Values = {
 
 /** What only the environment can say: where to look for the file, and the parts of the address to listen on. */
 export const ENVIRONMENT_ONLY = {
+  BURSAR_CA_FILE: { meaning: 'who may vouch for an https server, as `--ca-file`', otherwise: 'those that Node trusts' },
   BURSAR_CONFIG: {
     meaning: 'the configuration file, in place of a search; `--config` goes before it',
     otherwise: 'searched',
