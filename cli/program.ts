@@ -1,5 +1,5 @@
 /** The command tree: global options, lazily read groups, errors as sentences, exit codes. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { buildFacts } from '../platform/build-facts';
 import { EXIT, EXIT_CODES_HELP, Stop, type ExitCode } from './exit';
 import type { Io } from './io';
@@ -164,6 +164,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .option('--token-file <file>', 'file with the API key (BURSAR_TOKEN)')
     .option('--ca-file <file>', 'certificates, in PEM, of who may vouch for an https server (BURSAR_CA_FILE)')
     .option('--json', 'print the answer of the API instead of a table')
+    .addOption(new Option('--csv', 'print records as CSV, by the names of their fields').conflicts('json'))
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
     .option('--timeout <seconds>', 'give up on the server after this long', '30')

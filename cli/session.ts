@@ -3,32 +3,27 @@ import type { Command } from 'commander';
 import { clientSettings, type FromCommandLine } from '../platform/config';
 import { Client } from './client';
 import { describeExchange, wayTo, type ConnectionOptions } from './connection';
-import { EXIT, Stop } from './exit';
+import { csvOf } from './csv';
 import type { Io } from './io';
+import { rowsSkipped, rowsWanted, type PageOptions } from './paging';
 import { fieldLines, tableLines, type Column } from './table';
 import { painter, wrap, type Paint } from './text';
 
 export interface GlobalOptions extends ConnectionOptions {
   endpoint?: string;
   json?: boolean;
+  csv?: boolean;
   verbose?: boolean;
   color: boolean;
   utc?: boolean;
   config?: string;
 }
 
-/** Lists show this many rows unless --limit or --all says otherwise. */
-const ROWS_SHOWN = 50;
-
-export interface PageOptions {
-  limit?: string;
-  all?: boolean;
-}
-
 export class Session {
   readonly io: Io;
   readonly paint: Paint;
   readonly json: boolean;
+  private readonly csv: boolean;
   private readonly options: GlobalOptions;
   private opened: Client | undefined;
 
@@ -36,6 +31,7 @@ export class Session {
     this.io = io;
     this.options = options;
     this.json = options.json ?? false;
+    this.csv = options.csv ?? false;
     this.paint = painter(mayColor(io, options, 'out'));
   }
 
@@ -105,9 +101,18 @@ export class Session {
     this.lines(tableLines(rows, columns, { width: this.width, paint: this.paint }));
   }
 
-  /** Prints what the API said with --json, else calls `show`. */
-  answer<T>(body: T, show: (body: T) => void): void {
+  /**
+   * Prints what the API said with --json, its `fields` with --csv, else calls `show`. `records`: the rows of the CSV, where
+   * they are neither the body nor what it lists.
+   */
+  answer<T>(
+    body: T,
+    show: (body: T) => void,
+    fields?: readonly string[],
+    records: readonly unknown[] = Array.isArray(body) ? body : [body],
+  ): void {
     if (this.json) this.line(JSON.stringify(body, null, 2));
+    else if (this.csv) this.io.out.write(csvOf(fields ?? namesIn(records), records));
     else show(body);
   }
 
@@ -118,13 +123,47 @@ export class Session {
     page: PageOptions,
     columns: (rows: Row[]) => readonly Column<Row>[],
     empty: string,
+    fields?: readonly string[],
   ): Promise<void> {
-    const { rows, more } = await this.client.list<Row>(address, query, rowsWanted(page));
-    this.answer(rows, () => {
-      if (rows.length === 0) this.say(empty);
-      else this.table(rows, columns(rows));
-    });
-    if (more) this.note(`Only the first ${rows.length} are shown; --limit N shows more, --all shows everything.`);
+    const skipped = rowsSkipped(page);
+    const paged = { ...query, offset: skipped === 0 ? undefined : String(skipped) };
+    const { rows, more } = await this.client.list<Row>(address, paged, rowsWanted(page));
+    this.showList(rows, skipped, more, () => this.table(rows, columns(rows)), empty, fields);
+  }
+
+  /** The same of a list that the API answers whole. */
+  page<Row>(
+    all: readonly Row[],
+    page: PageOptions,
+    show: (rows: Row[]) => void,
+    empty: string,
+    fields?: readonly string[],
+  ) {
+    const skipped = rowsSkipped(page);
+    const wanted = rowsWanted(page) ?? all.length;
+    const rows = all.slice(skipped, skipped + wanted);
+    this.showList(rows, skipped, all.length > skipped + wanted, () => show(rows), empty, fields);
+  }
+
+  private showList<Row>(
+    rows: readonly Row[],
+    skipped: number,
+    more: boolean,
+    show: () => void,
+    empty: string,
+    fields?: readonly string[],
+  ): void {
+    this.answer(
+      rows,
+      () => {
+        if (rows.length > 0) show();
+        else this.say(skipped === 0 ? empty : `No more than ${skipped}.`);
+      },
+      fields,
+    );
+    if (!more) return;
+    const which = skipped === 0 ? `the first ${rows.length}` : `${skipped + 1} to ${skipped + rows.length}`;
+    this.note(`Only ${which} are shown; --limit N shows more, --offset N those behind them, --all shows everything.`);
   }
 
   /** A remark beside the result, on stderr so that it never gets into a pipe. */
@@ -137,13 +176,10 @@ export class Session {
   }
 }
 
-export function rowsWanted({ limit, all }: PageOptions): number | undefined {
-  if (all) return undefined;
-  if (limit === undefined) return ROWS_SHOWN;
-  if (!/^[1-9]\d{0,8}$/.test(limit))
-    throw new Stop(EXIT.usage, `--limit takes a whole number above 0, not "${limit}".`);
-  return Number(limit);
-}
+/** The fields of records that have no list of their own. */
+const namesIn = (records: readonly unknown[]): string[] => [
+  ...new Set(records.flatMap((record) => (typeof record === 'object' && record !== null ? Object.keys(record) : []))),
+];
 
 export function mayColor(io: Io, options: { color: boolean }, stream: 'out' | 'err'): boolean {
   if (!options.color || (io.env.NO_COLOR ?? '') !== '' || io.env.TERM === 'dumb') return false;

@@ -5,6 +5,8 @@ import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
 import type { Act } from '../session';
 import { orNull } from '../typed';
 import type { Account, Limit, Policy } from '../wire';
@@ -73,38 +75,44 @@ Examples:
           opens_at: options.opens && readTime('--opens', options.opens, zone, 'first'),
           closes_at: options.closes && readTime('--closes', options.closes, zone, 'last'),
         });
-        session.answer(limit, () => {
-          session.line(session.paint('green', `Capped, in ${limit.unit}.`));
-          session.table([limit], limitColumns);
-        });
+        session.answer(
+          limit,
+          () => {
+            session.line(session.paint('green', `Capped, in ${limit.unit}.`));
+            session.table([limit], limitColumns);
+          },
+          FIELDS.limit,
+        );
       }),
     );
 }
 
 export function defineLimits(account: Command, act: Act): void {
-  account
-    .command('limits')
-    .summary('List the caps of an account')
-    .description('List the caps on partitions and users within an account.')
-    .argument('<account>', 'account name')
+  withPages(
+    account
+      .command('limits')
+      .summary('List the caps of an account')
+      .description('List the caps on partitions and users within an account.')
+      .argument('<account>', 'account name'),
+  )
     .addHelpText('after', '\nExamples:\n  $ bursar account limits climate\n')
     .action(
-      act(async (session, name: string) => {
+      act(async (session, name: string, options: PageOptions) => {
         const [partitions, users] = await Promise.all([
           session.client.get<Limit[]>(path`/api/v1/accounts/${name}/partition-limits`),
           session.client.get<Limit[]>(path`/api/v1/accounts/${name}/user-limits`),
         ]);
         const limits = [...partitions, ...users];
-        session.answer(limits, () => {
-          if (limits.length === 0) {
-            session.say(
-              `${name} has no caps. \`bursar account set-limit ${name} --partition PARTITION --limit AMOUNT\` makes one.`,
-            );
-            return;
-          }
-          session.line(session.paint('bold', `${name}, ${limits[0]?.unit}`));
-          session.table(limits, limitColumns);
-        });
+        session.page(
+          limits,
+          options,
+          (shown) => {
+            session.line(session.paint('bold', `${name}, ${limits[0]?.unit}`));
+            session.table(shown, limitColumns);
+          },
+          `${name} has no caps. \`bursar account set-limit ${name} --partition PARTITION --limit AMOUNT\` makes one.`,
+          FIELDS.limit,
+        );
       }),
     );
 }
@@ -162,22 +170,29 @@ Examples:
         const policy = changed
           ? await session.client.put<Policy>(address, changes)
           : await session.client.get<Policy>(address);
-        session.answer(policy, () => {
-          if (changed) session.line(session.paint('green', 'Changed.'));
-          session.fields([
-            ['Account', policy.account],
-            [
-              'When the money is out',
-              policy.on_exhaustion === 'deny'
-                ? 'deny'
-                : `overdraft up to ${moneyIn(policy.overdraft_limit, policy.unit)}`,
-            ],
-            ['When a requeue falls short', policy.on_requeue_shortfall.replaceAll('_', ' ')],
-            ['Hold multiplier', policy.hold_multiplier === null ? "the cluster's" : String(policy.hold_multiplier)],
-            ['Parent', policy.parent ?? 'none'],
-            ['Cap with all below', policy.subtree_limit === null ? 'none' : moneyIn(policy.subtree_limit, policy.unit)],
-          ]);
-        });
+        session.answer(
+          policy,
+          () => {
+            if (changed) session.line(session.paint('green', 'Changed.'));
+            session.fields([
+              ['Account', policy.account],
+              [
+                'When the money is out',
+                policy.on_exhaustion === 'deny'
+                  ? 'deny'
+                  : `overdraft up to ${moneyIn(policy.overdraft_limit, policy.unit)}`,
+              ],
+              ['When a requeue falls short', policy.on_requeue_shortfall.replaceAll('_', ' ')],
+              ['Hold multiplier', policy.hold_multiplier === null ? "the cluster's" : String(policy.hold_multiplier)],
+              ['Parent', policy.parent ?? 'none'],
+              [
+                'Cap with all below',
+                policy.subtree_limit === null ? 'none' : moneyIn(policy.subtree_limit, policy.unit),
+              ],
+            ]);
+          },
+          FIELDS.policy,
+        );
       }),
     );
 }

@@ -4,6 +4,8 @@ import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { clock, clockIn, money, moneyIn, period } from '../format';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
 import type { Act, Session } from '../session';
 import type { Column } from '../table';
 import type { Account, Balance, Fund, Limit, Statement } from '../wire';
@@ -117,7 +119,7 @@ export function defineBalance(account: Command, act: Act): void {
         const zone = options.at && (await session.client.get<Account>(path`/api/v1/accounts/${name}`)).time_zone;
         const at = options.at && readTime('--at', options.at, zone ?? 'UTC', 'first');
         const balance = await session.client.get<Balance>(path`/api/v1/accounts/${name}/balance`, { at });
-        session.answer(balance, () => showBalance(session, balance));
+        session.answer(balance, () => showBalance(session, balance), FIELDS.balance);
       }),
     );
 }
@@ -142,7 +144,7 @@ export function defineStatement(account: Command, act: Act): void {
             : readTime('--to', options.to, found.time_zone, 'last');
         if (Date.parse(to) <= Date.parse(from)) throw new Stop(EXIT.usage, '--to must not lie before --from.');
         const statement = await session.client.get<Statement>(path`/api/v1/accounts/${name}/statement`, { from, to });
-        session.answer(statement, () => showStatement(session, statement));
+        session.answer(statement, () => showStatement(session, statement), FIELDS.statementLine, withEdges(statement));
       }),
     );
 }
@@ -156,6 +158,23 @@ function change(line: { kind: string }, amount: number): string | undefined {
   return amount === 0 ? ' ' : `${amount > 0 ? '+' : ''}${money(amount)}`;
 }
 
+type Line = Omit<Statement['lines'][number], 'transaction_id'> & { transaction_id?: string };
+
+/** The lines between the balance that they start from and the one that they lead to. */
+function withEdges(statement: Statement): Line[] {
+  const edge = (kind: string, at: string, amounts: Statement['opening']): Line => ({
+    at,
+    kind,
+    description: '',
+    ...amounts,
+  });
+  return [
+    edge('opening', statement.from, statement.opening),
+    ...statement.lines,
+    edge('closing', statement.to, statement.closing),
+  ];
+}
+
 function showStatement(session: Session, statement: Statement): void {
   const zone = session.zone(statement.time_zone);
   session.line(
@@ -164,19 +183,7 @@ function showStatement(session: Session, statement: Statement): void {
       `${statement.account}, ${statement.unit}, ${period(statement.from, statement.to, zone)} (${zone})`,
     ),
   );
-  type Line = Omit<Statement['lines'][number], 'transaction_id'> & { transaction_id?: string };
-  const edge = (kind: string, at: string, amounts: Statement['opening']): Line => ({
-    at,
-    kind,
-    description: '',
-    ...amounts,
-  });
-  const lines: Line[] = [
-    edge('opening', statement.from, statement.opening),
-    ...statement.lines,
-    edge('closing', statement.to, statement.closing),
-  ];
-  session.table(lines, [
+  session.table(withEdges(statement), [
     { title: `WHEN (${zone})`, value: (line) => clock(line.at, zone) },
     { title: 'KIND', value: (line) => line.kind },
     { title: 'JOB', value: (line) => line.job_id ?? ' ', shrinksTo: 8, optional: 2 },
@@ -191,28 +198,32 @@ function showStatement(session: Session, statement: Statement): void {
 }
 
 export function defineFunds(account: Command, act: Act): void {
-  account
-    .command('funds')
-    .summary('The dated parts of its money')
-    .description(
-      'List the funds of an account: what came in with which window. Holds draw on the soonest to expire first.',
-    )
-    .argument('<account>', 'account name')
+  withPages(
+    account
+      .command('funds')
+      .summary('The dated parts of its money')
+      .description(
+        'List the funds of an account: what came in with which window. Holds draw on the soonest to expire first.',
+      )
+      .argument('<account>', 'account name'),
+  )
     .addHelpText('after', '\nExamples:\n  $ bursar account funds climate\n')
     .action(
-      act(async (session, name: string) => {
+      act(async (session, name: string, options: PageOptions) => {
         const [{ time_zone, unit }, funds] = await Promise.all([
           session.client.get<Account>(path`/api/v1/accounts/${name}`),
           session.client.get<Fund[]>(path`/api/v1/accounts/${name}/funds`),
         ]);
-        session.answer(funds, () => {
-          if (funds.length === 0) {
-            session.say(`${name} has no funds yet. \`bursar deposit ${name} AMOUNT\` puts money in.`);
-            return;
-          }
-          session.line(session.paint('bold', `${name}, ${unit}`));
-          session.table(funds, fundColumns(session.zone(time_zone)));
-        });
+        session.page(
+          funds,
+          options,
+          (shown) => {
+            session.line(session.paint('bold', `${name}, ${unit}`));
+            session.table(shown, fundColumns(session.zone(time_zone)));
+          },
+          `${name} has no funds yet. \`bursar deposit ${name} AMOUNT\` puts money in.`,
+          FIELDS.fund,
+        );
       }),
     );
 }

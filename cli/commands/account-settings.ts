@@ -5,6 +5,7 @@ import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { KEY_OPTION, keyOf } from '../keys';
+import { FIELDS } from '../fields';
 import type { Act } from '../session';
 import type { Account } from '../wire';
 import { showAccount } from './account';
@@ -71,8 +72,6 @@ export function defineCreate(account: Command, act: Act): void {
     .addOption(new Option('--account <account>', 'the same, as asbb has it').hideHelp())
     .option('--unit <unit>', 'USD, EUR, SU, ... (default USD)')
     .option(...KEY_OPTION)
-    // ASBB's allocation schedules; the server says when they come.
-    .addOption(new Option('--incremental').hideHelp())
     .addHelpText(
       'after',
       `
@@ -87,7 +86,7 @@ Examples:
         async (
           session,
           given: string | undefined,
-          options: Settings & { account?: string; unit?: string; key?: string; incremental?: boolean },
+          options: Settings & { account?: string; unit?: string; key?: string },
         ) => {
           const name = given ?? options.account;
           const missing = [
@@ -110,14 +109,17 @@ Examples:
               slurm_account: name,
               unit: options.unit,
               ...bodyOf({ ...options, timeZone: zone }, zone),
-              has_incremental_budget: options.incremental,
             },
             keyOf(options),
           );
-          session.answer(created, () => {
-            session.line(session.paint('green', 'Budget account created.'));
-            showAccount(session, created);
-          });
+          session.answer(
+            created,
+            () => {
+              session.line(session.paint('green', 'Budget account created.'));
+              showAccount(session, created);
+            },
+            FIELDS.account,
+          );
         },
       ),
     );
@@ -154,10 +156,14 @@ Examples:
           options.timeZone ??
           (datesGiven ? (await session.client.get<Account>(path`/api/v1/accounts/${name}`)).time_zone : 'UTC');
         const updated = await session.client.put<Account>(path`/api/v1/accounts/${name}`, bodyOf(options, zone));
-        session.answer(updated, () => {
-          session.line(session.paint('green', 'Budget account updated.'));
-          showAccount(session, updated);
-        });
+        session.answer(
+          updated,
+          () => {
+            session.line(session.paint('green', 'Budget account updated.'));
+            showAccount(session, updated);
+          },
+          FIELDS.account,
+        );
       }),
     );
 }

@@ -3,7 +3,10 @@ import { Option, type Command } from 'commander';
 import { path } from '../client';
 import { unitColumns } from '../columns';
 import { clockIn, money, moneyIn, period } from '../format';
-import type { Act, PageOptions, Session } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act, Session } from '../session';
+import type { Column } from '../table';
 import type { Account } from '../wire';
 import { defineBalance, defineFunds, defineStatement } from './account-money';
 import { defineLimits, definePolicy, defineSetLimit } from './account-limits';
@@ -12,6 +15,26 @@ import { defineCreate, defineUpdate } from './account-settings';
 const STATUSES = ['active', 'inactive', 'suspended', 'expired'];
 
 export const statusColor = (status: string) => (status === 'active' || status === 'open' ? undefined : 'yellow');
+
+const NO_ACCOUNTS = 'No budget accounts found.';
+const MAKE_ONE = 'Make one with `bursar account create NAME --name "A title" --start DATE --end DATE`.';
+
+const accountColumns = (rows: readonly Account[]): Column<Account>[] => [
+  { title: 'ACCOUNT', value: (row) => row.slurm_account, shrinksTo: 12 },
+  { title: 'NAME', value: (row) => row.name, shrinksTo: 10, optional: 2 },
+  ...unitColumns<Account>(rows, [
+    ['LIMIT', (row) => money(row.budget_limit)],
+    ['USED', (row) => money(row.budget_used)],
+    ['HELD', (row) => money(row.budget_held)],
+    ['AVAILABLE', (row) => money(row.budget_available), (row) => (row.budget_available < 0 ? 'red' : undefined)],
+  ]),
+  {
+    title: 'STATUS',
+    value: (row) => (row.archived_at ? 'archived' : row.status),
+    color: (row) => statusColor(row.archived_at ? 'archived' : row.status),
+  },
+  ...(rows.some((row) => row.parent) ? [{ title: 'PARENT', value: (row: Account) => row.parent, optional: 1 }] : []),
+];
 
 export function showAccount(session: Session, account: Account): void {
   const zone = session.zone(account.time_zone);
@@ -58,15 +81,15 @@ Examples:
 `,
     );
 
-  account
-    .command('list')
-    .summary('List accounts')
-    .description('List accounts, the newest first.')
-    .addOption(new Option('--status <status>', 'with this status').choices(STATUSES))
-    .option('--parent <account>', 'directly below this account')
-    .option('--archived', 'archived ones')
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    account
+      .command('list')
+      .summary('List accounts')
+      .description('List accounts, the newest first.')
+      .addOption(new Option('--status <status>', 'with this status').choices(STATUSES))
+      .option('--parent <account>', 'directly below this account')
+      .option('--archived', 'archived ones'),
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  $ bursar account list --status active\n  $ bursar account list --all --json\n',
@@ -77,29 +100,9 @@ Examples:
           '/api/v1/accounts',
           { status: options.status, parent: options.parent, archived: options.archived ? 'true' : undefined },
           options,
-          (rows) => [
-            { title: 'ACCOUNT', value: (row) => row.slurm_account, shrinksTo: 12 },
-            { title: 'NAME', value: (row) => row.name, shrinksTo: 10, optional: 2 },
-            ...unitColumns<Account>(rows, [
-              ['LIMIT', (row) => money(row.budget_limit)],
-              ['USED', (row) => money(row.budget_used)],
-              ['HELD', (row) => money(row.budget_held)],
-              [
-                'AVAILABLE',
-                (row) => money(row.budget_available),
-                (row) => (row.budget_available < 0 ? 'red' : undefined),
-              ],
-            ]),
-            {
-              title: 'STATUS',
-              value: (row) => (row.archived_at ? 'archived' : row.status),
-              color: (row) => statusColor(row.archived_at ? 'archived' : row.status),
-            },
-            ...(rows.some((row) => row.parent)
-              ? [{ title: 'PARENT', value: (row: Account) => row.parent, optional: 1 }]
-              : []),
-          ],
-          'No budget accounts found. Make one with `bursar account create NAME --name "A title" --start DATE --end DATE`.',
+          accountColumns,
+          `${NO_ACCOUNTS} ${MAKE_ONE}`,
+          FIELDS.account,
         );
       }),
     );
@@ -115,7 +118,7 @@ Examples:
     .action(
       act(async (session, name: string) => {
         const found = await session.client.get<Account>(path`/api/v1/accounts/${name}`);
-        session.answer(found, () => showAccount(session, found));
+        session.answer(found, () => showAccount(session, found), FIELDS.account);
       }),
     );
 
@@ -152,10 +155,14 @@ Examples:
     .action(
       act(async (session, name: string) => {
         const found = await session.client.post<Account>(path`/api/v1/accounts/${name}/unarchive`, {});
-        session.answer(found, () => {
-          session.line(session.paint('green', 'Back again.'));
-          showAccount(session, found);
-        });
+        session.answer(
+          found,
+          () => {
+            session.line(session.paint('green', 'Back again.'));
+            showAccount(session, found);
+          },
+          FIELDS.account,
+        );
       }),
     );
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { EXIT, Stop } from '../exit';
 import { plural } from '../text';
+import { FIELDS } from '../fields';
 import type { Act } from '../session';
 import type { AuditReport, SealReport } from '../wire';
 
@@ -24,27 +25,31 @@ export function defineAudit(parent: Command, act: Act): void {
     .action(
       act(async (session) => {
         const report = await session.client.get<AuditReport>('/api/v1/audit');
-        session.answer(report, () => {
-          session.line(
-            report.ok
-              ? session.paint('green', 'The books balance.')
-              : session.paint('red', `The books do not balance: ${plural(report.findings.length, 'finding')}.`),
-          );
-          session.fields([
-            ['Accounts', String(report.accounts)],
-            ['Transactions', String(report.transactions)],
-            ['Open holds', String(report.open_holds)],
-            ['Difference', report.difference],
-          ]);
-          if (report.findings.length > 0) {
-            session.heading('Findings');
-            session.table(report.findings, [
-              { title: 'CHECK', value: (finding) => finding.check },
-              { title: 'SUBJECT', value: (finding) => finding.subject },
-              { title: 'DETAIL', value: (finding) => finding.detail, shrinksTo: 20 },
+        session.answer(
+          report,
+          () => {
+            session.line(
+              report.ok
+                ? session.paint('green', 'The books balance.')
+                : session.paint('red', `The books do not balance: ${plural(report.findings.length, 'finding')}.`),
+            );
+            session.fields([
+              ['Accounts', String(report.accounts)],
+              ['Transactions', String(report.transactions)],
+              ['Open holds', String(report.open_holds)],
+              ['Difference', report.difference],
             ]);
-          }
-        });
+            if (report.findings.length > 0) {
+              session.heading('Findings');
+              session.table(report.findings, [
+                { title: 'CHECK', value: (finding) => finding.check },
+                { title: 'SUBJECT', value: (finding) => finding.subject },
+                { title: 'DETAIL', value: (finding) => finding.detail, shrinksTo: 20 },
+              ]);
+            }
+          },
+          FIELDS.audit,
+        );
         if (!report.ok) throw new Stop(EXIT.failure, '');
       }),
     );
@@ -64,24 +69,28 @@ export function defineAudit(parent: Command, act: Act): void {
       act(async (session, options: { against?: string }) => {
         const report = await session.client.get<SealReport>('/api/v1/audit/seals', { against: options.against });
         const tampered = report.first_tampered;
-        session.answer(report, () => {
-          session.line(
-            report.ok
-              ? session.paint('green', 'The chain holds: nothing was changed.')
-              : session.paint('red', 'The chain is broken.'),
-          );
-          session.fields([
-            ['Head', report.head],
-            ['Sealed', plural(report.sealed, 'transaction')],
-            ['Not sealed yet', plural(report.unsealed, 'transaction')],
-            [
-              'First changed',
-              tampered && `number ${tampered.txn_no}${tampered.transaction_id ? `, ${tampered.transaction_id}` : ''}`,
-            ],
-            ['What', tampered?.detail],
-          ]);
-          if (report.ok && options.against !== undefined) session.line(`${options.against} is in it.`);
-        });
+        session.answer(
+          report,
+          () => {
+            session.line(
+              report.ok
+                ? session.paint('green', 'The chain holds: nothing was changed.')
+                : session.paint('red', 'The chain is broken.'),
+            );
+            session.fields([
+              ['Head', report.head],
+              ['Sealed', plural(report.sealed, 'transaction')],
+              ['Not sealed yet', plural(report.unsealed, 'transaction')],
+              [
+                'First changed',
+                tampered && `number ${tampered.txn_no}${tampered.transaction_id ? `, ${tampered.transaction_id}` : ''}`,
+              ],
+              ['What', tampered?.detail],
+            ]);
+            if (report.ok && options.against !== undefined) session.line(`${options.against} is in it.`);
+          },
+          FIELDS.seals,
+        );
         if (!report.ok) throw new Stop(EXIT.failure, '');
       }),
     );

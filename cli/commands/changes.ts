@@ -1,7 +1,9 @@
 import { Option, type Command } from 'commander';
 import { readAgo, readTime } from '../dates';
 import { clock } from '../format';
-import type { Act, PageOptions } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act } from '../session';
 import type { Change } from '../wire';
 
 const SUBJECTS = ['account', 'limit', 'cluster', 'partition', 'rate', 'key'];
@@ -17,21 +19,21 @@ interface Options extends PageOptions {
 }
 
 export function defineChanges(parent: Command, act: Act): void {
-  parent
-    .command('changes')
-    .summary('Who changed what, and when')
-    .description(
-      'Who changed accounts, limits, clusters, partitions, rates and keys, when, and from what to what; the newest first. Money that moves is in `bursar transactions list`.',
-    )
-    .addOption(new Option('--subject <subject>', 'changes of these').choices(SUBJECTS))
-    .option('--name <name>', 'of the account, cluster or key of this name')
-    .option('--by <name>', 'made by the key of this name; local: on the machine of the server')
-    .option('--action <action>', 'of this kind, like update_account')
-    .option('--from <time>', 'since this day or time')
-    .option('--to <time>', 'until this day (included) or time')
-    .addOption(new Option('--last <span>', 'in the last hours, days or weeks: 12h, 30d, 4w').conflicts('from'))
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    parent
+      .command('changes')
+      .summary('Who changed what, and when')
+      .description(
+        'Who changed accounts, limits, clusters, partitions, rates and keys, when, and from what to what; the newest first. Money that moves is in `bursar transactions list`.',
+      )
+      .addOption(new Option('--subject <subject>', 'changes of these').choices(SUBJECTS))
+      .option('--name <name>', 'of the account, cluster or key of this name')
+      .option('--by <name>', 'made by the key of this name; local: on the machine of the server')
+      .option('--action <action>', 'of this kind, like update_account')
+      .option('--from <time>', 'since this day or time')
+      .option('--to <time>', 'until this day (included) or time')
+      .addOption(new Option('--last <span>', 'in the last hours, days or weeks: 12h, 30d, 4w').conflicts('from')),
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  $ bursar changes --last 7d\n  $ bursar changes --subject account --name climate\n  $ bursar changes --by rkaur --all --json\n',
@@ -58,6 +60,7 @@ export function defineChanges(parent: Command, act: Act): void {
             { title: 'CHANGED', value: differences, shrinksTo: 20 },
           ],
           'No changes found.',
+          FIELDS.change,
         );
       }),
     );

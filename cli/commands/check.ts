@@ -3,6 +3,7 @@ import { readClusterTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
+import { FIELDS } from '../fields';
 import type { Act, Session } from '../session';
 import { whole } from '../typed';
 import type { CheckBody, Decision } from '../wire';
@@ -111,11 +112,15 @@ A no goes to stderr with its reason, and the command ends with 3.
         const decision = holds
           ? await session.client.post<Decision>('/api/v1/budget/check', body, keyOf(options))
           : await session.client.post<Decision>('/api/v1/budget/estimate', body);
-        session.answer(decision, () => {
-          if (!decision.available) return;
-          showYes(session, decision, holds);
-          showEstimate(session, decision);
-        });
+        session.answer(
+          decision,
+          () => {
+            if (!decision.available) return;
+            showYes(session, decision, holds);
+            showEstimate(session, decision);
+          },
+          FIELDS.decision,
+        );
         if (!decision.available) {
           throw new Stop(EXIT.denied, decision.message, { hints: decision.note === undefined ? [] : [decision.note] });
         }

@@ -5,6 +5,8 @@ import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import { money, wallTime } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
 import type { Act, Session } from '../session';
 import { orNull, whole } from '../typed';
 import type { Cluster, Partition } from '../wire';
@@ -102,32 +104,30 @@ export function defineCluster(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar cluster list\n  $ bursar cluster set mycluster --time-zone America/Chicago\n  $ bursar cluster partition mycluster gpu --max-time 2-00:00:00 --weight 1.5\n',
     );
 
-  cluster
-    .command('list')
-    .summary('List clusters')
-    .description('List clusters.')
+  withPages(cluster.command('list').summary('List clusters').description('List clusters.'))
     .addHelpText('after', '\nExamples:\n  $ bursar cluster list\n')
     .action(
-      act(async (session) => {
+      act(async (session, options: PageOptions) => {
         const clusters = await session.client.get<Cluster[]>('/api/v1/clusters');
-        session.answer(clusters, () => {
-          if (clusters.length === 0) {
-            session.say('No clusters yet. `bursar cluster create NAME --time-zone ZONE` makes one.');
-            return;
-          }
-          session.table(clusters, [
-            { title: 'CLUSTER', value: (row) => row.name },
-            { title: 'TIME ZONE', value: (row) => row.time_zone },
-            {
-              title: 'PARTITIONS',
-              value: (row) => row.partitions.map(({ name }) => name).join(', ') || undefined,
-              shrinksTo: 10,
-            },
-            { title: 'SETTLES BY', value: (row) => row.cost_source },
-            { title: 'HOLDS', value: (row) => `${row.hold_multiplier} x`, align: 'right' },
-            { title: 'BURSAR AWAY', value: (row) => FAILURE[row.failure_policy], optional: 1 },
-          ]);
-        });
+        session.page(
+          clusters,
+          options,
+          (shown) =>
+            session.table(shown, [
+              { title: 'CLUSTER', value: (row) => row.name },
+              { title: 'TIME ZONE', value: (row) => row.time_zone },
+              {
+                title: 'PARTITIONS',
+                value: (row) => row.partitions.map(({ name }) => name).join(', ') || undefined,
+                shrinksTo: 10,
+              },
+              { title: 'SETTLES BY', value: (row) => row.cost_source },
+              { title: 'HOLDS', value: (row) => `${row.hold_multiplier} x`, align: 'right' },
+              { title: 'BURSAR AWAY', value: (row) => FAILURE[row.failure_policy], optional: 1 },
+            ]),
+          'No clusters yet. `bursar cluster create NAME --time-zone ZONE` makes one.',
+          FIELDS.cluster,
+        );
       }),
     );
 
@@ -140,7 +140,7 @@ export function defineCluster(parent: Command, act: Act): void {
     .action(
       act(async (session, name: string) => {
         const found = await session.client.get<Cluster>(path`/api/v1/clusters/${name}`);
-        session.answer(found, () => showCluster(session, found));
+        session.answer(found, () => showCluster(session, found), FIELDS.cluster);
       }),
     );
 
@@ -166,10 +166,14 @@ export function defineCluster(parent: Command, act: Act): void {
           },
           keyOf(options),
         );
-        session.answer(created, () => {
-          session.line(session.paint('green', 'Cluster created.'));
-          showCluster(session, created);
-        });
+        session.answer(
+          created,
+          () => {
+            session.line(session.paint('green', 'Cluster created.'));
+            showCluster(session, created);
+          },
+          FIELDS.cluster,
+        );
       }),
     );
 
@@ -189,10 +193,14 @@ export function defineCluster(parent: Command, act: Act): void {
           });
         }
         const changed = await session.client.put<Cluster>(path`/api/v1/clusters/${name}`, bodyOf(options));
-        session.answer(changed, () => {
-          session.line(session.paint('green', 'Cluster set.'));
-          showCluster(session, changed);
-        });
+        session.answer(
+          changed,
+          () => {
+            session.line(session.paint('green', 'Cluster set.'));
+            showCluster(session, changed);
+          },
+          FIELDS.cluster,
+        );
       }),
     );
 
@@ -242,10 +250,14 @@ export function defineCluster(parent: Command, act: Act): void {
             cost_source: options.costSource,
             failure_policy: options.failurePolicy,
           });
-          session.answer(set, () => {
-            session.line(session.paint('green', 'Partition set.'));
-            showPartitions(session, [set]);
-          });
+          session.answer(
+            set,
+            () => {
+              session.line(session.paint('green', 'Partition set.'));
+              showPartitions(session, [set]);
+            },
+            FIELDS.partition,
+          );
         },
       ),
     );

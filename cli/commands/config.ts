@@ -100,14 +100,19 @@ function findings(session: Session, file: string | undefined) {
 function show(session: Session): void {
   const settings = orMistakes(() => readSettings(session.io.env, session.commandLine()));
   const values = shownValues(settings);
-  session.answer({ file: settings.file ?? null, values, warnings: settings.warnings }, () => {
-    session.fields([['File', settings.file ?? 'none']]);
-    session.line();
-    session.table<Shown>(values, [
-      { title: 'KEY', value: ({ key }) => key },
-      { title: 'VALUE', value: ({ value }) => value ?? '' },
-      { title: 'FROM', value: ({ from }) => from },
-    ]);
-  });
+  session.answer(
+    { file: settings.file ?? null, values, warnings: settings.warnings },
+    () => {
+      session.fields([['File', settings.file ?? 'none']]);
+      session.line();
+      session.table<Shown>(values, [
+        { title: 'KEY', value: ({ key }) => key },
+        { title: 'VALUE', value: ({ value }) => value ?? '' },
+        { title: 'FROM', value: ({ from }) => from },
+      ]);
+    },
+    ['key', 'value', 'from', 'secret', 'reloads'],
+    values,
+  );
   for (const warning of settings.warnings) session.note(`Warning: ${warning}`);
 }

@@ -180,7 +180,11 @@ async function showStatus(session: Session, { sql, address, server }: Opened): P
     pending: state.pending,
     functions: state.functions,
   };
-  session.answer(report, () => {
+  const migrations = [
+    ...state.applied.map(({ name, appliedAt, standing }) => ({ name, appliedAt, standing: STANDING[standing] })),
+    ...state.pending.map((name) => ({ name, appliedAt: undefined, standing: 'pending' })),
+  ];
+  const show = () => {
     if (upToDate) session.line(session.paint('green', 'The database is ready for this version.'));
     else if (mismatch !== undefined) session.say(session.paint('red', `The database cannot be used: ${mismatch}.`));
     else session.line(session.paint('yellow', 'The database is behind this version: run `bursar database migrate`.'));
@@ -190,18 +194,18 @@ async function showStatus(session: Session, { sql, address, server }: Opened): P
       ['Functions', FUNCTIONS[state.functions]],
     ]);
     session.line();
-    session.table(
-      [
-        ...state.applied.map(({ name, appliedAt, standing }) => ({ name, appliedAt, standing: STANDING[standing] })),
-        ...state.pending.map((name) => ({ name, appliedAt: undefined, standing: 'pending' })),
-      ],
-      [
-        { title: 'MIGRATION', value: ({ name }) => name },
-        { title: 'APPLIED (UTC)', value: ({ appliedAt }) => clock(appliedAt, 'UTC') },
-        { title: 'STATE', value: ({ standing }) => standing },
-      ],
-    );
-  });
+    session.table(migrations, [
+      { title: 'MIGRATION', value: ({ name }) => name },
+      { title: 'APPLIED (UTC)', value: ({ appliedAt }) => clock(appliedAt, 'UTC') },
+      { title: 'STATE', value: ({ standing }) => standing },
+    ]);
+  };
+  session.answer(
+    report,
+    show,
+    ['migration', 'applied_at', 'state'],
+    migrations.map(({ name, appliedAt, standing }) => ({ migration: name, applied_at: appliedAt, state: standing })),
+  );
   if (!upToDate) throw new Stop(EXIT.failure, '');
 }
 

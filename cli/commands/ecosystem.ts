@@ -9,6 +9,7 @@ import {
   type EcosystemReport,
 } from '../ecosystem/report';
 import { EXIT, Stop } from '../exit';
+import { FIELDS } from '../fields';
 import type { Act, Session } from '../session';
 import { orMistakes } from '../settings';
 import type { Health } from '../wire';
@@ -116,25 +117,30 @@ function showDiscovery(session: Session, report: EcosystemReport): void {
   const recommendations = recommendationsFor(services);
   const settings = suggestedSettings(services);
   const body = { services, ecosystem_health: health, mode, recommended_mode: recommendedMode(services) };
-  session.answer({ ...body, recommendations, suggested_settings: settings }, () => {
-    session.table<ServiceInfo>(services, [
-      { title: 'SERVICE', value: ({ name }) => name },
-      { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
-      { title: 'STATUS', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
-      { title: 'VERSION', value: ({ version }) => version || '-' },
-      { title: 'CAPABILITIES', value: ({ capabilities }) => capabilities.join(', ') || '-', shrinksTo: 12 },
-    ]);
-    session.line();
-    session.fields([
-      ['Ecosystem', `${health} (${report.available} of ${report.total})`],
-      ['Mode', mode],
-      ['Recommended mode', body.recommended_mode],
-    ]);
-    session.heading('Recommendations');
-    for (const sentence of recommendations) session.say(`  ${sentence}`);
-    session.heading('Suggested settings');
-    session.io.out.write(yamlOf(settings));
-  });
+  session.answer(
+    { ...body, recommendations, suggested_settings: settings },
+    () => {
+      session.table<ServiceInfo>(services, [
+        { title: 'SERVICE', value: ({ name }) => name },
+        { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
+        { title: 'STATUS', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
+        { title: 'VERSION', value: ({ version }) => version || '-' },
+        { title: 'CAPABILITIES', value: ({ capabilities }) => capabilities.join(', ') || '-', shrinksTo: 12 },
+      ]);
+      session.line();
+      session.fields([
+        ['Ecosystem', `${health} (${report.available} of ${report.total})`],
+        ['Mode', mode],
+        ['Recommended mode', body.recommended_mode],
+      ]);
+      session.heading('Recommendations');
+      for (const sentence of recommendations) session.say(`  ${sentence}`);
+      session.heading('Suggested settings');
+      session.io.out.write(yamlOf(settings));
+    },
+    FIELDS.service,
+    services,
+  );
 }
 
 /** Undefined where no server can be reached: that is said, and no reason to stop. */
@@ -144,32 +150,42 @@ const serverHealth = (session: Session): Promise<Health | undefined> =>
 function showStatus(session: Session, report: EcosystemReport, server: Health | undefined): void {
   const { services, available, total, share, health, mode } = report;
   const body = { ecosystem_health: health, mode, available, total, share, services };
-  session.answer({ ...body, operational_mode: server?.operational_mode ?? null }, () => {
-    session.fields([
-      ['Ecosystem', `${health}: ${available} of ${total} (${share} %)`],
-      ['Mode', mode],
-      ...services.map(
-        (service) => [service.name, `${SHOWN_STATES[service.health_status]}  ${service.endpoint}`] as const,
-      ),
-      ['Bursar', server ? `${server.operational_mode} at ${session.endpoint}` : `not reached at ${session.endpoint}`],
-    ]);
-  });
+  session.answer(
+    { ...body, operational_mode: server?.operational_mode ?? null },
+    () => {
+      session.fields([
+        ['Ecosystem', `${health}: ${available} of ${total} (${share} %)`],
+        ['Mode', mode],
+        ...services.map(
+          (service) => [service.name, `${SHOWN_STATES[service.health_status]}  ${service.endpoint}`] as const,
+        ),
+        ['Bursar', server ? `${server.operational_mode} at ${session.endpoint}` : `not reached at ${session.endpoint}`],
+      ]);
+    },
+    FIELDS.service,
+    services,
+  );
 }
 
 async function showHealth(session: Session, options: WhereOptions): Promise<void> {
   const expected = named(session, options);
   const { services } = await look(session, options, 20);
   const missing = services.filter(({ name, available }) => expected[name] !== undefined && !available);
-  session.answer({ ok: missing.length === 0, services }, () => {
-    session.table<ServiceInfo>(services, [
-      { title: 'SERVICE', value: ({ name }) => name },
-      { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
-      { title: 'HEALTH', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
-      { title: 'MS', value: ({ response_ms: ms }) => String(ms), align: 'right' },
-      { title: 'CHECKED (UTC)', value: ({ last_check: at }) => at.slice(0, 19).replace('T', ' '), optional: 1 },
-      { title: 'DETAIL', value: ({ detail }) => detail ?? '-', shrinksTo: 8 },
-    ]);
-  });
+  session.answer(
+    { ok: missing.length === 0, services },
+    () => {
+      session.table<ServiceInfo>(services, [
+        { title: 'SERVICE', value: ({ name }) => name },
+        { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
+        { title: 'HEALTH', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
+        { title: 'MS', value: ({ response_ms: ms }) => String(ms), align: 'right' },
+        { title: 'CHECKED (UTC)', value: ({ last_check: at }) => at.slice(0, 19).replace('T', ' '), optional: 1 },
+        { title: 'DETAIL', value: ({ detail }) => detail ?? '-', shrinksTo: 8 },
+      ]);
+    },
+    FIELDS.service,
+    services,
+  );
   if (missing.length > 0) {
     throw new Stop(
       EXIT.failure,

@@ -4,7 +4,9 @@ import { EXIT, Stop } from '../exit';
 import { unitColumns } from '../columns';
 import { clock, clockIn, money, moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
-import type { Act, PageOptions, Session } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act, Session } from '../session';
 import type { Hold } from '../wire';
 
 /** A charge beyond its hold, and one that was corrected since, are not what left the hold. */
@@ -62,18 +64,18 @@ export function defineHold(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar hold list --account climate --status open\n  $ bursar hold find slurm-88123-1772460311\n',
     );
 
-  hold
-    .command('list')
-    .summary('List holds, the newest first')
-    .description('List holds, the newest first.')
-    .option('--account <account>', 'of this account')
-    .option('--cluster <cluster>', 'of this cluster')
-    .option('--user <user>', "of this user's jobs")
-    .addOption(new Option('--status <status>', 'with this status').choices(['open', 'settled', 'released']))
-    .option('--overdue', 'nobody can say what became of the job')
-    .option('--late', 'made after the fact')
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    hold
+      .command('list')
+      .summary('List holds, the newest first')
+      .description('List holds, the newest first.')
+      .option('--account <account>', 'of this account')
+      .option('--cluster <cluster>', 'of this cluster')
+      .option('--user <user>', "of this user's jobs")
+      .addOption(new Option('--status <status>', 'with this status').choices(['open', 'settled', 'released']))
+      .option('--overdue', 'nobody can say what became of the job')
+      .option('--late', 'made after the fact'),
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  $ bursar hold list --status open\n  $ bursar hold list --overdue --all --json\n',
@@ -111,6 +113,7 @@ export function defineHold(parent: Command, act: Act): void {
             { title: 'MADE (UTC)', value: (row) => clock(row.placed_at, 'UTC'), optional: 3 },
           ],
           'No holds found.',
+          FIELDS.hold,
         );
       }),
     );
@@ -124,7 +127,7 @@ export function defineHold(parent: Command, act: Act): void {
     .action(
       act(async (session, id: string) => {
         const found = await session.client.get<Hold>(path`/api/v1/holds/${id}`);
-        session.answer(found, () => showHold(session, found));
+        session.answer(found, () => showHold(session, found), FIELDS.hold);
       }),
     );
 
@@ -144,7 +147,7 @@ export function defineHold(parent: Command, act: Act): void {
             problem: { code: 'hold_not_found', detail: `No hold was made with the key "${key}".` },
           });
         }
-        session.answer(found, () => showHold(session, found));
+        session.answer(found, () => showHold(session, found), FIELDS.hold);
       }),
     );
 
@@ -167,10 +170,14 @@ export function defineHold(parent: Command, act: Act): void {
           { amount, reason: options.reason },
           keyOf(options),
         );
-        session.answer(found, () => {
-          session.line(session.paint('green', 'Resized.'));
-          showHold(session, found);
-        });
+        session.answer(
+          found,
+          () => {
+            session.line(session.paint('green', 'Resized.'));
+            showHold(session, found);
+          },
+          FIELDS.hold,
+        );
       }),
     );
 
@@ -192,10 +199,14 @@ export function defineHold(parent: Command, act: Act): void {
           { reason: options.reason },
           keyOf(options),
         );
-        session.answer(found, () => {
-          session.line(session.paint('green', `${found.status === 'released' ? 'Released' : 'Closed before'}.`));
-          showHold(session, found);
-        });
+        session.answer(
+          found,
+          () => {
+            session.line(session.paint('green', `${found.status === 'released' ? 'Released' : 'Closed before'}.`));
+            showHold(session, found);
+          },
+          FIELDS.hold,
+        );
       }),
     );
 }

@@ -5,7 +5,9 @@ import { unitColumns } from '../columns';
 import { readClusterTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { clock, money } from '../format';
-import type { Act, PageOptions } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act } from '../session';
 import type { EventBody, EventReceipts, Job, JobStory } from '../wire';
 import { showStory, stateColor } from './job-story';
 
@@ -39,18 +41,18 @@ export function defineJob(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar job list --state awaiting_cost\n  $ bursar job show mycluster/88123\n',
     );
 
-  job
-    .command('list')
-    .summary('List jobs, the newest first')
-    .description('List jobs, the newest first.')
-    .option('--cluster <cluster>', 'of this cluster')
-    .option('--account <account>', 'of this account')
-    .option('--user <user>', 'of this user')
-    .addOption(new Option('--state <state>', 'in this state').choices(JOB_STATES))
-    .option('--job-id <id>', "with this scheduler's id, on any cluster")
-    .option('--quarantined', 'a part of them has no price, or no known start')
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    job
+      .command('list')
+      .summary('List jobs, the newest first')
+      .description('List jobs, the newest first.')
+      .option('--cluster <cluster>', 'of this cluster')
+      .option('--account <account>', 'of this account')
+      .option('--user <user>', 'of this user')
+      .addOption(new Option('--state <state>', 'in this state').choices(JOB_STATES))
+      .option('--job-id <id>', "with this scheduler's id, on any cluster")
+      .option('--quarantined', 'a part of them has no price, or no known start'),
+  )
     .addHelpText(
       'after',
       `
@@ -98,6 +100,7 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
             ];
           },
           'No jobs found.',
+          FIELDS.job,
         );
       }),
     );
@@ -117,7 +120,7 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
       act(async (session, text: string) => {
         const { cluster, jobId } = readJobName(text);
         const story = await session.client.get<JobStory>(path`/api/v1/jobs/${cluster}/${jobId}`);
-        session.answer(story, () => showStory(session, story));
+        session.answer(story, () => showStory(session, story), FIELDS.story);
       }),
     );
 
@@ -198,22 +201,27 @@ Examples:
         };
         const answer = await session.client.post<EventReceipts>('/api/v1/jobs/events', { events: [event] });
         const [receipt] = answer.receipts;
-        session.answer(answer, () => {
-          const words = {
-            recorded: 'Recorded.',
-            duplicate: 'Known already; nothing changed.',
-            unmatched: 'Recorded, but no hold and no account was found for it.',
-          };
-          session.line(
-            session.paint(receipt?.status === 'unmatched' ? 'yellow' : 'green', words[receipt?.status ?? 'recorded']),
-          );
-          session.fields([
-            ['Job', `${receipt?.cluster}/${receipt?.job_id}`],
-            ['Hold', receipt?.transaction_id],
-            ['Detail', receipt?.detail],
-            ['Note', receipt?.note],
-          ]);
-        });
+        session.answer(
+          answer,
+          () => {
+            const words = {
+              recorded: 'Recorded.',
+              duplicate: 'Known already; nothing changed.',
+              unmatched: 'Recorded, but no hold and no account was found for it.',
+            };
+            session.line(
+              session.paint(receipt?.status === 'unmatched' ? 'yellow' : 'green', words[receipt?.status ?? 'recorded']),
+            );
+            session.fields([
+              ['Job', `${receipt?.cluster}/${receipt?.job_id}`],
+              ['Hold', receipt?.transaction_id],
+              ['Detail', receipt?.detail],
+              ['Note', receipt?.note],
+            ]);
+          },
+          FIELDS.receipt,
+          answer.receipts,
+        );
       }),
     );
 }

@@ -3,7 +3,9 @@ import { SCOPES } from '../../domain/scope';
 import { path } from '../client';
 import { readTime } from '../dates';
 import { clock } from '../format';
-import type { Act, PageOptions } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act } from '../session';
 import type { ApiKey, CreatedKey } from '../wire';
 import { defineKeySign } from './key-sign';
 
@@ -52,25 +54,24 @@ Examples:
           cluster: options.cluster,
           expires_at: options.expires && readTime('--expires', options.expires, 'UTC', 'first'),
         });
-        session.answer(made, () => {
-          session.line(session.paint('green', 'Key made. Keep it now: it is not shown again.'));
-          session.fields([
-            ['Key', made.key],
-            ['Name', made.name],
-            ['Scope', made.scope],
-            ['Cluster', made.cluster],
-            ['Expires (UTC)', clock(made.expires_at, 'UTC') ?? 'never'],
-          ]);
-        });
+        session.answer(
+          made,
+          () => {
+            session.line(session.paint('green', 'Key made. Keep it now: it is not shown again.'));
+            session.fields([
+              ['Key', made.key],
+              ['Name', made.name],
+              ['Scope', made.scope],
+              ['Cluster', made.cluster],
+              ['Expires (UTC)', clock(made.expires_at, 'UTC') ?? 'never'],
+            ]);
+          },
+          FIELDS.createdKey,
+        );
       }),
     );
 
-  key
-    .command('list')
-    .summary('List the keys')
-    .description('List the keys, without their secrets.')
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(key.command('list').summary('List the keys').description('List the keys, without their secrets.'))
     .addHelpText('after', '\nExamples:\n  $ bursar key list\n  $ bursar key list --json\n')
     .action(
       act(async (session, options: PageOptions) => {
@@ -91,6 +92,7 @@ Examples:
             { title: 'MADE BY', value: (row) => row.created_by, optional: 3 },
           ],
           'There are no keys: the server answers to its own machine only, and to everybody there.',
+          FIELDS.key,
         );
       }),
     );

@@ -4,23 +4,28 @@ import { path } from '../client';
 import { readTime } from '../dates';
 import { clockIn, moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
+import { FIELDS } from '../fields';
 import type { Act, Session } from '../session';
 import type { Account, Transaction } from '../wire';
 
 const AMOUNT = ['<amount>', "decimal number in the account's unit, like 1250.50"] as const;
 
 function show(session: Session, done: string, transaction: Transaction, key: string): void {
-  session.answer(transaction, () => {
-    session.line(session.paint('green', done));
-    session.fields([
-      ['Transaction', transaction.transaction_id],
-      ['Account', transaction.account],
-      ['Amount', moneyIn(transaction.amount, transaction.unit)],
-      ['Description', transaction.description],
-      ['Effective', clockIn(transaction.effective_at, 'UTC')],
-      ['Key', key],
-    ]);
-  });
+  session.answer(
+    transaction,
+    () => {
+      session.line(session.paint('green', done));
+      session.fields([
+        ['Transaction', transaction.transaction_id],
+        ['Account', transaction.account],
+        ['Amount', moneyIn(transaction.amount, transaction.unit)],
+        ['Description', transaction.description],
+        ['Effective', clockIn(transaction.effective_at, 'UTC')],
+        ['Key', key],
+      ]);
+    },
+    FIELDS.transaction,
+  );
 }
 
 /** The zone in which an account's days begin. */

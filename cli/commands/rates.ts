@@ -4,7 +4,9 @@ import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { clock, money } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
-import type { Act, PageOptions, Session } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act, Session } from '../session';
 import type { Column } from '../table';
 import type { Cluster, Rate } from '../wire';
 
@@ -44,16 +46,16 @@ export function defineRates(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar rates list --cluster mycluster\n  $ bursar rates set mycluster cpu --price 0.04 --source "price list 2026"\n',
     );
 
-  rates
-    .command('list')
-    .summary('List rates')
-    .description('List rates.')
-    .option('--cluster <cluster>', 'of this cluster')
-    .option('--partition <partition>', 'of this partition')
-    .option('--resource <resource>', 'node, cpu, mem, gpu, gpu:a100, ...')
-    .option('--at <time>', 'in force at this time')
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    rates
+      .command('list')
+      .summary('List rates')
+      .description('List rates.')
+      .option('--cluster <cluster>', 'of this cluster')
+      .option('--partition <partition>', 'of this partition')
+      .option('--resource <resource>', 'node, cpu, mem, gpu, gpu:a100, ...')
+      .option('--at <time>', 'in force at this time'),
+  )
     .addHelpText('after', '\nExamples:\n  $ bursar rates list --cluster mycluster --at 2026-03-01\n')
     .action(
       act(
@@ -69,6 +71,7 @@ export function defineRates(parent: Command, act: Act): void {
             options,
             () => columns(session.zone(own)),
             'No rates found. A cluster without rates prices by its preset; `bursar rates set CLUSTER cpu --price 0.04 --source WHERE` enters one.',
+            FIELDS.rate,
           );
         },
       ),
@@ -123,10 +126,14 @@ Examples:
           },
           keyOf(options),
         );
-        session.answer(rate, () => {
-          session.line(session.paint('green', 'Rate entered.'));
-          session.table([rate], columns(session.zone(zone)));
-        });
+        session.answer(
+          rate,
+          () => {
+            session.line(session.paint('green', 'Rate entered.'));
+            session.table([rate], columns(session.zone(zone)));
+          },
+          FIELDS.rate,
+        );
       }),
     );
 
@@ -147,10 +154,14 @@ Examples:
           { ends_at: endsAt },
           keyOf(options),
         );
-        session.answer(rate, () => {
-          session.line(session.paint('green', 'Rate ended.'));
-          session.table([rate], columns('UTC'));
-        });
+        session.answer(
+          rate,
+          () => {
+            session.line(session.paint('green', 'Rate ended.'));
+            session.table([rate], columns('UTC'));
+          },
+          FIELDS.rate,
+        );
       }),
     );
 }

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { EXIT, Stop } from '../exit';
 import { money } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
+import { FIELDS } from '../fields';
 import type { Act } from '../session';
 import type { Reconciliation } from '../wire';
 
@@ -54,18 +55,22 @@ Examples:
           },
           keyOf(options),
         );
-        session.answer(answer, () => {
-          session.line(session.paint('green', answer.message));
-          session.fields([
-            ['Hold', answer.transaction_id],
-            ['Unit', answer.unit],
-            ['Original hold', money(answer.original_hold)],
-            ['Charged', money(answer.actual_charge)],
-            ['Given back', money(answer.refund_amount)],
-            ['Beyond the hold', answer.additional_charge === 0 ? undefined : money(answer.additional_charge)],
-            ['Answer', answer.replayed ? 'given before; nothing changed' : undefined],
-          ]);
-        });
+        session.answer(
+          answer,
+          () => {
+            session.line(session.paint('green', answer.message));
+            session.fields([
+              ['Hold', answer.transaction_id],
+              ['Unit', answer.unit],
+              ['Original hold', money(answer.original_hold)],
+              ['Charged', money(answer.actual_charge)],
+              ['Given back', money(answer.refund_amount)],
+              ['Beyond the hold', answer.additional_charge === 0 ? undefined : money(answer.additional_charge)],
+              ['Answer', answer.replayed ? 'given before; nothing changed' : undefined],
+            ]);
+          },
+          FIELDS.reconciliation,
+        );
       }),
     );
 }

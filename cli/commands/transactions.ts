@@ -2,7 +2,9 @@ import { Option, type Command } from 'commander';
 import { path } from '../client';
 import { readAgo, readTime } from '../dates';
 import { clock, clockIn, money, moneyIn } from '../format';
-import type { Act, PageOptions } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act } from '../session';
 import type { Column } from '../table';
 import type { Transaction } from '../wire';
 import { unitColumns } from '../columns';
@@ -64,23 +66,25 @@ export function defineTransactions(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar transactions list --account climate\n  $ bursar transactions show txn_01JDABCDEFGHJKMNPQRSTVWXYZ\n',
     );
 
-  transactions
-    .command('list')
-    .summary('List transactions, the newest first')
-    .description('List transactions, the newest first.')
-    .option('--account <account>', 'of this account')
-    .option('--job <id>', 'of this job')
-    .option('--cluster <cluster>', 'of jobs of this cluster')
-    .option('--hold <id>', 'of this hold')
-    .option('--user <user>', "of this user's jobs")
-    .addOption(new Option('--kind <kind>', 'of this kind').choices(KINDS))
-    .addOption(new Option('--type <type>', "of this type, in ASBB's words").choices(TYPES))
-    .addOption(new Option('--status <status>', 'with this status').choices(STATUSES))
-    .option('--from <time>', 'recorded since this day or time')
-    .option('--to <time>', 'recorded until this day (included) or time')
-    .addOption(new Option('--last <span>', 'recorded in the last hours, days or weeks: 12h, 30d, 4w').conflicts('from'))
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    transactions
+      .command('list')
+      .summary('List transactions, the newest first')
+      .description('List transactions, the newest first.')
+      .option('--account <account>', 'of this account')
+      .option('--job <id>', 'of this job')
+      .option('--cluster <cluster>', 'of jobs of this cluster')
+      .option('--hold <id>', 'of this hold')
+      .option('--user <user>', "of this user's jobs")
+      .addOption(new Option('--kind <kind>', 'of this kind').choices(KINDS))
+      .addOption(new Option('--type <type>', "of this type, in ASBB's words").choices(TYPES))
+      .addOption(new Option('--status <status>', 'with this status').choices(STATUSES))
+      .option('--from <time>', 'recorded since this day or time')
+      .option('--to <time>', 'recorded until this day (included) or time')
+      .addOption(
+        new Option('--last <span>', 'recorded in the last hours, days or weeks: 12h, 30d, 4w').conflicts('from'),
+      ),
+  )
     .addHelpText(
       'after',
       `
@@ -112,6 +116,7 @@ Days are read in UTC. An amount with a minus leaves what is available; a hold do
           options,
           (rows) => transactionColumns(rows, 'UTC'),
           'No transactions found.',
+          FIELDS.transaction,
         );
       }),
     );
@@ -125,31 +130,35 @@ Days are read in UTC. An amount with a minus leaves what is available; a hold do
     .action(
       act(async (session, id: string) => {
         const transaction = await session.client.get<Transaction>(path`/api/v1/transactions/${id}`);
-        session.answer(transaction, () => {
-          session.fields([
-            ['Transaction', transaction.transaction_id],
-            ['Account', transaction.account],
-            ['Kind', transaction.kind],
-            ['Amount', `${moneyIn(transaction.amount, transaction.unit)} ${transaction.direction}`],
-            ['Status', transaction.status],
-            ['Description', transaction.description],
-            ['Job', transaction.job_id && [transaction.cluster, transaction.job_id].filter(Boolean).join('/')],
-            ['Partition', transaction.partition],
-            ['User', transaction.user_id],
-            ['Of', transaction.parent_transaction_id],
-            ['By', transaction.actor],
-            ['Happened', clockIn(transaction.effective_at, 'UTC')],
-            ['Recorded', clockIn(transaction.created_at, 'UTC')],
-          ]);
-          if (!transaction.entries?.length) return;
-          session.heading('Entries');
-          session.table(transaction.entries, [
-            { title: 'ACCOUNT', value: (entry) => entry.account },
-            { title: 'FUND', value: (entry) => entry.fund_id },
-            { title: 'BOOK', value: (entry) => entry.book },
-            { title: `AMOUNT (${transaction.unit})`, value: (entry) => money(entry.amount), align: 'point' },
-          ]);
-        });
+        session.answer(
+          transaction,
+          () => {
+            session.fields([
+              ['Transaction', transaction.transaction_id],
+              ['Account', transaction.account],
+              ['Kind', transaction.kind],
+              ['Amount', `${moneyIn(transaction.amount, transaction.unit)} ${transaction.direction}`],
+              ['Status', transaction.status],
+              ['Description', transaction.description],
+              ['Job', transaction.job_id && [transaction.cluster, transaction.job_id].filter(Boolean).join('/')],
+              ['Partition', transaction.partition],
+              ['User', transaction.user_id],
+              ['Of', transaction.parent_transaction_id],
+              ['By', transaction.actor],
+              ['Happened', clockIn(transaction.effective_at, 'UTC')],
+              ['Recorded', clockIn(transaction.created_at, 'UTC')],
+            ]);
+            if (!transaction.entries?.length) return;
+            session.heading('Entries');
+            session.table(transaction.entries, [
+              { title: 'ACCOUNT', value: (entry) => entry.account },
+              { title: 'FUND', value: (entry) => entry.fund_id },
+              { title: 'BOOK', value: (entry) => entry.book },
+              { title: `AMOUNT (${transaction.unit})`, value: (entry) => money(entry.amount), align: 'point' },
+            ]);
+          },
+          FIELDS.transaction,
+        );
       }),
     );
 }

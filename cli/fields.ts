@@ -1,0 +1,60 @@
+/**
+ * The columns of --csv: the fields of the API's answers by name, in the order in which the API's schemas have them. They are
+ * written out, so that the heading of an empty list is the heading of a full one; a test compares them with the schemas.
+ */
+const HOLD = fields(`transaction_id key account unit cluster partition user_id job_id status placed resized held charged
+  charged_from_hold released late overdue_at group effective_at placed_at closed_at parts`);
+
+const JOB = fields(`cluster time_zone job_id job_name account unit user_id partition submitted_at state quarantined
+  transaction_id held charged accrued workflow_id workflow_url updated_at`);
+
+const KEY = fields('key_id name scope cluster status created_by created_at expires_at revoked_at last_used_at');
+
+export const FIELDS = {
+  account:
+    fields(`id slurm_account name description unit time_zone budget_limit budget_used budget_held budget_available
+    has_incremental_budget total_allocated start_date end_date status parent subtree_limit on_exhaustion overdraft_limit
+    on_requeue_shortfall hold_multiplier overspent_at created_at updated_at archived_at`),
+  policy: fields(
+    `account unit on_exhaustion overdraft_limit on_requeue_shortfall hold_multiplier parent subtree_limit`,
+  ),
+  fund: fields('fund_id account unit source label opens_at closes_at status granted settled held available'),
+  limit: fields('account unit partition user limit used held remaining opens_at closes_at'),
+  balance: fields(`account unit time_zone at budget_limit budget_used budget_held budget_available granted settled held
+    in_flight committed available over_hold overdraft_used overdraft_limit upcoming difference next_money_at funds
+    subtree.settled subtree.held subtree.limit limits`),
+  statementLine: fields('at kind granted settled held available transaction_id description job_id user_id'),
+  decision: fields(`available code message account unit cluster time_zone estimated_cost hold_amount transaction_id
+    component_transaction_ids budget_remaining recommendation confidence details.account_balance details.current_hold
+    details.partition_used details.partition_limit details.hold_percentage details.estimator details.advisor_confidence
+    details.advisor.outcome details.advisor.detail details.advisor.numerals estimate.method estimate.confidence
+    estimate.lines estimate.unbilled explanation at note replayed`),
+  reconciliation:
+    fields(`success original_hold actual_charge refund_amount additional_charge transaction_id unit message
+    replayed`),
+  cluster:
+    fields(`name time_zone default_partition failure_policy cost_source unpriced price_preset hold_multiplier hold_cap
+    minimum_charge end_grace_seconds reconciliation_timeout_seconds partitions`),
+  partition: fields('name max_time_seconds default_time_seconds queue_weight cost_source failure_policy'),
+  rate: fields('rate_no cluster partition resource unit rate price su_per_unit starts_at ends_at source'),
+  hold: HOLD,
+  job: JOB,
+  /** The decision and the hold are records of their own; the rest of a story is lists. */
+  story: [...JOB, ...fields('waits_for deadline runs events transactions')],
+  receipt: fields('status cluster job_id transaction_id detail note'),
+  transaction:
+    fields(`id transaction_id account_id account unit type kind direction amount description metadata status actor
+    job_id cluster partition user_id parent_transaction_id effective_at created_at completed_at entries`),
+  key: KEY,
+  createdKey: [...KEY, 'key'],
+  change: fields('change_no at actor action subject name before after'),
+  audit: fields('ok difference findings accounts transactions open_holds'),
+  seals: fields(`ok head sealed unsealed first_tampered.txn_no first_tampered.transaction_id first_tampered.detail`),
+  recovery: fields('restarted transaction_ids looked_at next'),
+  service: fields('name version endpoint available last_check capabilities health_status response_ms detail'),
+  health: fields('status version timestamp services uptime operational_mode'),
+} as const;
+
+function fields(names: string): readonly string[] {
+  return names.split(/\s+/);
+}
