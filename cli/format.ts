@@ -1,4 +1,5 @@
 /** Money, times and durations as people read them. Amounts stay text from the wire to the screen. */
+import { divideHalfEven, MICRO_PER_UNIT, parseAmount } from '../domain/money';
 import { renderDuration } from '../domain/slurm-time';
 
 /**
@@ -17,6 +18,14 @@ export const moneyIn = (amount: number | string | null | undefined, unit: string
   const shown = money(amount);
   return shown === undefined ? undefined : unit === undefined ? shown : `${shown} ${unit}`;
 };
+
+/** `$1000.00`, to the cent and without commas. ASBB knows dollars only; another unit stands behind its amount. */
+export function dollars(amount: number, unit: string): string {
+  const hundredths = divideHalfEven(parseAmount(String(amount)), MICRO_PER_UNIT / 100n);
+  const digits = (hundredths < 0n ? -hundredths : hundredths).toString().padStart(3, '0');
+  const text = `${hundredths < 0n ? '-' : ''}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+  return unit === 'USD' ? `$${text}` : `${text} ${unit}`;
+}
 
 const FORMATS = new Map<string, Intl.DateTimeFormat>();
 

@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { buildFacts } from '../platform/build-facts';
 import { EXIT, EXIT_CODES_HELP, Stop, type ExitCode } from './exit';
 import type { Io } from './io';
-import { actWith, mayColor, type Act, type CommandGroup } from './session';
+import { actWith, mayColor, type Act, type CommandGroup, type ProgramName } from './session';
 import { painter, wrap } from './text';
 
 /**
@@ -153,9 +153,10 @@ Amounts are decimal numbers in the account's unit, like 1250.50, with at most si
 ${EXIT_CODES_HELP}`;
 
 /** The program with the groups that are needed; the others are there by name only. */
-export function buildProgram(name: string, io: Io, needed: (group: string) => boolean): Command {
+export function buildProgram(name: ProgramName, io: Io, needed: (group: string) => boolean): Command {
   const program = new Command(name);
-  const act: Act = actWith(io);
+  const act: Act = actWith(io, name);
+  const { version, gitCommit } = buildFacts();
   program
     .description('Bursar: the budget and allocation engine for shared compute.')
     .usage('[options] <command>')
@@ -169,7 +170,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .option('--utc', 'show times in UTC, not in the zone of the account or cluster')
     .option('--timeout <seconds>', 'give up on the server after this long', '30')
     .option('-v, --verbose', 'say on stderr what is asked of the server, and how long it takes')
-    .version(`${name} version bursar ${buildFacts().version}`, '--version', 'print the version')
+    .version(`${name} version bursar ${version} (${gitCommit})`, '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help of a command')
     .addHelpText('after', EXAMPLES)
@@ -177,7 +178,7 @@ export function buildProgram(name: string, io: Io, needed: (group: string) => bo
     .showHelpAfterError(`Try \`${name} --help\`.`)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => io.out.write(text),
+      writeOut: (text) => io.out.write(name === 'asbb' ? text.replaceAll('$ bursar ', '$ asbb ') : text),
       writeErr: (text) => io.err.write(text),
       outputError: (text, write) => write(text),
       getOutHelpWidth: () => io.out.width() ?? 100,
@@ -219,7 +220,7 @@ function commandNamed(args: readonly string[]): string | undefined {
 }
 
 /** Runs one command line (without `node` and the script) and says how it ended. Never throws, never exits. */
-export async function runCli(name: string, args: readonly string[], io: Io): Promise<ExitCode> {
+export async function runCli(name: ProgramName, args: readonly string[], io: Io): Promise<ExitCode> {
   const color = !args.includes('--no-color');
   try {
     const wanted = commandNamed(args);

@@ -4,10 +4,11 @@ import { clientSettings, type FromCommandLine } from '../platform/config';
 import { Client } from './client';
 import { describeExchange, wayTo, type ConnectionOptions } from './connection';
 import { csvOf } from './csv';
+import { dollars, moneyIn } from './format';
 import type { Io } from './io';
 import { rowsSkipped, rowsWanted, type PageOptions } from './paging';
 import { fieldLines, tableLines, type Column } from './table';
-import { painter, wrap, type Paint } from './text';
+import { harmless, painter, wrap, type Paint } from './text';
 
 export interface GlobalOptions extends ConnectionOptions {
   endpoint?: string;
@@ -19,19 +20,24 @@ export interface GlobalOptions extends ConnectionOptions {
   config?: string;
 }
 
+/** The name that it was called by. Scripts of ASBB's call `asbb`, and read what ASBB prints. */
+export type ProgramName = 'bursar' | 'asbb';
+
 export class Session {
   readonly io: Io;
   readonly paint: Paint;
   readonly json: boolean;
+  readonly isAsbb: boolean;
   private readonly csv: boolean;
   private readonly options: GlobalOptions;
   private opened: Client | undefined;
 
-  constructor(io: Io, options: GlobalOptions) {
+  constructor(io: Io, options: GlobalOptions, name: ProgramName = 'bursar') {
     this.io = io;
     this.options = options;
     this.json = options.json ?? false;
     this.csv = options.csv ?? false;
+    this.isAsbb = name === 'asbb';
     this.paint = painter(mayColor(io, options, 'out'));
   }
 
@@ -71,6 +77,11 @@ export class Session {
     return this.options.utc || own === undefined ? 'UTC' : own;
   }
 
+  /** An amount within a line, as `asbb` has it or as `bursar` does. */
+  amount(amount: number, unit: string): string {
+    return this.isAsbb ? dollars(amount, unit) : (moneyIn(amount, unit) ?? '');
+  }
+
   get width(): number | undefined {
     return this.io.out.width();
   }
@@ -95,6 +106,11 @@ export class Session {
 
   fields(fields: readonly (readonly [string, string | undefined])[]): void {
     this.lines(fieldLines(fields, this.paint));
+  }
+
+  /** Lines as ASBB writes them: the value one space behind its label, nothing below each other. */
+  labelled(lines: readonly (string | readonly [label: string, value: string])[]): void {
+    for (const line of lines) this.line(typeof line === 'string' ? line : `${line[0]}: ${harmless(line[1])}`);
   }
 
   table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
@@ -127,7 +143,7 @@ export class Session {
   ): Promise<void> {
     const skipped = rowsSkipped(page);
     const paged = { ...query, offset: skipped === 0 ? undefined : String(skipped) };
-    const { rows, more } = await this.client.list<Row>(address, paged, rowsWanted(page));
+    const { rows, more } = await this.client.list<Row>(address, paged, this.rowsWanted(page));
     this.showList(rows, skipped, more, () => this.table(rows, columns(rows)), empty, fields);
   }
 
@@ -140,7 +156,7 @@ export class Session {
     fields?: readonly string[],
   ) {
     const skipped = rowsSkipped(page);
-    const wanted = rowsWanted(page) ?? all.length;
+    const wanted = this.rowsWanted(page) ?? all.length;
     const rows = all.slice(skipped, skipped + wanted);
     this.showList(rows, skipped, all.length > skipped + wanted, () => show(rows), empty, fields);
   }
@@ -164,6 +180,11 @@ export class Session {
     if (!more) return;
     const which = skipped === 0 ? `the first ${rows.length}` : `${skipped + 1} to ${skipped + rows.length}`;
     this.note(`Only ${which} are shown; --limit N shows more, --offset N those behind them, --all shows everything.`);
+  }
+
+  /** ASBB's lists have no end, and its scripts count on it. */
+  private rowsWanted(page: PageOptions): number | undefined {
+    return this.isAsbb && page.limit === undefined ? undefined : rowsWanted(page);
   }
 
   /** A remark beside the result, on stderr so that it never gets into a pipe. */
@@ -192,12 +213,12 @@ export type Act = <Args extends unknown[]>(
 ) => (...args: [...Args, Command]) => Promise<void>;
 
 export const actWith =
-  (io: Io): Act =>
+  (io: Io, name: ProgramName): Act =>
   <Args extends unknown[]>(body: (session: Session, ...args: Args) => Promise<void>) =>
   async (...args: [...Args, Command]) => {
     // Commander hands over the arguments, then the options, then the command itself: all but the last are Args.
     const command = args[args.length - 1] as Command;
-    const session = new Session(io, command.optsWithGlobals<GlobalOptions>());
+    const session = new Session(io, command.optsWithGlobals<GlobalOptions>(), name);
     await body(session, ...(args.slice(0, -1) as unknown as Args));
   };
 

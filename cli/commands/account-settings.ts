@@ -1,6 +1,7 @@
 /** account create, account update. */
 import { Option, type Command } from 'commander';
 import { EXHAUSTION_POLICIES, REQUEUE_POLICIES } from '../../domain/policy';
+import { asbbCreated } from '../asbb';
 import { path } from '../client';
 import { readTime } from '../dates';
 import { EXIT, Stop } from '../exit';
@@ -33,7 +34,7 @@ const withSettings = (command: Command): Command =>
     .option('--budget <amount>', "its money, in the account's unit")
     .option('--start <date>', 'first day')
     .option('--end <date>', 'last day, included')
-    .option('--time-zone <zone>', "IANA zone in which its days begin (default: this machine's)")
+    .option('--time-zone <zone>', "IANA zone in which its days begin (default: this machine's; of `asbb`, UTC)")
     .option('--parent <account>', 'account above, which limits this one')
     .option('--subtree-limit <amount>', 'cap on this account and all below it together')
     .addOption(new Option('--on-exhaustion <what>', 'when the money is out').choices(EXHAUSTION_POLICIES))
@@ -102,7 +103,8 @@ Examples:
               ],
             });
           }
-          const zone = options.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+          const zone =
+            options.timeZone ?? (session.isAsbb ? 'UTC' : new Intl.DateTimeFormat().resolvedOptions().timeZone);
           const created = await session.client.post<Account>(
             '/api/v1/accounts',
             {
@@ -115,6 +117,10 @@ Examples:
           session.answer(
             created,
             () => {
+              if (session.isAsbb) {
+                asbbCreated(session, created);
+                return;
+              }
               session.line(session.paint('green', 'Budget account created.'));
               showAccount(session, created);
             },

@@ -1,5 +1,6 @@
 /** `bursar account`: the group; what is long lives in account-settings.ts and account-money.ts. */
 import { Option, type Command } from 'commander';
+import { asbbAccount, ASBB_ACCOUNT_COLUMNS } from '../asbb';
 import { path } from '../client';
 import { unitColumns } from '../columns';
 import { clockIn, money, moneyIn, period } from '../format';
@@ -37,6 +38,10 @@ const accountColumns = (rows: readonly Account[]): Column<Account>[] => [
 ];
 
 export function showAccount(session: Session, account: Account): void {
+  if (session.isAsbb) {
+    asbbAccount(session, account);
+    return;
+  }
   const zone = session.zone(account.time_zone);
   const { unit } = account;
   session.fields([
@@ -100,8 +105,8 @@ Examples:
           '/api/v1/accounts',
           { status: options.status, parent: options.parent, archived: options.archived ? 'true' : undefined },
           options,
-          accountColumns,
-          `${NO_ACCOUNTS} ${MAKE_ONE}`,
+          (rows) => (session.isAsbb ? ASBB_ACCOUNT_COLUMNS : accountColumns(rows)),
+          session.isAsbb ? NO_ACCOUNTS : `${NO_ACCOUNTS} ${MAKE_ONE}`,
           FIELDS.account,
         );
       }),

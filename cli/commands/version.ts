@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { buildFacts } from '../../platform/build-facts';
+import { asbbVersion } from '../asbb';
 import type { Act } from '../session';
 
 export function defineVersion(parent: Command, act: Act): void {
@@ -19,15 +20,17 @@ export function defineVersion(parent: Command, act: Act): void {
           os: process.platform,
           arch: process.arch,
         };
-        session.answer(facts, () =>
-          session.fields([
-            ['Version', version],
-            ['Git Commit', gitCommit],
-            ['Build Time', buildTime],
-            ['Node Version', process.version],
-            ['OS/Arch', `${process.platform}/${process.arch}`],
-          ]),
-        );
+        session.answer(facts, () => {
+          if (session.isAsbb) asbbVersion(session, buildFacts());
+          else
+            session.fields([
+              ['Version', version],
+              ['Git Commit', gitCommit],
+              ['Build Time', buildTime],
+              ['Node Version', process.version],
+              ['OS/Arch', `${process.platform}/${process.arch}`],
+            ]);
+        });
       }),
     );
 }

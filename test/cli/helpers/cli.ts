@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { ExitCode } from '../../../cli/exit';
 import type { Io, Output } from '../../../cli/io';
 import { runCli } from '../../../cli/program';
+import type { ProgramName } from '../../../cli/session';
 import { startApi, type TestApi } from '../../api/helpers/api';
 
 export interface Ended {
@@ -20,6 +21,8 @@ export interface Terminal {
   env?: Record<string, string>;
   /** Used in place of the test's API. */
   endpoint?: string;
+  /** What it was called by. */
+  name?: ProgramName;
 }
 
 /** Runs one command line in this process. */
@@ -38,7 +41,7 @@ export async function runBursar(args: readonly string[], terminal: Terminal = {}
     insisted: new AbortController().signal,
     now: () => new Date(),
   };
-  const code = await runCli('bursar', args, io);
+  const code = await runCli(terminal.name ?? 'bursar', args, io);
   return {
     code,
     out,
@@ -54,13 +57,15 @@ export interface TestCli {
   url: string;
   bursar(...args: string[]): Promise<Ended>;
   inTerminal(width: number, ...args: string[]): Promise<Ended>;
+  /** The same program, called by its other name. */
+  asbb(...args: string[]): Promise<Ended>;
   /** Fails with what the command said if it did not end with 0. */
   works(...args: string[]): Promise<Ended>;
   stop(): Promise<void>;
 }
 
-export async function startCli(): Promise<TestCli> {
-  const api = await startApi();
+export async function startCli(options: Parameters<typeof startApi>[0] = {}): Promise<TestCli> {
+  const api = await startApi(options);
   const server = serve({ fetch: api.app.fetch, hostname: '127.0.0.1', port: 0 });
   await new Promise((resolve) => server.once('listening', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -69,6 +74,7 @@ export async function startCli(): Promise<TestCli> {
     api,
     url,
     bursar,
+    asbb: (...args) => runBursar(args, { endpoint: url, name: 'asbb' }),
     inTerminal: (width, ...args) => runBursar(args, { endpoint: url, width }),
     works: async (...args) => {
       const ended = await bursar(...args);
