@@ -62,6 +62,16 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/check') as typeof import('./commands/check')).defineCheck,
   ),
   group(
+    'quick-check',
+    'May a job of this size start, in one line?',
+    () => (require('./commands/quick-check') as typeof import('./commands/quick-check')).defineQuickCheck,
+  ),
+  group(
+    'remaining',
+    'What an account has left, and nothing else',
+    () => (require('./commands/quick-check') as typeof import('./commands/quick-check')).defineRemaining,
+  ),
+  group(
     'hold',
     'Money set aside for jobs',
     () => (require('./commands/hold') as typeof import('./commands/hold')).defineHold,
@@ -70,6 +80,11 @@ export const GROUPS: readonly CommandGroup[] = [
     'job',
     'Jobs and their stories',
     () => (require('./commands/job') as typeof import('./commands/job')).defineJob,
+  ),
+  group(
+    'job-context',
+    'The money and the time that a job has left',
+    () => (require('./commands/job-context') as typeof import('./commands/job-context')).defineJobContext,
   ),
   group(
     'reconcile',

@@ -385,11 +385,13 @@ export type Values = {
 
 /** What only the environment can say: where to look for the file, and the parts of the address to listen on. */
 export const ENVIRONMENT_ONLY = {
+  BURSAR_ACCOUNT: { meaning: 'the account of `quick-check`, `remaining` and `status`', otherwise: 'none' },
   BURSAR_CA_FILE: { meaning: 'who may vouch for an https server, as `--ca-file`', otherwise: 'those that Node trusts' },
   BURSAR_CONFIG: {
     meaning: 'the configuration file, in place of a search; `--config` goes before it',
     otherwise: 'searched',
   },
+  BURSAR_DEFAULT_PARTITION: { meaning: 'the partition of `quick-check`', otherwise: 'none' },
   BURSAR_HOME: { meaning: 'where the embedded databases keep their data', otherwise: '`.bursar/` in a checkout' },
   BURSAR_HOST: { meaning: 'the host of `service.listen_addr`', otherwise: '127.0.0.1' },
   BURSAR_PORT: { meaning: 'the port of `service.listen_addr`', otherwise: '8080' },
