@@ -27,6 +27,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/status') as typeof import('./commands/status')).defineStatus,
   ),
   group(
+    'service',
+    'The server itself: start it, look at its parts',
+    () => (require('./commands/service') as typeof import('./commands/service')).defineService,
+  ),
+  group(
     'account',
     'Accounts: money, windows, limits, policy',
     () => (require('./commands/account') as typeof import('./commands/account')).defineAccount,
@@ -176,7 +181,10 @@ export function buildProgram(name: ProgramName, io: Io, needed: (group: string) 
     .description('Bursar: the budget and allocation engine for shared compute.')
     .usage('[options] <command>')
     .option('--endpoint <url>', 'address of the Bursar server (BURSAR_URL)')
-    .option('-c, --config <file>', 'configuration file of the server, for up, demo, database, config (BURSAR_CONFIG)')
+    .option(
+      '-c, --config <file>',
+      'configuration file of the server, for up, demo, service, database, config (BURSAR_CONFIG)',
+    )
     .option('--token-file <file>', 'file with the API key (BURSAR_TOKEN)')
     .option('--ca-file <file>', 'certificates, in PEM, of who may vouch for an https server (BURSAR_CA_FILE)')
     .option('--json', 'print the answer of the API instead of a table')

@@ -25,7 +25,7 @@ Examples:
     .action(act(runUp));
 }
 
-async function runUp(session: Session): Promise<void> {
+export async function runUp(session: Session): Promise<void> {
   const config = settings(session);
   const running = findRunningStack(config.home);
   if (running) {
