@@ -1,7 +1,9 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
+import { FIELDS } from '../fields';
+import { moneyIn } from '../format';
 import { plural } from '../text';
 import type { Act, Session } from '../session';
-import type { Recovery } from '../wire';
+import type { Hold, Recovery } from '../wire';
 
 export function defineRecover(parent: Command, act: Act): void {
   parent
@@ -11,27 +13,56 @@ export function defineRecover(parent: Command, act: Act): void {
       'Ask Temporal about the story of every open hold, and start again those that nobody tells: terminated by hand, or lost with a backup. Bursar looks for late ones by itself; doing it twice does no harm.',
     )
     .option('--limit <n>', 'look at so many open holds, the oldest first (default all)')
-    .addOption(new Option('--reconcile-orphaned', 'as asbb has it; always done').hideHelp())
-    .addHelpText('after', '\nExamples:\n  $ bursar recover\n  $ bursar recover --limit 10 --json\n')
+    .option('--reconcile-orphaned', 'also name the holds of which nobody can say what became of the job')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar recover\n  $ bursar recover --reconcile-orphaned\n  $ bursar recover --limit 10 --json\n',
+    )
     .action(
-      act(async (session, options: { limit?: string }) => {
+      act(async (session, options: { limit?: string; reconcileOrphaned?: boolean }) => {
         const answer = await recover(session, options.limit);
-        session.answer(answer, () => {
-          const { restarted, looked_at: lookedAt } = answer;
-          if (lookedAt === 0) session.line('Nothing to recover: no hold is open.');
-          else if (restarted === 0)
-            session.line(`Nothing to recover: ${holds(lookedAt)} looked at, each has its story.`);
-          else {
-            const stories = plural(restarted, 'story', 'stories');
-            session.line(session.paint('green', `${stories} started again, ${holds(lookedAt)} looked at.`));
-          }
-          if (answer.next !== undefined) session.line('There are more; without --limit all are looked at.');
-        });
+        const orphans = options.reconcileOrphaned ? await overdueHolds(session) : undefined;
+        session.answer(
+          { ...answer, ...(orphans && { overdue: orphans }) },
+          () => {
+            const { restarted, looked_at: lookedAt } = answer;
+            if (lookedAt === 0) session.line('Nothing to recover: no hold is open.');
+            else if (restarted === 0)
+              session.line(`Nothing to recover: ${holds(lookedAt)} looked at, each has its story.`);
+            else {
+              const stories = plural(restarted, 'story', 'stories');
+              session.line(session.paint('green', `${stories} started again, ${holds(lookedAt)} looked at.`));
+            }
+            if (answer.next !== undefined) session.line('There are more; without --limit all are looked at.');
+            if (orphans) showOrphans(session, orphans);
+          },
+          FIELDS.recovery,
+        );
       }),
     );
 }
 
 const holds = (count: number): string => plural(count, 'open hold', 'open holds');
+
+/** Their stories are told, and wait for a scheduler or a person to say how the job ended. */
+const overdueHolds = async ({ client }: Session): Promise<Hold[]> =>
+  (await client.list<Hold>('/api/v1/holds', { overdue: true, status: 'open' }, undefined)).rows;
+
+function showOrphans(session: Session, orphans: readonly Hold[]): void {
+  if (orphans.length === 0) {
+    session.line('Of every open hold it is known how its job stands, or that it has time yet.');
+    return;
+  }
+  session.heading('Nobody can say what became of these jobs');
+  session.table(orphans, [
+    { title: 'HOLD', value: (hold) => hold.transaction_id },
+    { title: 'JOB', value: (hold) => hold.job_id && `${hold.cluster}/${hold.job_id}` },
+    { title: 'HELD', value: (hold) => moneyIn(hold.held, hold.unit), align: 'right' },
+  ]);
+  session.say(
+    '`bursar job event CLUSTER/ID ended` says that one has ended, `bursar reconcile` what it cost, and `bursar hold release` that it never ran.',
+  );
+}
 
 /** Page by page, unless the caller wants so many and no more. */
 async function recover({ client }: Session, limit: string | undefined): Promise<Recovery> {
