@@ -22,7 +22,7 @@ const ALL = commandsBelow(buildProgram('bursar', IO, () => true));
 test('there is a command for everything that the ledger knows', () => {
   expect(GROUPS.map(({ name }) => name)).toEqual(
     expect.arrayContaining(
-      'up demo cluster account deposit withdraw transfer refund adjust check hold job reconcile transactions rates recover audit version'.split(
+      'up demo service status cluster account deposit withdraw transfer refund adjust check hold job reconcile transactions rates recover audit version quick-check remaining job-context'.split(
         ' ',
       ),
     ),
@@ -77,6 +77,9 @@ test('bash completes commands, options and choices', async () => {
   expect(complete('bursar', 'hold', 'list', '--sta')).toBe('--status');
   expect(complete('bursar', 'hold', 'list', '--status', 's')).toBe('settled');
   expect(complete('bursar', 'completion', 'f')).toBe('fish');
+  expect(complete('asbb', 'service', 'st')).toBe('start status');
+  expect(complete('bursar', '--ca-file', 'x.pem', 'quick-check', '--cp')).toBe('--cpus');
+  expect(complete('bursar', 'account', 'list', '--cs')).toBe('--csv');
 });
 
 // These shells are not on every machine; where they are, they must be able to read what is meant for them.
