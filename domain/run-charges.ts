@@ -95,6 +95,9 @@ export function runOfWholeJob({ hold }: Strand, { events, cluster, charges }: Ru
     costs: [],
   };
   const runKey = runKeyOf(cluster.name, run);
-  const charge = charges.find((candidate) => candidate.runKey === runKey);
-  return { runKey, hold, run, ...(charge ? { charge } : {}) };
+  // Of a job that was imported with its charge nobody knows more either, and the key of that charge says where it came from.
+  const charge =
+    charges.find((candidate) => candidate.runKey === runKey) ??
+    charges.find((candidate) => candidate.runKey.startsWith(`${stemOf(cluster.name, run)}asbb/`));
+  return { runKey: charge?.runKey ?? runKey, hold, run, ...(charge ? { charge } : {}) };
 }

@@ -1,0 +1,117 @@
+/**
+ * ASBB's own database, read. Every table of its schema that holds money is copied, in one snapshot, into staging tables of
+ * ours; the others are read for what would be left behind. Nothing is ever written there.
+ */
+import { pipeline } from 'node:stream/promises';
+import { Fault } from '../../domain/faults';
+import type { Sql, Tx } from '../../platform/postgres';
+import type { Progress } from '../contract/imports';
+import { countLines } from './lines';
+
+/** The schema of ASBB v0.2.0, the last that was released. */
+const SCHEMA_VERSION = 3;
+
+/** An amount as millionths; null where it is no number of ours, to be named later. */
+const micro = (column: string) =>
+  `case when ${column} = 'NaN' or abs(${column}) >= 8589934592 then null else (${column} * 1000000)::bigint end`;
+
+/** What goes into which staging table; the columns in the order of the table. */
+const COPIED = {
+  asbb_accounts: `
+    select id, slurm_account, name, description, ${micro('budget_limit')}, ${micro('budget_used')}, ${micro('budget_held')},
+      start_date, end_date, status, created_at
+    from budget_accounts order by id`,
+  asbb_limits: `
+    select account_id, partition, ${micro('limit_amount')} from budget_partition_limits order by account_id, partition`,
+  asbb_transactions: `
+    select id, transaction_id, account_id, job_id, type, ${micro('amount')}, description, metadata, status,
+      parent_transaction_id, created_at
+    from budget_transactions order by account_id, id`,
+  asbb_left_behind: `
+    select 'grant', grant_number, format('%s, %s to %s, award %s, %s', funding_agency, grant_start_date::date,
+      grant_end_date::date, total_award_amount, status)
+    from grant_accounts
+    union all
+    select 'budget period', format('%s #%s', g.grant_number, p.period_number), format('%s to %s, budget %s, %s',
+      p.period_start_date::date, p.period_end_date::date, p.period_budget_amount, p.status)
+    from grant_budget_periods p join grant_accounts g on g.id = p.grant_id
+    union all
+    select 'allocation schedule', a.slurm_account, format('%s %s of %s, next on %s, %s', s.allocation_frequency,
+      s.allocation_amount, s.total_budget, s.next_allocation_date::date, s.status)
+    from budget_allocation_schedules s join budget_accounts a on a.id = s.account_id
+    union all
+    select 'allocation', a.slurm_account, format('%s on %s', b.allocation_amount, b.allocated_date::date)
+    from budget_allocations b join budget_accounts a on a.id = b.account_id
+    union all
+    select 'job submission', s.job_id, format('%s, %s', s.partition, s.status) from job_submissions s
+    union all
+    select 'alert', a.slurm_account, format('%s (%s): %s', b.alert_type, b.severity, b.message)
+    from budget_alerts b join budget_accounts a on a.id = b.account_id
+    union all
+    select 'burn rate', a.slurm_account, format('%s days of it', count(*))
+    from budget_burn_rates b join budget_accounts a on a.id = b.account_id group by a.slurm_account`,
+} as const;
+
+export type Staged = keyof typeof COPIED;
+
+export interface SourceFacts {
+  database: string;
+  accounts: number;
+  transactions: number;
+}
+
+/** Refuses what is not ASBB's database of the version that we know, by name. */
+export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
+  const [found] = await source<{ database: string; tables: boolean; bursar: boolean }[]>`
+    select current_database() as database, to_regclass('migrations.applied') is not null as bursar,
+      to_regclass('schema_migrations') is not null and to_regclass('budget_accounts') is not null
+        and to_regclass('budget_transactions') is not null as tables`;
+  if (found?.bursar) throw refused(`The database ${found.database} is Bursar's own, not ASBB's.`);
+  if (!found?.tables) {
+    throw refused(
+      `The database ${found?.database} is not ASBB's: it has no tables schema_migrations, budget_accounts and budget_transactions.`,
+    );
+  }
+  const [schema] = await source<{ version: number; dirty: boolean }[]>`
+    select version::int as version, dirty from schema_migrations order by version desc limit 1`;
+  if (schema?.version !== SCHEMA_VERSION) {
+    throw refused(
+      `The database ${found.database} has ASBB's schema in version ${schema?.version ?? 'none'}; what can be read is version ${SCHEMA_VERSION}, that of ASBB v0.2.0. Bring it there with ASBB's own "asbb database migrate".`,
+    );
+  }
+  if (schema.dirty) {
+    throw refused(
+      `The database ${found.database} is dirty: a migration of ASBB's stopped halfway (schema_migrations says so). Repair it with ASBB first.`,
+    );
+  }
+  const [rows] = await source<{ accounts: number; transactions: number }[]>`
+    select (select count(*) from budget_accounts)::int as accounts, (select count(*) from budget_transactions)::int as transactions`;
+  return { database: found.database, accounts: rows?.accounts ?? 0, transactions: rows?.transactions ?? 0 };
+}
+
+/** Fills the staging tables with what ASBB has at one moment. */
+export async function stageAsbb(
+  source: Sql,
+  target: Sql,
+  onProgress: (progress: Progress) => void = () => undefined,
+): Promise<SourceFacts> {
+  return source.begin('isolation level repeatable read read only', async (tx) => {
+    const facts = await requireAsbb(tx);
+    for (const [table, query] of Object.entries(COPIED)) {
+      const rows = table === 'asbb_transactions' ? facts.transactions : undefined;
+      const from = await tx.unsafe(`copy (${query}) to stdout`).readable();
+      const into = await target.unsafe(`copy ledger.${table} from stdin`).writable();
+      const counted = countLines((done) =>
+        onProgress({
+          step: `reading ${table.replace('asbb_', '').replace('_', ' ')}`,
+          done,
+          ...(rows && { of: rows }),
+        }),
+      );
+      await pipeline(from, counted, into);
+    }
+    return facts;
+  });
+}
+
+const refused = (detail: string): Fault => new Fault('malformed_request', detail);
