@@ -133,6 +133,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/database') as typeof import('./commands/database')).defineDatabase,
   ),
   group(
+    'import',
+    'Bring the books of ASBB, or a list of accounts, into Bursar',
+    () => (require('./commands/import') as typeof import('./commands/import')).defineImport,
+  ),
+  group(
     'config',
     'The configuration of a server: write, check, explain',
     () => (require('./commands/config') as typeof import('./commands/config')).defineConfig,

@@ -101,15 +101,15 @@ create unlogged table ledger.asbb_findings (
 create unlogged table ledger.account_rows (
   line bigint not null,
   name text collate "C" not null,
-  title text,
+  title text not null,
   description text,
-  unit text,
-  time_zone text,
-  status text,
-  limit_micro bigint,
-  used_micro bigint,
-  starts_at timestamptz,
-  ends_at timestamptz,
+  unit text not null,
+  time_zone text not null,
+  status text not null,
+  limit_micro bigint not null,
+  used_micro bigint not null,
+  starts_at timestamptz not null,
+  ends_at timestamptz not null,
   parent text collate "C",
   subtree_limit_micro bigint,
   overdraft_micro bigint,
@@ -120,6 +120,14 @@ create unlogged table ledger.account_limit_rows (
   name text collate "C" not null,
   partition text collate "C",
   user_name text collate "C",
-  limit_micro bigint not null,
-  origin text collate "C" not null
+  limit_micro bigint not null
+);
+-- Where each new account will stand, parents before children.
+create unlogged table ledger.account_places (
+  place bigint primary key,
+  line bigint not null,
+  account_no bigint not null unique,
+  parent_no bigint,
+  root_no bigint not null,
+  ancestors bigint[] not null
 );

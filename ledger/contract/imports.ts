@@ -94,14 +94,35 @@ export interface FileMistake {
   mistake: string;
 }
 
+/** One line of a file of accounts, understood. */
+export type AccountLine =
+  | {
+      kind: 'account';
+      line: number;
+      name: string;
+      title: string;
+      description?: string;
+      unit: string;
+      timeZone: string;
+      status: 'active' | 'inactive' | 'suspended';
+      limit: Micro;
+      /** What was used of it before: one charge, which no job stands behind. */
+      used: Micro;
+      startsAt: Instant;
+      endsAt: Instant;
+      parent?: string;
+      subtreeLimit?: Micro;
+      overdraftLimit?: Micro;
+    }
+  | { kind: 'limit'; line: number; name: string; partition?: string; user?: string; limit: Micro };
+
 export interface AccountsPlan {
-  rows: number;
-  /** Accounts to be made, those that an earlier run made from the same lines, and caps on partitions and users. */
+  /** Accounts in the file, and those of them that an earlier run made from the same lines. */
   accounts: number;
   accountsHere: number;
   limits: number;
   totals: { unit: string; limit: Micro; used: Micro }[];
+  /** The first of them, by line. */
   mistakes: FileMistake[];
-  /** More than are listed. */
   mistakesInAll: number;
 }

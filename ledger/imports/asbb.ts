@@ -3,7 +3,7 @@
  * batches of whole accounts, each in one transaction. Reading decides nothing that booking would decide again, so a dry run
  * says exactly what a real one does; and since a finished account is remembered, a run that died is simply run again.
  */
-import { Fault, malformed } from '../../domain/faults';
+import { malformed } from '../../domain/faults';
 import { toMicro, type Micro } from '../../domain/money';
 import { readTimeZone, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
@@ -18,6 +18,7 @@ import type {
 } from '../contract/imports';
 import { ask } from '../errors';
 import { stageAsbb } from './asbb-source';
+import { readCluster, type ImportCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
 
 /** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
@@ -54,12 +55,6 @@ const STAGING = [
 interface Run {
   importNo?: bigint;
   at: Instant;
-}
-
-interface Cluster {
-  no: number;
-  timeZone: string;
-  timeoutSeconds: number;
 }
 
 export interface AsbbImport {
@@ -109,16 +104,6 @@ export async function withAsbbImport<T>(
 
 const clear = (sql: Sql) => sql.unsafe(`truncate ${STAGING.join(', ')}`);
 
-async function readCluster(sql: Sql, name: string): Promise<Cluster> {
-  const [cluster] = await ask(
-    () => sql<Cluster[]>`
-      select cluster_no as no, time_zone as "timeZone", reconciliation_timeout_seconds as "timeoutSeconds"
-      from ledger.clusters where name = ${name}`,
-  );
-  if (!cluster) throw new Fault('cluster_not_found', `There is no cluster "${name}".`, { facts: { cluster: name } });
-  return cluster;
-}
-
 type Asked = Pick<AsbbPlan, 'database' | 'unit' | 'cluster' | 'timeZone' | 'correct'>;
 
 /** The run that died, whose moment goes on being now; else a new one, of this moment. */
@@ -141,7 +126,12 @@ async function runToResume(sql: Sql, { database, ...settings }: Asked): Promise<
 
 // Reading ---------------------------------------------------------------------------------------------------------------
 
-async function read(sql: Sql, at: Instant, cluster: Cluster, onProgress: (progress: Progress) => void): Promise<void> {
+async function read(
+  sql: Sql,
+  at: Instant,
+  cluster: ImportCluster,
+  onProgress: (progress: Progress) => void,
+): Promise<void> {
   await inBatches(sql, 'understanding', onProgress, async (tx, ids) => {
     await tx`select ledger.read_asbb(${ids}::bigint[], ${at}, ${cluster.timeoutSeconds} * interval '1 second')`;
     await tx`select ledger.find_asbb_faults(${ids}::bigint[], ${at})`;
@@ -278,7 +268,7 @@ const left = (limit: bigint, used: bigint, held: bigint): Micro => toMicro(limit
 
 async function apply(
   sql: Sql,
-  { asked, cluster, run }: { asked: Asked; cluster: Cluster; run: Run },
+  { asked, cluster, run }: { asked: Asked; cluster: ImportCluster; run: Run },
   onProgress: (progress: Progress) => void,
 ): Promise<Imported> {
   const { database, ...settings } = asked;

@@ -1,0 +1,89 @@
+/** The database of a Bursar, for commands that run on a machine of the server's and work on it directly. */
+import { requireServer, SchemaMismatch } from '../migrations/migrate';
+import { withoutPassword } from '../platform/config';
+import { connectPostgres, type Sql } from '../platform/postgres';
+import { findRunningStack } from '../platform/supervisor';
+import { EXIT, Stop } from './exit';
+import type { Session } from './session';
+import { settings } from './settings';
+
+export interface Where {
+  databaseUrl?: string;
+}
+
+export const URL_OPTION = [
+  '--database-url <url>',
+  'the PostgreSQL (DATABASE_URL; else that of the Bursar that runs here)',
+] as const;
+
+export interface Opened {
+  sql: Sql;
+  /** Without its password. */
+  address: string;
+  /** `18.4` */
+  server: string;
+}
+
+export interface Connection {
+  /** Default 1. */
+  poolSize?: number;
+  /** 0: none. */
+  statementTimeoutMs?: number;
+}
+
+export async function withDatabase(
+  session: Session,
+  where: Where,
+  work: (session: Session, opened: Opened) => Promise<void>,
+  connection: Connection = {},
+): Promise<void> {
+  const url = urlOf(session, where);
+  const address = withoutPassword(url);
+  const sql = connectPostgres({ url, poolSize: 1, applicationName: 'bursar-database', ...connection });
+  try {
+    const server = await requireServer(sql).catch((error: unknown) => {
+      throw error instanceof SchemaMismatch ? error : unreachable(address, error);
+    });
+    await work(session, { sql, address, server });
+  } catch (error) {
+    if (error instanceof Stop) throw error;
+    throw new Stop(EXIT.failure, `The database ${address} cannot be used: ${messageOf(error)}.`, {
+      problem: { code: error instanceof SchemaMismatch ? 'schema_mismatch' : 'failed', detail: messageOf(error) },
+    });
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** The one that was named, else that of the Bursar that runs here. */
+function urlOf(session: Session, { databaseUrl }: Where): string {
+  const config = settings(
+    session,
+    databaseUrl === undefined ? {} : { 'database.dsn': { text: databaseUrl, option: '--database-url' } },
+  );
+  const url = config.databaseUrl ?? findRunningStack(config.home)?.addresses?.database;
+  if (url !== undefined) return url;
+  throw new Stop(EXIT.usage, 'No database is named, and no Bursar runs here.', {
+    hints: ['Give --database-url or DATABASE_URL, such as postgres://bursar@db.example.org:5432/bursar.'],
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  '3D000': 'Create it first, such as with `createdb bursar`.',
+  '28P01': 'Is the password in the address the right one?',
+  '28000': 'Does pg_hba.conf let this user in from here?',
+};
+
+export function unreachable(address: string, error: unknown): Stop {
+  const code = error instanceof Error ? String(Reflect.get(error, 'code') ?? '') : '';
+  return new Stop(EXIT.unreachable, `The database ${address} cannot be reached: ${messageOf(error)}.`, {
+    hints: [HINTS[code] ?? 'Is PostgreSQL running there, and is the address right?'],
+    problem: { code: 'database_unreachable', detail: messageOf(error) },
+  });
+}
+
+export const messageOf = (error: unknown): string => {
+  // Two addresses of one name that both refuse have no message of their own.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+};
