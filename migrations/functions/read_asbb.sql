@@ -26,7 +26,7 @@ begin
       t.created_at, parent.id as parent_id, parent.type as parent_type
     from ledger.asbb_transactions t
     left join ledger.asbb_transactions parent
-      on t.parent_id is not null and parent.transaction_id = t.parent_id and parent.account_id = t.account_id
+      on t.parent_id is not null and parent.transaction_id = t.parent_id and parent.account_id = t.account_id and parent.status = 'completed'
     where t.account_id = any (p_account_ids)
   ), neighbour as (
     select *, lead(id) over job as next_id, lead(type) over job as next_type, lead(amount_micro) over job as next_micro,

@@ -1,5 +1,5 @@
 /** An ASBB database with every fault that ASBB leaves, and the books that come of it, figured by hand. */
-import { renderAmount } from '../../domain/money';
+import { renderAmount, toMicro } from '../../domain/money';
 import type { AsbbPlan, AsbbSettings } from '../../ledger/contract/imports';
 import { openLedger } from '../../ledger';
 import { withAsbbImport, type AsbbImport } from '../../ledger/imports/asbb';
@@ -180,4 +180,98 @@ test('--correct posts visible corrections: what was charged twice comes back, wh
         ['withdrawal', '2', undefined],
       ]),
     );
+  }));
+
+test('a link that somebody wrote is believed, a refund of a charge is one, and what never was completed moves nothing', () =>
+  withHouse(async (house) => {
+    const { asbb, sql } = house;
+    await asbb.account('linked', { limit: '50.00' });
+    const at = '2026-02-01T00:00:00Z';
+    const hold = await asbb.write('linked', { type: 'hold', amount: '30.00', at });
+    const other = await asbb.write('linked', { type: 'hold', amount: '12.00', at });
+    const charge = await asbb.write('linked', { type: 'charge', amount: '12.00', jobId: '1', at, parent: hold });
+    await asbb.write('linked', { type: 'refund', amount: '18.00', jobId: '1', at, parent: hold });
+    await asbb.write('linked', { type: 'refund', amount: '2.50', at, parent: charge });
+    const failed = await asbb.write('linked', { type: 'charge', amount: '99.00', jobId: '2', at, status: 'failed' });
+    const adjustment = await asbb.write('linked', { type: 'adjustment', amount: '7.00', at });
+    const { plan } = await importAll(house);
+    // 12.00 belong to the hold of 30.00 although one of exactly 12.00 is there.
+    expect(await standing(sql, 'linked')).toBe('50 9.5 0 40.5');
+    const { holds, movements } = openLedger(sql);
+    expect(await holds.read(hold)).toMatchObject({ status: 'settled', charged: 12_000_000n, released: 18_000_000n });
+    expect(await holds.read(other)).toMatchObject({ status: 'released' });
+    expect((await movements.read(charge)).metadata).toBeUndefined();
+    expect(await movements.read(failed)).toMatchObject({ kind: 'charge', amount: 0n, jobId: '2' });
+    expect(await movements.read(adjustment)).toMatchObject({
+      amount: 0n,
+      description: expect.stringContaining('adjustment 7'),
+    });
+    expect(kinds(plan)).toMatchObject({ without_effect: '2 106', never_released: '1 12' });
+    await expectBooksToBalance(sql);
+  }));
+
+test('scripts that kept the ids of ASBB reconcile with them: an open hold is settled, a settled one says what it cost', () =>
+  withHouse(async (house) => {
+    const { one, five } = await fillClimate(house);
+    await importAll(house);
+    const { jobs } = openLedger(house.sql);
+    const reconcile = (holdId: string, jobId: string, cost: bigint) =>
+      jobs.reconcile(
+        { holdId, jobId, actualCost: toMicro(cost), numeral: renderAmount(cost), correction: false },
+        { principal: 'local' },
+      );
+    expect(await reconcile(five.hold, '5', 6_000_000n)).toMatchObject({
+      originalHold: 8_000_000n,
+      refundAmount: 2_000_000n,
+    });
+    expect(await standing(house.sql, 'climate')).toBe('1002 125 0 877');
+
+    expect(await reconcile(one.hold, '1', 37_250_000n)).toMatchObject({
+      actualCharge: 37_250_000n,
+      refundAmount: 12_550_000n,
+    });
+    await expect(reconcile(one.hold, '1', 40_000_000n)).rejects.toMatchObject({ code: 'already_reconciled' });
+    expect(await standing(house.sql, 'climate')).toBe('1002 125 0 877');
+    await expectBooksToBalance(house.sql);
+  }));
+
+const seed = Number(process.env.BURSAR_TEST_SEED ?? Date.now() % 1_000_000);
+
+test(`whatever ASBB wrote, the books balance and every account has what its transactions say (seed ${seed})`, () =>
+  withHouse(async (house) => {
+    const { asbb } = house;
+    await asbb.sql`select setseed(${(seed % 1000) / 1000})`;
+    // Few amounts, so that much is equal; more charged than there is; every type and state, linked or not, in any order.
+    await asbb.sql.unsafe(`
+      insert into budget_accounts (slurm_account, name, budget_limit, start_date, end_date, budget_used, budget_held)
+      select 'a' || n, 'A', (n % 7) * 40, '2026-01-01', '2099-01-01', 0, 0 from generate_series(1, 40) n;
+      alter table budget_transactions disable trigger user;
+      insert into budget_transactions (transaction_id, account_id, job_id, type, amount, description, status, created_at)
+      select 'txn_' || n || '_1', 1 + (random() * 39)::int, case when random() < 0.9 then (random() * 200)::int::text end,
+        (array['hold', 'hold', 'charge', 'charge', 'refund', 'adjustment'])[1 + floor(random() * 6)::int], floor(random() * 12), 'x',
+        (array['completed', 'completed', 'completed', 'completed', 'pending', 'failed', 'cancelled'])[1 + floor(random() * 7)::int],
+        now() - random() * interval '90 days'
+      from generate_series(1, 4000) n;
+      update budget_transactions set amount = -amount where type = 'charge' and random() < 0.05;
+      update budget_transactions t set parent_transaction_id = (
+        select p.transaction_id from budget_transactions p
+        where p.account_id = t.account_id and p.type in ('hold', 'charge') and p.id < t.id order by md5(p.id::text || t.id) limit 1)
+      where type in ('charge', 'refund') and random() < 0.2`);
+    for (const correct of [false, true]) {
+      await using database = await freshDatabase();
+      await database.sql`insert into ledger.clusters (name, time_zone) values ('hpc', 'UTC')`;
+      const { plan } = await importAll({ ...house, database, sql: database.sql }, { correct });
+      expect(plan.problems).toEqual([]);
+      await expectBooksToBalance(database.sql);
+      const [said] = await database.sql<{ transactions: number; settled: bigint; corrected: bigint }[]>`
+        select (select count(*) from ledger.transactions t left join ledger.holds h using (hold_no)
+            where coalesce(t.transaction_id, h.hold_id) ~ '^txn_[0-9]+_1$')::int as transactions,
+          sum(settled_micro)::bigint as settled,
+          (select coalesce(sum(amount_micro), 0) from ledger.transactions where kind in ('adjustment', 'refund'))::bigint as corrected
+        from ledger.account_totals`;
+      const [there] = await asbb.sql<{ charged: string }[]>`
+        select sum(amount) filter (where type = 'charge' and status = 'completed' and amount > 0) * 1000000 as charged from budget_transactions`;
+      expect(said?.transactions).toBe(4000);
+      if (!correct) expect((said?.settled ?? 0n) + (said?.corrected ?? 0n)).toBe(BigInt(Number(there?.charged)));
+    }
   }));
