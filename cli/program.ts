@@ -138,6 +138,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/import') as typeof import('./commands/import')).defineImport,
   ),
   group(
+    'export',
+    'Write everything that Bursar knows into open files',
+    () => (require('./commands/export') as typeof import('./commands/export')).defineExport,
+  ),
+  group(
     'config',
     'The configuration of a server: write, check, explain',
     () => (require('./commands/config') as typeof import('./commands/config')).defineConfig,

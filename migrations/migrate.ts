@@ -122,14 +122,14 @@ async function refuseForeignSchema(tx: Tx): Promise<void> {
 }
 
 /** The newest migration that the database has, 0 where it has none. */
-export async function schemaVersion(sql: Sql): Promise<number> {
+export async function schemaVersion(sql: Sql | Tx): Promise<number> {
   if (!(await isMigrated(sql))) return 0;
   const [newest] = await sql<{ version: number }[]>`
     select coalesce(max(left(name, 4)::int), 0) as version from migrations.applied where name ~ '^[0-9]{4}_'`;
   return newest?.version ?? 0;
 }
 
-async function isMigrated(sql: Sql): Promise<boolean> {
+async function isMigrated(sql: Sql | Tx): Promise<boolean> {
   const [row] = await sql<{ present: boolean }[]>`select to_regclass('migrations.applied') is not null as present`;
   return row?.present ?? false;
 }
