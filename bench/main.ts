@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { checkBench } from './check';
 import { keyedCheckBench } from './keyed-check';
 import { growthBench } from './growth';
+import { importBench } from './import';
 import { lifecycleBench } from './lifecycle';
 import type { Options } from './report';
 import { startupBench } from './startup';
@@ -12,6 +13,7 @@ const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   lifecycle: lifecycleBench,
   growth: growthBench,
   startup: startupBench,
+  import: importBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick] [--key]

@@ -23,6 +23,7 @@ import { ACTOR, withImportLock } from './lock';
 
 /** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
 const BATCH_ROWS = 100_000;
+const BATCH_ACCOUNTS = 2_000;
 
 /** Each kind of finding in words, worst first. */
 export const FINDINGS: Readonly<Record<AsbbFindingKind, string>> = {
@@ -160,7 +161,7 @@ async function inBatches(
   for (const [index, account] of accounts.entries()) {
     batch.push(account.id.toString());
     rows += account.rows;
-    if (rows < BATCH_ROWS && batch.length < BATCH_ROWS / 10 && index < accounts.length - 1) continue;
+    if (rows < BATCH_ROWS && batch.length < BATCH_ACCOUNTS && index < accounts.length - 1) continue;
     const ids = batch;
     sum += await ask(() =>
       sql.begin(async (tx) => {

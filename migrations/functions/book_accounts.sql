@@ -8,6 +8,8 @@ set jit = off
 as $$
 declare
   v_actor constant text := p_settings ->> 'actor';
+  v_fund_id constant text := ledger.new_id('fund');
+  v_txn_id constant text := ledger.new_id('txn');
   v_made bigint;
 begin
   perform pg_current_xact_id(); -- Before any number is drawn (see next_txn_no).
@@ -21,7 +23,7 @@ begin
   get diagnostics v_made = row_count;
 
   insert into ledger.funds (fund_id, account_no, source, opens_at, closes_at, granted_micro, settled_micro)
-  select ledger.new_id('fund'), p.account_no, f.source, f.opens_at, f.closes_at, f.granted, f.settled
+  select ledger.bulk_id(v_fund_id), p.account_no, f.source, f.opens_at, f.closes_at, f.granted, f.settled
   from ledger.account_places p join ledger.account_rows r using (line)
   cross join lateral (values
     ('base', r.starts_at, r.ends_at, r.limit_micro, least(r.used_micro, r.limit_micro)),
@@ -52,7 +54,7 @@ begin
     ) m
   ), written as (
     insert into ledger.transactions (txn_no, transaction_id, kind, account_no, amount_micro, actor, description, effective_at, recorded_at)
-    select txn_no, ledger.new_id('txn'), kind, account_no, amount, v_actor,
+    select txn_no, ledger.bulk_id(v_txn_id), kind, account_no, amount, v_actor,
       case kind when 'deposit' then 'Budget of the new account' else 'Used before it was imported' end, at, p_at
     from movement
   ), line as (

@@ -21,6 +21,8 @@ declare
   v_correct constant boolean := (p_settings ->> 'correct')::boolean;
   v_cluster constant ledger.clusters := (select c from ledger.clusters c where cluster_no = (p_settings ->> 'cluster_no')::int);
   v_actor constant text := p_settings ->> 'actor';
+  v_fund_id constant text := ledger.new_id('fund');
+  v_txn_id constant text := ledger.new_id('txn');
   v_ids bigint[];
   v_account_nos bigint[];
   v_written bigint;
@@ -46,7 +48,7 @@ begin
   select coalesce(array_agg(account_no), '{}') into v_account_nos from made;
   insert into ledger.account_totals (account_no) select unnest(v_account_nos);
   insert into ledger.funds (fund_id, account_no, source, opens_at, closes_at)
-  select ledger.new_id('fund'), a.account_no, f.source, f.opens_at, f.closes_at
+  select ledger.bulk_id(v_fund_id), a.account_no, f.source, f.opens_at, f.closes_at
   from ledger.accounts a
   cross join lateral (values ('base', a.starts_at, a.ends_at), ('overdraft', '-infinity', 'infinity')) as f (source, opens_at, closes_at)
   where a.account_no = any (v_account_nos);
@@ -162,7 +164,7 @@ begin
   ), written as (
     insert into ledger.transactions (
       txn_no, transaction_id, kind, account_no, hold_no, charge_no, amount_micro, actor, description, metadata, effective_at, recorded_at)
-    select n.txn_no, case when n.kind = 'hold' then null else coalesce(n.transaction_id, ledger.new_id('txn')) end, n.kind, account.account_no,
+    select n.txn_no, case when n.kind = 'hold' then null else coalesce(n.transaction_id, ledger.bulk_id(v_txn_id)) end, n.kind, account.account_no,
       h.txn_no, case when n.kind <> 'charge' then c.txn_no end, n.amount, v_actor, n.description,
       case when n.kind = 'charge' and s.how = 'inferred' then coalesce(case when jsonb_typeof(s.metadata) = 'object' then s.metadata end, '{}') || '{"hold": "inferred"}'
         when n.transaction_id is not null then s.metadata end,
@@ -236,13 +238,16 @@ begin
     select account_id, coalesce(-sum(x_base), 0)::bigint as granted, coalesce(sum(s_base), 0)::bigint as s_base, coalesce(sum(s_over), 0)::bigint as s_over,
       coalesce(sum(h_base), 0)::bigint as h_base, coalesce(sum(h_over), 0)::bigint as h_over
     from numbered group by account_id
+  ), side as materialized (
+    -- Apart, or every fund is looked for among all.
+    select side.* from moved join account using (account_id)
+    cross join lateral (values (base_no, granted, s_base, h_base), (over_no, 0, s_over, h_over)) as side (fund_no, granted, settled, held)
+    where (side.granted, side.settled, side.held) <> (0, 0, 0)
   ), fund as (
     update ledger.funds f
-    set granted_micro = m.granted, settled_micro = m.settled, held_micro = m.held
-    from (
-      select side.* from moved join account using (account_id)
-      cross join lateral (values (base_no, granted, s_base, h_base), (over_no, 0, s_over, h_over)) as side (fund_no, granted, settled, held)) m
-    where f.fund_no = m.fund_no and (m.granted, m.settled, m.held) <> (0, 0, 0)
+    set granted_micro = side.granted, settled_micro = side.settled, held_micro = side.held
+    from side
+    where f.fund_no = side.fund_no
   ), total as (
     update ledger.account_totals t
     set granted_micro = m.granted, settled_micro = m.s_base + m.s_over, held_micro = m.h_base + m.h_over,
@@ -256,6 +261,8 @@ begin
   select a.account_no, l.partition, l.limit_micro
   from ledger.asbb_limits l join ledger.asbb_accounts s on s.id = l.account_id join ledger.accounts a using (name)
   where l.account_id = any (v_ids);
+  -- What follows looks account by account, through indexes.
+  perform set_config('enable_nestloop', 'on', true);
   perform ledger.recount_limits(account_no) from (select distinct account_no from ledger.limits where account_no = any (v_account_nos)) l;
   perform ledger.flag_overspending(account_no) from ledger.funds
   where account_no = any (v_account_nos) and source = 'overdraft' and settled_micro + held_micro > 0;

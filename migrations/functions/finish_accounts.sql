@@ -35,6 +35,7 @@ begin
     'partition', l.partition, 'user', l.user_name, 'limit_micro', l.limit_micro::text))
   from ledger.account_limit_rows l join ledger.account_rows r using (name) join ledger.account_places p on p.line = r.line;
 
+  perform set_config('enable_nestloop', 'on', true); -- Account by account, through indexes.
   perform ledger.flag_overspending(p.account_no)
   from ledger.account_places p join ledger.account_rows r using (line) where r.used_micro > r.limit_micro;
 end;

@@ -77,9 +77,9 @@ begin
   ), left_over as (
     select q.account_id, q.step, q.id, q.created_at, q.held
     from queued q
-    left join summed on summed.hold_id = q.id or summed.charge_id = q.id
-    left join charge c on c.id = q.id and q.step = -1
-    where summed.hold_id is null and (q.step = 1 or (c.release_id is null and c.amount_micro > 0))
+    left join (select hold_id as id from summed union all select charge_id from summed) done on done.id = q.id
+    left join charge c on c.id = q.id
+    where done.id is null and (q.step = 1 or (c.release_id is null and c.amount_micro > 0))
   ), candidate as (
     select *, count(*) filter (where step = 1) over (
         partition by account_id order by created_at range between 2 * p_timeout preceding and current row) as holds_before,
@@ -131,12 +131,12 @@ begin
       else coalesce(refunded.applied_micro, 0)
     end
   from row r
-  left join belonging own on own.hold_id = r.id and r.type = 'hold'
+  left join belonging own on own.hold_id = r.id
   left join charge paid on paid.id = own.charge_id
   left join charge c on c.id = r.id
   left join follower f on f.id = r.id
-  left join belonging cost on cost.charge_id = r.id and r.type = 'charge'
-  left join belonging back on back.release_id = r.id and r.type = 'refund'
+  left join belonging cost on cost.charge_id = r.id
+  left join belonging back on back.release_id = r.id
   left join row held on held.id = coalesce(cost.hold_id, back.hold_id)
   left join refunded on refunded.id = r.id;
 

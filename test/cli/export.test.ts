@@ -7,6 +7,7 @@ import { parse } from 'csv-parse/sync';
 import { parseAmount } from '../../domain/money';
 import type { Manifest } from '../../ledger/export';
 import { EXPORT_TABLES } from '../../ledger/export-tables';
+import { eventually } from '../helpers/eventually';
 import { openMoneyHouse, usd, CALLER, type MoneyHouse } from '../ledger/money-house';
 import { runBursar } from './helpers/cli';
 
@@ -36,7 +37,10 @@ beforeAll(async () => {
   await house.hold('lab', usd('12.5'));
   await ledger.movements.transfer({ from: 'lab', to: 'sub', amount: usd('5') }, CALLER);
   await ledger.movements.expireFunds();
-  await ledger.audit.seal();
+  await eventually('all is sealed', async () => {
+    await ledger.audit.seal();
+    return (await ledger.audit.verify()).unsealed === 0;
+  });
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });

@@ -11,7 +11,7 @@ import { showProgress } from '../../progress';
 import type { Act, Session } from '../../session';
 import { settings } from '../../settings';
 import { plural } from '../../text';
-import { ReportFile } from './report-file';
+import { ReportFile, requireReportName } from './report-file';
 import { withLedger } from './with-ledger';
 
 interface Options extends Where {
@@ -58,6 +58,7 @@ async function run(
   dsn: string,
   options: Options,
 ): Promise<void> {
+  if (options.report !== undefined) requireReportName(options.report);
   const source = openSource(dsn);
   const progress = showProgress(session.io);
   try {

@@ -6,6 +6,11 @@ type Row = Readonly<Record<string, string | undefined>>;
 
 const BUFFER = 64 * 1024;
 
+export function requireReportName(path: string): void {
+  if (/\.(json|csv)$/.test(path)) return;
+  throw new Stop(EXIT.usage, `--report takes a file that ends in .json or .csv, not "${path}".`);
+}
+
 export class ReportFile {
   private readonly file: number;
   private readonly isJson: boolean;
@@ -15,9 +20,6 @@ export class ReportFile {
   /** `head` is what JSON says besides the rows. Replaces what is there. */
   constructor(path: string, head: object) {
     this.isJson = path.endsWith('.json');
-    if (!this.isJson && !path.endsWith('.csv')) {
-      throw new Stop(EXIT.usage, `--report takes a file that ends in .json or .csv, not "${path}".`);
-    }
     try {
       this.file = openSync(path, 'w');
     } catch (error) {

@@ -1,0 +1,182 @@
+/** `bursar import asbb`: what a site that leaves ASBB types. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLedger } from '../../ledger';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { openAsbb, type Asbb } from '../helpers/asbb-database';
+import { ensureBuilt } from '../helpers/built';
+import { freshDatabase, type TestDatabase } from '../helpers/database';
+import { eventually } from '../helpers/eventually';
+import { runBursar } from './helpers/cli';
+
+let asbb: Asbb;
+let folder: string;
+
+beforeAll(async () => {
+  ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), 'bursar-import-'));
+  asbb = await openAsbb();
+  await asbb.account('climate', { limit: '100.00' });
+  await asbb.account('quiet', { limit: '5.00', status: 'suspended' });
+  await asbb.job('climate', { jobId: '1', held: '30.00', at: '2026-02-01T00:00:00Z', cost: '12.50', refund: '17.50' });
+  await asbb.job('climate', { jobId: '2', held: '20.00', at: '2026-02-02T00:00:00Z' });
+  await asbb.sql`insert into grant_accounts (grant_number, funding_agency, total_award_amount) values ('NSF-1', 'NSF', 750000)`;
+  await asbb.sql`
+    insert into budget_allocation_schedules (account_id, total_budget, allocation_amount, allocation_frequency, next_allocation_date)
+    values (1, 1200, 100, 'monthly', '2026-03-01')`;
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await asbb[Symbol.asyncDispose]();
+});
+
+async function openHouse(): Promise<TestDatabase> {
+  const database = await freshDatabase();
+  await database.sql`insert into ledger.clusters (name, time_zone) values ('default', 'UTC')`;
+  return database;
+}
+
+const importing = ({ url }: TestDatabase, from: string, ...args: string[]) =>
+  runBursar(['import', 'asbb', from, '--database-url', url, ...args]);
+
+test('a dry run says everything and changes nothing; --apply books it; again it is no news', async () => {
+  await using house = await openHouse();
+  const { accounts, audit } = openLedger(house.sql);
+  const [csv, json] = [join(folder, 'report.csv'), join(folder, 'report.json')];
+  const dry = await importing(house, asbb.url, '--report', csv);
+  expect(dry.code).toBe(0);
+  expect(dry.out).toMatch(/^Comes back: +20 USD, which ASBB held for ever/m);
+  expect(dry.out).toMatch(/^climate +12\.5 +50 +37\.5 +12\.5 +0 +87\.5$/m);
+  expect(dry.out).toMatch(/^grant +NSF-1 /m);
+  expect(dry.out).toMatch(/^allocation schedule +climate +monthly 100\.00 of 1200\.00/m);
+  expect(dry.out).toContain('Nothing was changed.');
+  expect(readFileSync(csv, 'utf8').split('\n')).toEqual([
+    'kind,account,transaction_id,job_id,at,amount,detail',
+    'held_was_wrong,climate,,,,-50,"ASBB says 50 is held, open holds say 0"',
+    expect.stringMatching(
+      /^never_released,climate,txn_\d+_4,,2026-02-02T00:00:00Z,20,"No charge belongs to it; closed/,
+    ),
+    '',
+  ]);
+  await expect(accounts.read('climate')).rejects.toMatchObject({ code: 'account_not_found' });
+
+  const made = await importing(house, asbb.url, '--apply', '--json', '--report', json);
+  expect(made.json).toMatchObject({
+    imported: { accounts: 2, transactions: 7 },
+    money_back: '20',
+    balances: [{ account: 'climate', asbb_held: '50', held: '0', available: '87.5' }],
+    left_behind: [{ what: 'allocation schedule' }, { what: 'grant', name: 'NSF-1' }],
+  });
+  expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ database: expect.any(String), findings: [{}, {}] });
+  expect(await accounts.read('climate')).toMatchObject({
+    granted: 100_000_000n,
+    settled: 12_500_000n,
+    held: 0n,
+    unit: 'USD',
+  });
+  expect(await accounts.read('quiet')).toMatchObject({ status: 'suspended', granted: 5_000_000n });
+  const again = await importing(house, asbb.url, '--apply', '--json');
+  expect(again.json).toMatchObject({ accounts_imported_before: 2, imported: { accounts: 0, transactions: 0 } });
+  expect(await audit.run()).toMatchObject({ ok: true, transactions: 7 });
+});
+
+test.each([
+  [
+    'another version',
+    `update schema_migrations set version = 2`,
+    /has ASBB's schema in version 2; what can be read is version 3/,
+  ],
+  [
+    'a migration that stopped halfway',
+    `update schema_migrations set dirty = true`,
+    /is dirty: a migration of ASBB's stopped halfway/,
+  ],
+  ['no database of ASBB', `drop table budget_transactions cascade`, /is not ASBB's: it has no tables/],
+  [
+    'an account that is here already',
+    `insert into budget_accounts (slurm_account, name, budget_limit, start_date, end_date) values ('taken', 'T', 1, '2026-01-01', '2027-01-01')`,
+    /account "taken" is here already and did not come from this database/,
+  ],
+  [
+    'what no account here may be',
+    `insert into budget_accounts (slurm_account, name, budget_limit, start_date, end_date) values ('a/b', 'T', 9999999999.99, '2026-01-01', '2027-01-01')`,
+    /account "a\/b" has a name that no account here may have[^]*account "a\/b" has amounts of 8589934592/,
+  ],
+])('%s is refused by name, and nothing is changed', async (_, tampering, words) => {
+  await using house = await openHouse();
+  await openLedger(house.sql).accounts.create(
+    { name: 'taken', unit: 'USD', title: 'T', startsAt: '2026-01-01T00:00:00Z', endsAt: '2027-01-01T00:00:00Z' },
+    { principal: 'local' },
+  );
+  await using other = await openAsbb();
+  await other.sql.unsafe(tampering);
+  const { code, err } = await importing(house, other.url, '--apply');
+  expect(code).toBeGreaterThan(0);
+  expect(err).toMatch(words);
+  expect(await openLedger(house.sql).audit.run()).toMatchObject({ accounts: 1, transactions: 0 });
+});
+
+test('what is not asked rightly is said with what to do', async () => {
+  await using house = await openHouse();
+  const asked = async (from: string, ...args: string[]) => {
+    const { code, err } = await importing(house, from, ...args);
+    return `${code} ${err}`;
+  };
+  expect(await asked('asbb.sql')).toMatch(/^2 [^]*A dump is restored first: createdb asbb/);
+  expect(await asked(house.url)).toMatch(/^2 .* is Bursar's own, not ASBB's/);
+  expect(await asked(asbb.url, '--cluster', 'nowhere')).toMatch(
+    /^4 There is no cluster "nowhere"[^]*bursar cluster list/,
+  );
+  expect(await asked(asbb.url, '--report', 'report.xml')).toMatch(
+    /^2 --report takes a file that ends in \.json or \.csv/,
+  );
+  expect(existsSync('report.xml')).toBe(false);
+});
+
+test('killed in the middle of booking, it goes on where it was, to the same books as one that was not', async () => {
+  await using large = await openAsbb();
+  await large.sql.unsafe(`
+    alter table budget_transactions disable trigger user;
+    insert into budget_accounts (slurm_account, name, budget_limit, start_date, end_date)
+    select 'a' || n, 'A', 100, '2026-01-01', '2099-01-01' from generate_series(1, 7000) n;
+    insert into budget_transactions (transaction_id, account_id, type, amount, description, status, created_at)
+    select 'txn_' || n || '_1', n, 'hold', n % 50, 'x', 'completed', now() - interval '40 days' from generate_series(1, 7000) n;
+    insert into budget_transactions (transaction_id, account_id, job_id, type, amount, description, status, created_at)
+    select 'txn_' || n || '_2', n, n, 'charge', n % 50, 'x', 'completed', now() - interval '39 days' from generate_series(1, 7000, 3) n`);
+  await using house = await openHouse();
+  await using other = await openHouse();
+  const args = ['import', 'asbb', large.url, '--database-url', house.url, '--apply'];
+  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/bursar.js'), ...args], { stdio: 'ignore' });
+  const countImported = async () => {
+    const [row] = await house.sql<{ count: number }[]>`select count(*)::int as count from ledger.imported_accounts`;
+    return row?.count ?? 0;
+  };
+  await eventually('the first accounts are booked', async () => (await countImported()) > 0, 60_000);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const before = await countImported();
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(7_000);
+  expect(await openLedger(house.sql).audit.run()).toMatchObject({ ok: true, findings: [] });
+
+  const changed = await importing(house, large.url, '--apply', '--unit', 'EUR');
+  expect(changed.err).toMatch(/was begun at .* and not finished\. Finish it first, as it was begun/);
+  const resumed = await importing(house, large.url, '--apply', '--json');
+  expect(resumed.json).toMatchObject({
+    resumes: true,
+    accounts_imported_before: before,
+    imported: { accounts: 7_000 - before },
+  });
+  await importing(other, large.url, '--apply');
+
+  const books = ({ sql }: TestDatabase) => sql`
+    select a.name, t.granted_micro, t.settled_micro, t.held_micro,
+      (select count(*)::int from ledger.transactions x where x.account_no = a.account_no) as transactions
+    from ledger.accounts a join ledger.account_totals t using (account_no) order by a.name`;
+  expect(await books(house)).toEqual(await books(other));
+  const { audit } = openLedger(house.sql);
+  expect(await audit.run()).toMatchObject({ ok: true, findings: [], accounts: 7_000 });
+});
