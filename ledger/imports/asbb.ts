@@ -22,8 +22,10 @@ import { readCluster, type ImportCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
 
 /** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
-const BATCH_ROWS = 100_000;
+const BATCH_ROWS = 50_000;
 const BATCH_ACCOUNTS = 2_000;
+/** Connections that work; one more keeps the lock. */
+const AT_ONCE = 2;
 
 /** Each kind of finding in words, worst first. */
 export const FINDINGS: Readonly<Record<AsbbFindingKind, string>> = {
@@ -143,37 +145,63 @@ async function read(
 
 type Tx = Parameters<Parameters<Sql['begin']>[1]>[0];
 
-/** Whole accounts, one transaction a batch, in the order of ASBB's numbers. Returns the sum of what the batches return. */
+/**
+ * Whole accounts, one transaction a batch, two batches at a time: accounts have nothing to do with each other. Returns the sum of
+ * what the batches return. Where one fails the others that are under way end first, and no more are begun.
+ */
 async function inBatches(
   sql: Sql,
   step: string,
   onProgress: (progress: Progress) => void,
   work: (tx: Tx, ids: string[]) => Promise<bigint>,
 ): Promise<bigint> {
+  const batches = await readBatches(sql);
+  const of = batches.reduce((total, { rows }) => total + rows, 0);
+  let [sum, done, hasFailed] = [0n, 0, false];
+  const takeTurns = async () => {
+    for (let batch = batches.shift(); batch && !hasFailed; batch = batches.shift()) {
+      const { ids, rows } = batch;
+      const result = await ask(() =>
+        sql.begin(async (tx) => {
+          await tx`set local work_mem = '256MB'`;
+          return work(tx, ids);
+        }),
+      ).catch((error: unknown) => {
+        hasFailed = true;
+        throw error;
+      });
+      sum += result;
+      done += rows;
+      onProgress({ step, done, of });
+    }
+  };
+  for (const end of await Promise.allSettled(Array.from({ length: AT_ONCE }, takeTurns))) {
+    if (end.status === 'rejected') throw end.reason;
+  }
+  return sum;
+}
+
+interface Batch {
+  ids: string[];
+  rows: number;
+}
+
+async function readBatches(sql: Sql): Promise<Batch[]> {
   const accounts = await sql<{ id: bigint; rows: number }[]>`
     select s.id, count(t.id)::int as rows
     from ledger.asbb_accounts s left join ledger.asbb_transactions t on t.account_id = s.id
     group by s.id order by s.id`;
-  const all = accounts.reduce((sum, { rows }) => sum + rows, 0);
-  let [sum, done] = [0n, 0];
-  let batch: string[] = [];
-  let rows = 0;
-  for (const [index, account] of accounts.entries()) {
-    batch.push(account.id.toString());
-    rows += account.rows;
-    if (rows < BATCH_ROWS && batch.length < BATCH_ACCOUNTS && index < accounts.length - 1) continue;
-    const ids = batch;
-    sum += await ask(() =>
-      sql.begin(async (tx) => {
-        await tx`set local work_mem = '256MB'`;
-        return work(tx, ids);
-      }),
-    );
-    done += rows;
-    onProgress({ step, done, of: all });
-    [batch, rows] = [[], 0];
+  const batches: Batch[] = [];
+  for (const { id, rows } of accounts) {
+    const last = batches.at(-1);
+    if (!last || last.rows >= BATCH_ROWS || last.ids.length >= BATCH_ACCOUNTS)
+      batches.push({ ids: [id.toString()], rows });
+    else {
+      last.ids.push(id.toString());
+      last.rows += rows;
+    }
   }
-  return sum;
+  return batches;
 }
 
 // Reporting -------------------------------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ as $$
   end
   from ledger.asbb_transactions t join account s on s.id = t.account_id
   where t.amount_micro is null or t.type not in ('hold', 'charge', 'refund', 'adjustment') or (t.amount_micro < 0 and t.type <> 'charge')
-    or t.transaction_id !~ '^txn_[\x21-\x7e]{1,124}$'
+    -- In three parts: a bounded repetition costs sixty microseconds a row.
+    or t.transaction_id not like 'txn\__%' or length(t.transaction_id) > 128 or t.transaction_id ~ '[^\x21-\x7e]'
   union all
   select format('transaction "%s" of account "%s"', t.transaction_id, s.name), 'has the id of a transaction that is here already'
   from ledger.asbb_transactions t
