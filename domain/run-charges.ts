@@ -9,6 +9,8 @@ export interface StoryCharge {
   startedAt?: bigint;
   /** Its amount is what somebody reported, no longer what usage says. */
   isReported: boolean;
+  /** False: what the run used has not been written down, for its end was not known when it was charged. */
+  isMetered?: boolean;
 }
 
 /** A run with the key that its charge is unique by, and its charge if it has one. */

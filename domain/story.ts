@@ -6,6 +6,7 @@
  * which their leader covers. Pure: the same facts tell the same story, in whatever order they arrived.
  */
 import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } from './job';
+import { meterRun, type MeteredSlice } from './metered';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
 import type { Interval, ReportedCost, Run, RunEvent, Task } from './runs';
 import { readStrand, type Strand, type StoryHold } from './tasks';
@@ -36,6 +37,8 @@ export type Due =
   | { act: 'charge'; by: 'reported'; run: StoryRun; cost: ReportedCost }
   /** One cost for the whole of an array or a heterogeneous job: divided over its runs. */
   | { act: 'spread'; runs: StoryRun[]; cost: ReportedCost }
+  /** Charged before its end was known; now its hours are. */
+  | { act: 'meter'; run: StoryRun; endedAt: bigint; slices: MeteredSlice[] }
   | ResizeDue
   | { act: 'close'; hold: StoryHold; reason: string; at: bigint }
   | { act: 'overdue'; hold: StoryHold; isOverdue: boolean };
@@ -154,6 +157,10 @@ class Telling {
     if (charge) {
       const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
       if (isNews && cost) due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
+      const slices = unmeteredSlices(storyRun);
+      if (run.endedAt !== undefined && slices.length > 0) {
+        due.push({ act: 'meter', run: storyRun, endedAt: run.endedAt, slices });
+      }
       return undefined;
     }
     if (cost) {
@@ -370,6 +377,10 @@ const STATES_BY_WEIGHT: readonly JobState[] = [
   'pending',
   'awaiting_cost',
 ];
+
+/** What a charged run used, if that is known by now and nobody has written it down. */
+const unmeteredSlices = ({ run, charge, asked }: StoryRun): MeteredSlice[] =>
+  charge?.isMetered === false && run.endedAt !== undefined ? (meterRun(run, run.endedAt, asked) ?? []) : [];
 
 /** The cost that counts where the cost of an event was reported too: for the same run, or for the whole job. */
 export function standingCost(facts: Pick<StoryFacts, 'holds' | 'events'>, eventNo: bigint): ReportedCost | undefined {

@@ -1,6 +1,7 @@
 /** What ledger.charge_run takes (migrations/functions/charge_run.sql), which act_on_story calls for each charge that is due. */
 import type { ChargeSource } from '../domain/job';
-import type { Instant } from '../domain/time';
+import type { MeteredSlice } from '../domain/metered';
+import { instantOfMicros, type Instant } from '../domain/time';
 import type { ChargePiece } from '../domain/usage';
 
 export interface RunCharge {
@@ -21,6 +22,8 @@ export interface RunCharge {
   startedAt?: Instant;
   endedAt?: Instant;
   usage?: unknown;
+  /** What it used, where that is known. */
+  slices?: readonly MeteredSlice[];
   metadata?: unknown;
   /** Replaces a cost that was reported before. */
   correction?: boolean;
@@ -31,6 +34,18 @@ export interface RunCharge {
   /** The clock; default: the database's. */
   now?: Instant;
 }
+
+/** As ledger.meter_run takes them. */
+export const renderSlices = (slices: readonly MeteredSlice[]) =>
+  slices.map(({ from, to, resources, activeMicros }) => ({
+    starts_at: instantOfMicros(from),
+    ends_at: instantOfMicros(to),
+    nodes: resources.nodes,
+    cpus: resources.cpus,
+    gpus: resources.gpus,
+    memory_mib: resources.memoryMib,
+    active_micros: activeMicros.toString(),
+  }));
 
 export const requestOf = (run: RunCharge) => ({
   run_key: run.runKey,
@@ -50,6 +65,7 @@ export const requestOf = (run: RunCharge) => ({
   started_at: run.startedAt ?? null,
   ended_at: run.endedAt ?? null,
   usage: run.usage ?? null,
+  slices: run.slices ? renderSlices(run.slices) : null,
   metadata: run.metadata ?? null,
   correction: run.correction ?? false,
   close: run.close ?? false,

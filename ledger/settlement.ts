@@ -3,6 +3,7 @@
  * instead of guessed (rulings 23); resizes are priced like the check that placed the hold.
  */
 import type { ChargeSource, ResizeCause } from '../domain/job';
+import { meterRun } from '../domain/metered';
 import { divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
 import type { RequeuePolicy } from '../domain/policy';
 import { estimate } from '../domain/price';
@@ -11,7 +12,7 @@ import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
 import type { StoryRun } from '../domain/run-charges';
 import type { Due, ResizeDue } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
-import { requestOf } from './charges';
+import { renderSlices, requestOf } from './charges';
 import type { Cluster, PriceBook } from './contract';
 import type { LedgerFacts, LedgerHold } from './story-facts';
 
@@ -19,6 +20,7 @@ import type { LedgerFacts, LedgerHold } from './story-facts';
 export type Act =
   | { act: 'charge'; request: ReturnType<typeof requestOf> }
   | { act: 'close'; hold_id: string; reason: string; effective_at: string; actor: string }
+  | { act: 'meter'; run_key: string; started_at: string; ended_at: string; slices: ReturnType<typeof renderSlices> }
   | {
       act: 'resize';
       hold_id: string;
@@ -50,6 +52,8 @@ export function priceDue(due: readonly Due[], facts: LedgerFacts, book: PriceBoo
         return charge(each, facts, book, actor, unpriced);
       case 'spread':
         return spreadOver(each.runs, each.cost, facts, book, actor);
+      case 'meter':
+        return [meterAct(each)];
       case 'resize':
         return resize(each, facts, book, actor);
       case 'close':
@@ -123,6 +127,8 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
   const { facts, actor } = note;
   const hold = holdOf(storyRun, facts);
   const endedAt = run.endedAt ?? note.endedAt;
+  const usedUntil = endedAt ?? run.supersededAt;
+  const slices = usedUntil === undefined ? undefined : meterRun(run, usedUntil, storyRun.asked);
   const request = requestOf({
     runKey,
     holdId: hold.holdId,
@@ -137,11 +143,20 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
     ...(run.startedAt === undefined || endedAt === undefined
       ? {}
       : { usage: { runSeconds: runSeconds(run, endedAt), ...(run.endState ? { endState: run.endState } : {}) } }),
+    ...(slices ? { slices } : {}),
     correction: note.correction ?? false,
     actor,
   });
   return { act: 'charge', request };
 }
+
+const meterAct = ({ run, endedAt, slices }: Extract<Due, { act: 'meter' }>): Act => ({
+  act: 'meter',
+  run_key: run.runKey,
+  started_at: instantOfMicros(run.run.startedAt ?? endedAt),
+  ended_at: instantOfMicros(endedAt),
+  slices: renderSlices(slices),
+});
 
 /** A reported cost belongs to the days of its run, in proportion to what the rates say; else to when the money was held. */
 function piecesOfReport(

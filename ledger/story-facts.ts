@@ -127,6 +127,7 @@ export interface RawFacts {
         adjusted: string;
         refunded: string;
         correctedByReport: boolean;
+        metered: boolean;
         startedAt: number | null;
         endedAt: number | null;
       }[]
@@ -225,6 +226,7 @@ export function readFacts(leaderNo: bigint, raw: RawFacts): LedgerFacts {
       holdNo: BigInt(charge.holdNo),
       source: charge.source,
       isReported: charge.source === 'reported' || charge.correctedByReport,
+      isMetered: charge.metered,
       amount: toMicro(BigInt(charge.amount) + BigInt(charge.adjusted)),
       refunded: microOf(charge.refunded),
       ...(charge.startedAt === null ? {} : { startedAt: BigInt(charge.startedAt) }),

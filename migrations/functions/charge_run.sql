@@ -2,7 +2,7 @@
 -- transaction (settle). Everything arrives in one JSON object; amounts are texts of millionths:
 --
 --   run_key, hold_id | account + cluster, job_id, partition, user, source, pieces: [{starts_at, ends_at, amount_micro}],
---   reported_numeral, started_at, ended_at, usage, correction, close, reason, actor, now
+--   reported_numeral, started_at, ended_at, usage, slices (see meter_run), correction, close, reason, actor, now
 --
 -- The same run again:
 --   - with the same cost, or by usage again: nothing happens, the first answer (a run's first record wins);
@@ -22,6 +22,7 @@ declare
   v_run_key constant text := p_request ->> 'run_key';
   v_source constant text := p_request ->> 'source';
   v_pieces constant jsonb := coalesce(nullif(p_request -> 'pieces', 'null'), '[]');
+  v_slices constant jsonb := coalesce(nullif(p_request -> 'slices', 'null'), '[]');
   v_actor constant text := coalesce(p_request ->> 'actor', 'system');
   v_now constant timestamptz := coalesce((p_request ->> 'now')::timestamptz, clock_timestamp());
   v_reason constant text := p_request ->> 'reason';
@@ -81,11 +82,13 @@ begin
       p_request ->> 'user', coalesce(v_hold.effective_at, v_started_at, v_effective_at), v_pieces, v_actor);
     insert into ledger.charges (
       charge_no, run_key, account_no, hold_no, cluster_no, job_id, partition, user_name, source, amount_micro,
-      reported_numeral, reported_micro, started_at, ended_at, usage)
+      reported_numeral, reported_micro, started_at, ended_at, usage, metered)
     values (
       v_charge.charge_no, v_run_key, v_account_no, v_hold.hold_no, v_cluster_no, p_request ->> 'job_id', p_request ->> 'partition',
       p_request ->> 'user', v_source, v_total::bigint, p_request ->> 'reported_numeral',
-      case when v_source = 'reported' then v_total::bigint end, v_started_at, v_ended_at, nullif(p_request -> 'usage', 'null'));
+      case when v_source = 'reported' then v_total::bigint end, v_started_at, v_ended_at, nullif(p_request -> 'usage', 'null'),
+      jsonb_array_length(v_slices) > 0);
+    perform ledger.write_slices(v_charge.charge_no, v_slices);
     update ledger.holds set charged_micro = charged_micro + v_total::bigint where hold_no = v_hold.hold_no;
   else
     v_outcome := 'replayed';

@@ -1,4 +1,5 @@
 /** A tiny language for stories: events at minutes after the hold was placed, and what is due as one line each. */
+import { meterRun } from '../../domain/metered';
 import type { Resources } from '../../domain/job';
 import { slicesOf, type RunEvent } from '../../domain/runs';
 import type { StoryCharge } from '../../domain/run-charges';
@@ -87,6 +88,8 @@ export function lineOf(due: Due): string {
     }
     case 'spread':
       return `spread ${due.cost.numeral} over ${due.runs.length}`;
+    case 'meter':
+      return `meter ${due.slices.map(({ from, to }) => `${minutesOf(from)}..${minutesOf(to)}`).join('+')}`;
     case 'resize':
       return `resize ${due.why} x${due.runs}`;
     case 'close':
@@ -112,11 +115,15 @@ export function carryOut(facts: StoryFacts, story: Story): StoryFacts {
       isReported,
       ...(run.charge ? run.charge : startedAt === undefined ? {} : { startedAt }),
     };
-    charges.set(run.runKey, { ...made, isReported });
+    const until = run.run.endedAt ?? run.run.supersededAt;
+    const isMetered = run.charge?.isMetered ?? (until !== undefined && !!meterRun(run.run, until, run.asked)?.length);
+    charges.set(run.runKey, { ...made, isReported, isMetered });
   };
   for (const due of story.due) {
     if (due.act === 'charge') charge(due.run, due.by === 'reported');
     if (due.act === 'spread') for (const run of due.runs) charge(run, true);
+    const metered = due.act === 'meter' && charges.get(due.run.runKey);
+    if (metered) charges.set(metered.runKey, { ...metered, isMetered: true });
     if (due.act === 'overdue') {
       const { overdueAt: _, ...hold } = holds.get(due.hold.holdNo) as StoryHold;
       holds.set(hold.holdNo, due.isOverdue ? { ...hold, overdueAt: facts.now } : hold);

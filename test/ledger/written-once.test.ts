@@ -16,6 +16,7 @@ const TABLES = {
   charge_pieces: 'amount_micro = 0',
   decisions: `code = 'placed'`,
   job_events: `type = 'ended'`,
+  usage_slices: 'cpus = 0',
   seals: 'digest = sha256(digest)',
 };
 

@@ -1,0 +1,60 @@
+/** What runs used is written down once, when their charge or their end says it. */
+import { clock, openJobsHouse, usd, CALLER, type JobsHouse } from './jobs-house';
+
+let house: JobsHouse;
+beforeEach(async () => void (house = await openJobsHouse()));
+afterEach(async () => {
+  await house.books();
+  await house[Symbol.asyncDispose]();
+});
+
+const RESOURCES = { nodes: 2, cpus: 16, gpus: 0.5, gpusByModel: {}, memoryMib: 1024 };
+
+/** `start..end nodes cpus gpus memory active`, in minutes after noon, the last in seconds. */
+async function slices(): Promise<string[]> {
+  const rows = await house.sql<{ line: string }[]>`
+    select format('%s..%s %s %s %s %s %s', extract(epoch from starts_at - ${clock(0)}) / 60,
+      extract(epoch from ends_at - ${clock(0)}) / 60, nodes, cpus, gpus, memory_mib, active_micros / 1000000) as line
+    from ledger.usage_slices order by charge_no, slice_no`;
+  return rows.map(({ line }) => line.replace(/\.0+\b/g, ''));
+}
+
+test('a charge by usage is written down with its slices: a suspension is a gap, a resize begins a new one', async () => {
+  const free = { resource: 'gpu', unit: 'USD', rate: usd('0'), startsAt: '2020-01-01T00:00:00Z', endsAt: null };
+  await house.ledger.catalog.setRate({ cluster: 'hpc', source: 'test', ...free }, CALLER);
+  const hold = await house.hold();
+  await house.say(
+    { type: 'started', at: clock(0), holdId: hold, resources: RESOURCES },
+    { type: 'suspended', at: clock(10) },
+    { type: 'resumed', at: clock(20) },
+    { type: 'resized', at: clock(30), resources: { ...RESOURCES, nodes: 1, cpus: 8 } },
+    { type: 'ended', at: clock(60), suspendedSeconds: 660 },
+  );
+  await house.advance(hold);
+  // A minute of the eleven that the record counts has no place; it is taken off evenly.
+  expect(await slices()).toEqual(['0..10 2 16 0.5 1024 588', '20..30 2 16 0.5 1024 588', '30..60 1 8 0.5 1024 1764']);
+});
+
+test('a cost that comes before the end has no hours; the end brings them, once, however late and often it is told', async () => {
+  const hold = await house.hold();
+  await house.say({ type: 'started', at: clock(0), holdId: hold, resources: RESOURCES });
+  const cost = { jobId: '4711', cluster: 'hpc', numeral: '3', actualCost: usd('3'), correction: false };
+  await house.ledger.jobs.reconcile(cost, CALLER);
+  expect(await slices()).toEqual([]);
+  await house.say({ type: 'ended', at: clock(90) });
+  for (let again = 0; again < 3; again++) expect(await house.advance(hold)).toMatchObject({ closed: true });
+  await house.say({ type: 'ended', at: clock(120), endState: 'FAILED' });
+  expect(await house.advance(hold)).toMatchObject({ closed: true });
+  expect(await slices()).toEqual(['0..90 2 16 0.5 1024 5400']);
+  const [charge] = await house.sql`select ended_at, amount_micro from ledger.charges`;
+  expect(charge).toEqual({ ended_at: clock(90), amount_micro: usd('3') });
+});
+
+test('of a job of which only the cost is known no hours are made up', async () => {
+  const hold = await house.hold({}, { jobId: '4711' });
+  const cost = { jobId: '4711', cluster: 'hpc', numeral: '3', actualCost: usd('3'), correction: false };
+  await house.ledger.jobs.reconcile(cost, CALLER);
+  await house.say({ type: 'ended', at: clock(90) });
+  expect(await house.advance(hold)).toMatchObject({ closed: true });
+  expect(await slices()).toEqual([]);
+});
