@@ -146,6 +146,29 @@ export const startOfDay = (date: CivilDate, timeZone: string): Instant =>
 export const addDays = (date: CivilDate, days: number): CivilDate =>
   Temporal.PlainDate.from(date).add({ days }).toString();
 
+/** The day that the calendars of a zone show at that moment. */
+export const civilDateOf = (at: Instant, timeZone: string): CivilDate =>
+  zoned(epochMicros(at), timeZone).toPlainDate().toString();
+
+/** The first day of the month, or of the week (Monday, ISO 8601), that a day lies in; of a day, itself. */
+export function firstDayOf(part: 'day' | 'week' | 'month', date: CivilDate): CivilDate {
+  const day = Temporal.PlainDate.from(date);
+  if (part === 'month') return day.with({ day: 1 }).toString();
+  return part === 'week' ? day.subtract({ days: day.dayOfWeek - 1 }).toString() : date;
+}
+
+/** The first day of the part of the calendar that follows. */
+export const nextOf = (part: 'day' | 'week' | 'month', first: CivilDate): CivilDate =>
+  Temporal.PlainDate.from(first)
+    .add({ [`${part}s`]: 1 })
+    .toString();
+
+/** `2026-W10`; the first days of January may be of the last week of the year before. */
+export function isoWeekOf(date: CivilDate): string {
+  const { yearOfWeek, weekOfYear } = Temporal.PlainDate.from(date);
+  return `${yearOfWeek}-W${String(weekOfYear).padStart(2, '0')}`;
+}
+
 /** The midnights of a zone strictly between two instants (epoch microseconds), in order. */
 export function midnightsBetween(from: bigint, to: bigint, timeZone: string): bigint[] {
   const cuts: bigint[] = [];

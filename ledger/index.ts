@@ -19,6 +19,7 @@ import { openMovements } from './movements';
 import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
 import { openRecovery } from './recovery';
+import { openUsage } from './usage';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
@@ -29,12 +30,14 @@ export interface LedgerOptions {
   advisor?: Advisor;
   /** False: lost stories are found only when somebody asks. Default true. */
   autoRecovery?: boolean;
+  /** Whose days a report is cut at where neither cluster nor account says it. Default UTC. */
+  timeZone?: string;
 }
 
 /** Composes the parts over one pool. Nothing is connected before the first question. */
 export function openLedger(
   sql: Sql,
-  { defaultCluster = 'default', clusterDefaults, advisor, autoRecovery = true }: LedgerOptions = {},
+  { defaultCluster = 'default', clusterDefaults, advisor, autoRecovery = true, timeZone = 'UTC' }: LedgerOptions = {},
 ): Ledger {
   const prices = openPriceBooks(sql);
   const holds = openHolds({ sql });
@@ -52,6 +55,7 @@ export function openLedger(
     audit: openAudit({ sql }),
     changes: openChanges({ sql }),
     keys: openKeys({ sql }),
+    usage: openUsage({ sql, serverZone: timeZone }),
     figures: () => readFigures(sql),
     health: () => readHealth(sql),
   };

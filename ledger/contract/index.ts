@@ -15,6 +15,7 @@ import type { Jobs } from './jobs';
 import type { Keys } from './keys';
 import type { Movements } from './movements';
 import type { Outbox, Recovery } from './stories';
+import type { Usage } from './usage';
 
 export type * from './accounts';
 export type * from './admission';
@@ -29,6 +30,7 @@ export type * from './jobs';
 export type * from './keys';
 export type * from './movements';
 export type * from './stories';
+export type * from './usage';
 
 export interface Ledger {
   admission: Admission;
@@ -42,6 +44,7 @@ export interface Ledger {
   audit: Audit;
   changes: Changes;
   keys: Keys;
+  usage: Usage;
   figures(): Promise<Figures>;
   /** Is the database there, and does it have our schema, or a newer one? */
   health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;
