@@ -29,6 +29,7 @@ import { keyRoutes } from './routes/keys';
 import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { auditRoutes, probeRoutes } from './routes/system';
+import { usageRoutes } from './routes/usage';
 
 const DEADLINE_MS = 8_000;
 
@@ -59,6 +60,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     holdRoutes,
     catalogRoutes,
     jobRoutes,
+    usageRoutes,
     auditRoutes,
   ]) {
     app.route('/api/v1', routes(deps));

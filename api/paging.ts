@@ -16,17 +16,19 @@ export const pageOf = ({ limit, offset, cursor }: PageQuery): Page => ({
   ...given({ offset, cursor }),
 });
 
-/** Answers a page, and says where the next one is: at this address with its filters, and the cursor instead of an offset. */
+/** Says where the next page is: at this address with its filters, and the cursor instead of an offset. */
+export function linkNext(c: Context, cursor: string): void {
+  const query = new URLSearchParams(new URL(c.req.url).search);
+  query.delete('offset');
+  query.set('cursor', cursor);
+  c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
+}
+
 export function answerPage<Row, Rendered>(
   c: Context,
   { rows, nextCursor }: Paged<Row>,
   render: (row: Row) => Rendered,
 ) {
-  if (nextCursor !== undefined) {
-    const query = new URLSearchParams(new URL(c.req.url).search);
-    query.delete('offset');
-    query.set('cursor', nextCursor);
-    c.header('Link', `<${c.req.path}?${query.toString()}>; rel="next"`);
-  }
+  if (nextCursor !== undefined) linkNext(c, nextCursor);
   return c.json(rows.map(render));
 }

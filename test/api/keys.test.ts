@@ -92,6 +92,8 @@ const MAY: Record<string, string[] | 'anyone'> = {
   recordJobEvents: ['hook'],
   listJobs: ['hook', 'read'],
   readJob: ['hook', 'read'],
+  readUsage: ['read'],
+  readForecast: ['read'],
   runAudit: ['read'],
   verifySeals: ['read'],
   recover: [],

@@ -186,6 +186,8 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/jobs/events",
      "GET /api/v1/jobs",
      "GET /api/v1/jobs/{cluster}/{job_id}",
+     "GET /api/v1/usage",
+     "GET /api/v1/accounts/{account}/forecast",
      "GET /api/v1/audit",
      "GET /api/v1/audit/seals",
      "POST /api/v1/recover",
