@@ -52,6 +52,18 @@ export const FIELDS = {
   seals: fields(`ok head sealed unsealed first_tampered.txn_no first_tampered.transaction_id first_tampered.detail`),
   recovery: fields('restarted transaction_ids looked_at next'),
   service: fields('name version endpoint available last_check capabilities health_status response_ms detail'),
+  usage: fields(`account unit other_units period start_date end_date time_zone group_by summary.total_spent
+    summary.total_held summary.total_jobs summary.avg_cost_per_job summary.budget_utilized summary.budget_limit
+    summary.budget_used summary.budget_available summary.unmetered_jobs summary.cpu_hours summary.gpu_hours
+    summary.node_hours summary.memory_gib_hours summary.cpu_seconds summary.gpu_seconds summary.node_seconds
+    summary.memory_mib_seconds`),
+  usageRow:
+    fields(`category label unit amount job_count percentage start_date end_date unmetered_jobs cpu_hours gpu_hours
+    node_hours memory_gib_hours cpu_seconds gpu_seconds node_seconds memory_mib_seconds`),
+  forecast:
+    fields(`account unit time_zone projected_spend projected_overrun projected_underrun projected_depletion burn_rate
+    confidence method recommendation sample_days window_start window_end days_remaining projected_end_date budget_limit
+    budget_used budget_available as_of`),
   health: fields('status version timestamp services uptime operational_mode'),
 } as const;
 

@@ -102,6 +102,16 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/transactions') as typeof import('./commands/transactions')).defineTransactions,
   ),
   group(
+    'usage',
+    'What was used: money, hours, jobs',
+    () => (require('./commands/usage') as typeof import('./commands/usage')).defineUsage,
+  ),
+  group(
+    'forecast',
+    "Where an account's money is going",
+    () => (require('./commands/forecast') as typeof import('./commands/forecast')).defineForecast,
+  ),
+  group(
     'cluster',
     'Clusters and their partitions',
     () => (require('./commands/cluster') as typeof import('./commands/cluster')).defineCluster,

@@ -177,13 +177,16 @@ export class Session {
       },
       fields,
     );
-    if (!more) return;
-    const which = skipped === 0 ? `the first ${rows.length}` : `${skipped + 1} to ${skipped + rows.length}`;
+    if (more) this.noteMore(skipped, rows.length);
+  }
+
+  noteMore(skipped: number, shown: number): void {
+    const which = skipped === 0 ? `the first ${shown}` : `${skipped + 1} to ${skipped + shown}`;
     this.note(`Only ${which} are shown; --limit N shows more, --offset N those behind them, --all shows everything.`);
   }
 
   /** ASBB's lists have no end, and its scripts count on it. */
-  private rowsWanted(page: PageOptions): number | undefined {
+  rowsWanted(page: PageOptions): number | undefined {
     return this.isAsbb && page.limit === undefined ? undefined : rowsWanted(page);
   }
 

@@ -8,6 +8,7 @@ import type * as job from '../api/schemas/job';
 import type * as key from '../api/schemas/key';
 import type * as movement from '../api/schemas/movement';
 import type * as system from '../api/schemas/system';
+import type * as usage from '../api/schemas/usage';
 
 export type Account = z.output<typeof account.AccountAnswer>;
 export type Policy = z.output<typeof account.PolicyAnswer>;
@@ -30,6 +31,8 @@ export type Transaction = z.output<typeof movement.TransactionAnswer>;
 export type ApiKey = z.output<typeof key.ApiKeyAnswer>;
 export type CreatedKey = z.output<typeof key.CreatedKeyAnswer>;
 export type Change = z.output<typeof key.ChangeAnswer>;
+export type UsageReport = z.output<typeof usage.UsageAnswer>;
+export type Forecast = z.output<typeof usage.ForecastAnswer>;
 export type AuditReport = z.output<typeof system.AuditAnswer>;
 export type SealReport = z.output<typeof system.SealAnswer>;
 export type Recovery = z.output<typeof system.RecoverAnswer>;

@@ -83,8 +83,6 @@ const LATER: Readonly<Record<string, string>> = {
   'burn-rate': ANALYTICS,
   alerts: ANALYTICS,
   analytics: ANALYTICS,
-  usage: 'reports of usage are not there yet',
-  forecast: 'it is made from reports of usage',
   slurm: 'it comes with the hooks of Slurm',
 };
 

@@ -8,6 +8,7 @@ import * as job from '../../api/schemas/job';
 import * as key from '../../api/schemas/key';
 import * as movement from '../../api/schemas/movement';
 import * as system from '../../api/schemas/system';
+import * as usage from '../../api/schemas/usage';
 import { csvOf } from '../../cli/csv';
 import { FIELDS } from '../../cli/fields';
 import { startCli, type TestCli } from './helpers/cli';
@@ -72,13 +73,16 @@ test.each([
   ['audit', system.AuditAnswer],
   ['seals', system.SealAnswer],
   ['recovery', system.RecoverAnswer],
+  ['usage', usage.UsageAnswer.omit({ breakdown: true, next_cursor: true, forecast: true })],
+  ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],
+  ['forecast', usage.ForecastAnswer],
   ['health', system.HealthAnswer],
 ] as const)('the columns of a %s are the fields that the API has', (name, schema) => {
   expect([...FIELDS[name]].sort()).toEqual(fieldsOf(schema).sort());
 });
 
 test('every kind of record has such a test, but for the services beside Bursar, which no API answers', () => {
-  expect(Object.keys(FIELDS)).toHaveLength(24);
+  expect(Object.keys(FIELDS)).toHaveLength(27);
 });
 
 const LISTS = [
