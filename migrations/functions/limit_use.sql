@@ -8,12 +8,15 @@ language sql stable
 as $$
   select
     (select coalesce(sum(c.amount_micro + c.adjusted_micro - c.refunded_micro), 0)::bigint
-     from ledger.charges c
+     from (
+       -- Each is empty where the other is asked for. One with `or` would read all charges of the account for those of a user.
+       select * from ledger.charges where p_user is not null and account_no = p_account_no and user_name = p_user
+       union all
+       select * from ledger.charges where p_user is null and account_no = p_account_no
+     ) c
      join ledger.transactions t on t.txn_no = c.charge_no
      left join ledger.holds h on h.hold_no = c.hold_no
-     where c.account_no = p_account_no
-       and (p_partition is null or c.partition = p_partition)
-       and (p_user is null or c.user_name = p_user)
+     where (p_partition is null or c.partition = p_partition)
        and coalesce(h.effective_at, c.started_at, t.effective_at) >= coalesce(p_opens_at, a.starts_at)
        and coalesce(h.effective_at, c.started_at, t.effective_at) < coalesce(p_closes_at, a.ends_at)),
     (select coalesce(sum(h.held_micro), 0)::bigint
