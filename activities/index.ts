@@ -2,4 +2,4 @@
 export { faultsBecomeFailures } from './faults';
 export { ledgerActivities, sealBacklog, type LedgerActivities } from './ledger';
 export { recordedEventsOnly, schedulerActivities, type SchedulerActivities, type SchedulerAdapter } from './scheduler';
-export { restartLost, restartStrays, storyActivities, type StoryActivities } from './stories';
+export { restartLost, restartStrays, ringOver, storyActivities, type StoryActivities } from './stories';

@@ -67,6 +67,8 @@ export interface ApiDeps {
 export interface Recovered {
   /** The holds whose stories are in the outbox again. */
   restarted: string[];
+  /** Stories that were told something else than the ledger knows, and look at it again. */
+  rung: number;
   lookedAt: number;
   /** The last hold that was looked at, where there are more. */
   next?: string;

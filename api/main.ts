@@ -1,5 +1,5 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
-import { restartLost, restartStrays } from '../activities';
+import { restartLost, restartStrays, ringOver } from '../activities';
 import { Fault } from '../domain/faults';
 import { openLedger } from '../ledger';
 import type { Catalog, Keys, Recovery } from '../ledger/contract';
@@ -193,17 +193,24 @@ async function answers(temporal: Temporal): Promise<boolean> {
   }
 }
 
+/** Of those that are told though their holds are over; by `recover`, which somebody waits for. */
+const STORIES_LOOKED_AT = 10_000;
+
 async function recoverFrom(
   recovery: Recovery,
   connected: Temporal,
   limit: number,
   after: string | undefined,
 ): Promise<Recovered> {
+  const deps = { recovery, temporal: connected };
   const suspects = await recovery.open(limit, after);
-  const restarted = await restartLost({ recovery, temporal: connected }, suspects);
+  const { restarted, rung } = await restartLost(deps, suspects);
   const last = suspects.at(-1);
   const isMore = last !== undefined && (await recovery.open(1, last.holdId)).length > 0;
-  return { restarted, lookedAt: suspects.length, ...(isMore && { next: last.holdId }) };
+  const common = { restarted, lookedAt: suspects.length };
+  if (isMore) return { ...common, rung, next: last.holdId };
+  // Once, at the end: these are not found by way of the holds.
+  return { ...common, rung: rung + (await ringOver(deps, STORIES_LOOKED_AT)) };
 }
 
 /** What goes wrong between us and Temporal is its absence; the ledger's own faults pass. */

@@ -14,3 +14,6 @@ export const isTransactionId = (text: string): text is TransactionId => /^txn_[\
  */
 export const jobWorkflowId = (cluster: string, holdId: string, generation = 0): string =>
   `job/${cluster}/${holdId}${generation === 0 ? '' : `/g${generation}`}`;
+
+/** The hold that a workflow of that id follows. */
+export const holdOfWorkflow = (workflowId: string): string | undefined => workflowId.split('/')[2];

@@ -10,6 +10,10 @@ export interface RecoveryOptions {
   marginSeconds?: number;
 }
 
+/** To the millisecond, as a chapter has it. */
+const dueMs = (sql: Sql, table: string) =>
+  sql`ceil(extract(epoch from ${sql(table)}.due_at) * 1000)::float8 as "dueMs"`;
+
 export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Recovery {
   return {
     /**
@@ -20,18 +24,18 @@ export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Rec
       ask(
         () => sql<Suspect[]>`
           with late as (
-            select h.hold_no, coalesce(s.generation, 0) as generation, coalesce(s.due_at, h.placed_at) as since
+            select h.hold_no, coalesce(s.generation, 0) as generation, coalesce(s.due_at, h.placed_at) as since, s.due_at
             from ledger.holds h
             left join ledger.stories s on s.hold_no = h.hold_no
             where h.status = 'open' and coalesce(h.group_no, h.hold_no) = h.hold_no
               and coalesce(s.due_at, h.placed_at) < clock_timestamp() - ${marginSeconds}::int * interval '1 second'
             union
             -- Holds that are closed while something of their job has no price yet.
-            select s.hold_no, s.generation, s.due_at
+            select s.hold_no, s.generation, s.due_at, s.due_at
             from ledger.jobs j join ledger.stories s on s.hold_no = j.hold_no
             where j.quarantined and s.due_at < clock_timestamp() - ${marginSeconds}::int * interval '1 second'
           )
-          select h.hold_id as "holdId", c.name as cluster, late.generation
+          select h.hold_id as "holdId", c.name as cluster, late.generation, ${dueMs(sql, 'late')}
           from late
           join ledger.holds h on h.hold_no = late.hold_no
           join ledger.clusters c on c.cluster_no = h.cluster_no
@@ -51,7 +55,7 @@ export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Rec
       if (!last) throw new Fault('hold_not_found', `There is no hold ${after}.`, { facts: { hold_id: after } });
       return ask(
         () => sql<Suspect[]>`
-          select h.hold_id as "holdId", c.name as cluster, coalesce(s.generation, 0) as generation
+          select h.hold_id as "holdId", c.name as cluster, coalesce(s.generation, 0) as generation, ${dueMs(sql, 's')}
           from ledger.holds h
           left join ledger.stories s on s.hold_no = h.hold_no
           join ledger.clusters c on c.cluster_no = h.cluster_no
@@ -83,6 +87,19 @@ export function openRecovery({ sql, marginSeconds = 600 }: RecoveryOptions): Rec
           where not exists (
             select from ledger.outbox o where o.hold_no = w.hold_no and o.kind = 'start' and o.generation >= w.generation)`,
       );
+    },
+
+    async over(holdIds) {
+      const rows = await ask(
+        () => sql<{ holdId: string }[]>`
+          select asked.hold_id as "holdId"
+          from unnest(${holdIds}::text[]) as asked (hold_id)
+          left join ledger.holds h on h.hold_id = asked.hold_id
+          where not exists (
+              select from ledger.holds o where (o.hold_no = h.hold_no or o.group_no = h.hold_no) and o.status = 'open')
+            and not exists (select from ledger.jobs j where j.hold_no = h.hold_no and j.quarantined)`,
+      );
+      return rows.map(({ holdId }) => holdId);
     },
   };
 }

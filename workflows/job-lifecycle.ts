@@ -1,5 +1,6 @@
 import {
   ActivityFailure,
+  ApplicationFailure,
   CancellationScope,
   condition,
   continueAsNew,
@@ -11,6 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { LedgerActivities } from '../activities/ledger';
 import type { SchedulerActivities } from '../activities/scheduler';
+import type { FaultCode } from '../domain/faults';
 import type { SchedulerAnswer } from '../domain/job';
 import {
   doorbell,
@@ -38,6 +40,7 @@ const scheduler = proxyActivities<SchedulerActivities>({
  *
  * Guarantee: however this closes, the hold ends settled or released. (Terminated? The sweep starts the story again.)
  * That is why a request to cancel it is not followed: releasing the hold ends the story, not the other way round.
+ * It closes as unknown where there is no hold: the ledger was restored from a backup that is older than the story.
  */
 export async function jobLifecycle(beginning: JobLifecycle): Promise<JobLifecycleResult> {
   return CancellationScope.nonCancellable(() => follow(beginning));
@@ -61,10 +64,12 @@ async function follow(beginning: JobLifecycle): Promise<JobLifecycleResult> {
     if (!heard) story.scheduler = await findOut(story);
 
     rung = false; // Before looking: whoever rings from here on wants another look.
-    const chapter = await ledger.advance.executeWithOptions(
-      { summary: heard ? 'The bell rang' : 'Nobody rang in time' },
-      [{ holdId: story.holdId, scheduler: story.scheduler }],
-    );
+    const chapter = await look(story, heard ? 'The bell rang' : 'Nobody rang in time');
+    if (chapter === 'unknown') {
+      story = withoutHold(story);
+      showOperators(story);
+      return { outcome: 'unknown', charged: '0', released: '0', unit: story.unit };
+    }
     story = { ...chapter, scheduler: story.scheduler, limits: story.limits };
     if (chapter.closed && !rung) {
       showOperators(story);
@@ -74,6 +79,30 @@ async function follow(beginning: JobLifecycle): Promise<JobLifecycleResult> {
     looksInVain = isDue(story) ? looksInVain + 1 : 0;
   }
 }
+
+type Chapter = Awaited<ReturnType<LedgerActivities['advance']>>;
+
+/** Does what is due and says where the story stands now. The ledger either has the hold or never will again. */
+async function look({ holdId, scheduler: answer }: JobLifecycle, summary: string): Promise<Chapter | 'unknown'> {
+  try {
+    return await ledger.advance.executeWithOptions({ summary }, [{ holdId, scheduler: answer }]);
+  } catch (error) {
+    if (isUnknownHold(error)) return 'unknown';
+    throw error;
+  }
+}
+
+const isUnknownHold = (error: unknown): boolean =>
+  error instanceof ActivityFailure &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === ('hold_not_found' satisfies FaultCode);
+
+/** No money is booked for it. What the scheduler still says of its job opens a late hold, which has a story of its own. */
+const withoutHold = ({ deadlineMs: _over, ...story }: JobLifecycle): JobLifecycle => ({
+  ...story,
+  state: 'unknown',
+  waitsFor: 'nothing: the ledger has no such hold, as after a restore from a backup that is older than this story',
+});
 
 /** Asks the scheduler. Its answer becomes recorded events; what is told here is only whether it could be asked. */
 async function findOut({ holdId, cluster, jobId }: JobLifecycle): Promise<SchedulerAnswer> {

@@ -187,7 +187,7 @@ export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
         tag: 'Audit',
         summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
         description:
-          'Asks Temporal about the story of every open hold, whether or not it is due. The sweep asks only about those that are ten minutes late.',
+          'Asks Temporal about the story of every open hold, whether or not it is due (the sweep asks only about those that are ten minutes late), and then about stories whose holds are over or unknown, as after a restore of either database.',
         body: RecoverRequest,
         bodyOptional: true,
         keyed: false,
@@ -202,10 +202,11 @@ export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
           );
         }
         const { limit = LOOKED_AT, after } = c.var.input.body;
-        const { restarted, lookedAt, next } = await temporal.recover(limit, after);
+        const { restarted, rung, lookedAt, next } = await temporal.recover(limit, after);
         return c.json({
           restarted: restarted.length,
           transaction_ids: restarted,
+          rung,
           looked_at: lookedAt,
           ...(next !== undefined && { next }),
         } satisfies z.infer<typeof RecoverAnswer>);

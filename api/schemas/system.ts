@@ -69,6 +69,9 @@ export const RecoverAnswer = z
   .object({
     restarted: Count.describe('Stories that were lost and are in the outbox again.'),
     transaction_ids: z.array(z.string()).describe('Their holds.'),
+    rung: Count.describe(
+      'Stories that were told to look at the ledger again, because they waited for something else than it does.',
+    ),
     looked_at: Count.describe('Open holds, the oldest first, whose stories Temporal was asked about.'),
     next: z.string().optional().describe('There are more open holds: send it as `after`.'),
   })

@@ -10,7 +10,7 @@ export function defineRecover(parent: Command, act: Act): void {
     .command('recover')
     .summary('Find holds whose story was lost, and tell it again')
     .description(
-      'Ask Temporal about the story of every open hold, and start again those that nobody tells: terminated by hand, or lost with a backup. Bursar looks for late ones by itself; doing it twice does no harm.',
+      'Ask Temporal about the story of every open hold, and start again those that nobody tells: terminated by hand, or lost with a backup. Stories that are out of step with the ledger, as after a restore of either database, are told to look at it again. Bursar looks for late ones by itself; doing it twice does no harm.',
     )
     .option('--limit <n>', 'look at so many open holds, the oldest first (default all)')
     .option('--reconcile-orphaned', 'also name the holds of which nobody can say what became of the job')
@@ -25,11 +25,14 @@ export function defineRecover(parent: Command, act: Act): void {
         session.answer(
           { ...answer, ...(orphans && { overdue: orphans }) },
           () => {
-            const { restarted, looked_at: lookedAt } = answer;
-            if (lookedAt === 0) session.line('Nothing to recover: no hold is open.');
-            else if (restarted === 0)
+            const { restarted, rung, looked_at: lookedAt } = answer;
+            if (rung > 0) {
+              session.line(`${plural(rung, 'story', 'stories')} out of step with the ledger, told to look at it again.`);
+            }
+            if (lookedAt === 0 && rung === 0) session.line('Nothing to recover: no hold is open.');
+            else if (restarted === 0 && rung === 0)
               session.line(`Nothing to recover: ${holds(lookedAt)} looked at, each has its story.`);
-            else {
+            else if (restarted > 0) {
               const stories = plural(restarted, 'story', 'stories');
               session.line(session.paint('green', `${stories} started again, ${holds(lookedAt)} looked at.`));
             }
@@ -74,6 +77,7 @@ async function recover({ client }: Session, limit: string | undefined): Promise<
     all = {
       restarted: all.restarted + page.restarted,
       transaction_ids: [...all.transaction_ids, ...page.transaction_ids],
+      rung: all.rung + page.rung,
       looked_at: all.looked_at + page.looked_at,
     };
     next = page.next;

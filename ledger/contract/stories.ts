@@ -54,6 +54,8 @@ export interface Suspect {
   holdId: string;
   cluster: string;
   generation: number;
+  /** When the ledger expects it to look again; null: it waits for news alone, or has not begun. */
+  dueMs: number | null;
 }
 
 export interface Recovery {
@@ -63,4 +65,6 @@ export interface Recovery {
   open(limit: number, after?: string): Promise<Suspect[]>;
   /** Puts stories back into the outbox, with a generation where the workflow id is used up. */
   restart(items: { holdId: string; generation: number }[]): Promise<void>;
+  /** Those of the holds that nothing is left to be told of: closed, or not in the books at all. */
+  over(holdIds: string[]): Promise<string[]>;
 }

@@ -82,13 +82,15 @@ test('POST /recover names the holds whose stories were put back, and says where 
       namespace: 'default',
       recover: (limit, after) => {
         asked.push([limit, after]);
-        return Promise.resolve({ restarted: ['txn_a'], lookedAt: 2, ...(after === undefined && { next: 'txn_b' }) });
+        const next = after === undefined && { next: 'txn_b' };
+        return Promise.resolve({ restarted: ['txn_a'], rung: 3, lookedAt: 2, ...next });
       },
     },
   });
   expect((await withTemporal.post('/api/v1/recover', { limit: 2 })).body).toEqual({
     restarted: 1,
     transaction_ids: ['txn_a'],
+    rung: 3,
     looked_at: 2,
     next: 'txn_b',
   });

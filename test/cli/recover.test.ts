@@ -2,7 +2,7 @@
 import { startCli } from './helpers/cli';
 
 test('--reconcile-orphaned names the holds of which nobody can say what became of the job', async () => {
-  const looked = { restarted: [], lookedAt: 1 };
+  const looked = { restarted: [], rung: 0, lookedAt: 1 };
   const cli = await startCli({ temporal: { namespace: 'default', recover: () => Promise.resolve(looked) } });
   try {
     await cli.api.account('lab', 100);
@@ -25,6 +25,16 @@ test('--reconcile-orphaned names the holds of which nobody can say what became o
       overdue: [{ transaction_id: hold }],
     });
     expect((await cli.works('recover')).out).not.toContain(hold);
+  } finally {
+    await cli.stop();
+  }
+});
+
+test('stories that were out of step with the ledger are told of by number', async () => {
+  const looked = { restarted: [], rung: 2, lookedAt: 3 };
+  const cli = await startCli({ temporal: { namespace: 'default', recover: () => Promise.resolve(looked) } });
+  try {
+    expect((await cli.works('recover')).out).toBe('2 stories out of step with the ledger, told to look at it again.\n');
   } finally {
     await cli.stop();
   }

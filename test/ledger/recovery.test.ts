@@ -35,7 +35,7 @@ test('a story that should have looked long ago is a stray; one that is only late
   await timePasses('1 day 5 minutes');
   expect(await strays()).toEqual([]);
   await timePasses('6 minutes');
-  expect(await strays()).toEqual([{ holdId, cluster: 'hpc', generation: 0 }]);
+  expect(await strays()).toMatchObject([{ holdId, cluster: 'hpc', generation: 0 }]);
 });
 
 test('an open hold that never had a story is a stray', async () => {
@@ -43,7 +43,7 @@ test('an open hold that never had a story is a stray', async () => {
   await house.sql`delete from ledger.outbox`;
   expect(await strays()).toEqual([]);
   await timePasses('11 minutes');
-  expect(await strays()).toEqual([{ holdId, cluster: 'hpc', generation: 0 }]);
+  expect(await strays()).toMatchObject([{ holdId, cluster: 'hpc', generation: 0 }]);
 });
 
 test('a stray that is told again is none until that story is late as well; its generation is remembered', async () => {
@@ -65,7 +65,7 @@ test('a stray that is told again is none until that story is late as well; its g
   expect(await house.ledger.jobs.read('hpc', '4711')).toMatchObject({ workflowId: `job/hpc/${holdId}/g1` });
   await house.sql`delete from ledger.outbox`;
   await timePasses('9 days');
-  expect(await strays()).toEqual([{ holdId, cluster: 'hpc', generation: 1 }]);
+  expect(await strays()).toMatchObject([{ holdId, cluster: 'hpc', generation: 1 }]);
 });
 
 test('a story that is over is never a stray', async () => {

@@ -1,11 +1,13 @@
 /** What the sweep mends: stories that were terminated or lost, and the schedule that starts it. */
-import { restartLost, restartStrays } from '../../activities';
+import { restartLost, restartStrays, ringOver } from '../../activities';
+import { jobWorkflowId } from '../../domain/ids';
+import { BUDGET_STATE, LEDGER_QUEUE, type JobLifecycle } from '../../workflows/contracts/job-lifecycle';
 import { SWEEP_SCHEDULE } from '../../workflows/contracts/sweep';
 import { ensureSweep } from '../../worker/schedules';
 import { startSweeper } from '../../worker/sweeper';
 import { quietRuntime, silence, until } from './house';
 import { HASTY, openStage, type Stage } from './lives';
-import { inSeconds, type HeldJob } from './site';
+import { ACCOUNT, CALLER, inSeconds, type HeldJob } from './site';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -53,9 +55,9 @@ test('a story that was terminated is found at once among all open holds, long be
   expect(await recovery.open(100, lost.holdId)).toEqual(
     open.slice(open.findIndex(({ holdId }) => holdId === lost.holdId) + 1),
   );
-  expect(await restartLost(deps, open)).toEqual([lost.holdId]);
+  expect(await restartLost(deps, open)).toEqual({ restarted: [lost.holdId], rung: 0 });
   await stage.standsAt(againAs(lost, 1), 'pending');
-  expect(await restartLost(deps, await recovery.open(100))).toEqual([]);
+  expect(await restartLost(deps, await recovery.open(100))).toEqual({ restarted: [], rung: 0 });
 });
 
 test('news of a job ring the story that is being told, not the one that was terminated', async () => {
@@ -94,8 +96,56 @@ test('a story that is late because no worker ran is left alone', async () => {
   const job = await stage.submit();
   await stage.standsAt(job, 'pending');
   const strays: typeof recovery.strays = () =>
-    Promise.resolve([{ holdId: job.holdId, cluster: job.cluster, generation: 0 }]);
+    Promise.resolve([{ holdId: job.holdId, cluster: job.cluster, generation: 0, dueMs: null }]);
   expect(await restartStrays({ recovery: { ...recovery, strays }, temporal: stage.namespace.temporal })).toBe(0);
+});
+
+test('a story that has missed its news, as when Temporal comes back from a backup, is rung and catches up', async () => {
+  const job = await stage.submit();
+  const deps = { recovery: stage.ledger.recovery, temporal: stage.namespace.temporal };
+  await stage.standsAt(job, 'pending');
+  stage.bellsAreLost = true;
+  await stage.tell(
+    { type: 'started', jobId: '603', holdId: job.holdId, at: inSeconds(-10) },
+    { type: 'ended', jobId: '603', at: inSeconds(0), endState: 'COMPLETED' },
+  );
+  await until('the news are gone', async () => (await stage.ledger.outbox.depth()).waiting === 0);
+  stage.bellsAreLost = false;
+  const suspects = (await deps.recovery.open(100)).filter(({ holdId }) => holdId === job.holdId);
+  expect(await restartLost(deps, suspects)).toEqual({ restarted: [], rung: 1 });
+  expect(await stage.ends(job)).toMatchObject({ outcome: 'settled' });
+});
+
+test('stories whose holds are over, or unknown to a ledger from a backup, are rung and end; those of open holds are not', async () => {
+  const deps = { recovery: stage.ledger.recovery, temporal: stage.namespace.temporal };
+  const [open, over] = [await stage.submit(), await stage.submit()];
+  const unknown = `txn_${'0'.repeat(26)}`;
+  const stranger = { ...over, holdId: unknown, workflowId: jobWorkflowId(over.cluster, unknown) };
+  const { cluster, holdId } = stranger;
+  const beginning: JobLifecycle = {
+    ...{ holdId, cluster, account: ACCOUNT, state: 'pending', waitsFor: 'the start of the job' },
+    ...{ held: '1', charged: '0', unit: 'USD' },
+  };
+  const { workflow } = client();
+  await workflow.start('jobLifecycle', { workflowId: stranger.workflowId, taskQueue: LEDGER_QUEUE, args: [beginning] });
+  for (const each of [open, over, stranger]) await stage.standsAt(each, 'pending');
+  stage.bellsAreLost = true;
+  await stage.ledger.holds.release(over.holdId, 'nobody tells its story', CALLER);
+  await until('its news are gone', async () => (await stage.ledger.outbox.depth()).waiting === 0);
+  stage.bellsAreLost = false;
+
+  const hasEnded = async ({ workflowId }: HeldJob) =>
+    (await handleOf(workflowId).describe()).status.name === 'COMPLETED';
+  await until('both are listed, and end', async () => {
+    await ringOver(deps, 100);
+    return (await hasEnded(over)) && hasEnded(stranger);
+  });
+  expect(await stage.ends(over)).toMatchObject({ outcome: 'released' });
+  expect(await stage.ends(stranger)).toMatchObject({ outcome: 'unknown', charged: '0', released: '0' });
+  const { typedSearchAttributes } = await handleOf(stranger.workflowId).describe();
+  expect(typedSearchAttributes.get(BUDGET_STATE)).toBe('unknown');
+  const { events } = await handleOf(open.workflowId).fetchHistory();
+  expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toEqual([]);
 });
 
 test('the schedule starts the sweep, which restarts strays, expires funds and seals', async () => {

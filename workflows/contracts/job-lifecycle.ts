@@ -16,7 +16,8 @@ export interface JobLifecycle {
   cluster: string;
   account: string;
   jobId?: string;
-  state: JobState;
+  /** `unknown`: the ledger has no such hold, for it was restored from a backup that is older. */
+  state: JobState | 'unknown';
   /** A sentence for the operator: what is waited for. */
   waitsFor: string;
   /** When to look again although nobody rang. */
@@ -34,7 +35,7 @@ export interface JobLifecycle {
 }
 
 export interface JobLifecycleResult {
-  outcome: 'settled' | 'released';
+  outcome: 'settled' | 'released' | 'unknown';
   charged: string;
   released: string;
   unit: string;
