@@ -3,6 +3,12 @@
 /** The Temporal CLI that `go install` and the vendor's download give us. The last tag that `go install` accepts. */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
 
+/**
+ * The Temporal server of docker-compose.yml, which `npm run test:production` runs: the one that is inside that CLI, so that a
+ * site meets what all other tests have met.
+ */
+export const TEMPORAL_SERVER_VERSION = '1.29.1';
+
 /** The oldest Temporal server our workflows are tested with: an older `temporal` on PATH is passed over. */
 export const TEMPORAL_SERVER_MIN = '1.29.0';
 
@@ -14,6 +20,18 @@ export const POSTGRES_MAJOR = 18;
 
 /** The oldest PostgreSQL that DATABASE_URL may point at. */
 export const POSTGRES_MIN = 15;
+
+/** What docker-compose.yml and Dockerfile start from. Tests hold both files, and the documents, to these lines. */
+export const IMAGES = {
+  node: 'node:22.23.3-bookworm-slim',
+  /** Of the same release as the embedded one. */
+  postgres: 'postgres:18.4-bookworm',
+  temporalServer: `temporalio/server:${TEMPORAL_SERVER_VERSION}`,
+  /** Its tag names the two command lines inside as well. */
+  temporalAdminTools: `temporalio/admin-tools:${TEMPORAL_SERVER_VERSION}-tctl-1.18.4-cli-1.5.0`,
+  /** The pages that are inside that CLI. */
+  temporalUi: 'temporalio/ui:2.42.1',
+} as const;
 
 /** True where `version` is `minimum` or newer; both as `1.29.1`. Suffixes (`-rc1`) are not looked at. */
 export function isAtLeast(version: string, minimum: string): boolean {

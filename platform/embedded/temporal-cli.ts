@@ -5,15 +5,13 @@
  * version; `go install` of the pinned version, where there is a Go that can. Else an error that says what to install.
  */
 import { execFile, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { promisify } from 'node:util';
-import { childEnvironment } from '../config';
 import { GO_MIN, isAtLeast, TEMPORAL_CLI_VERSION, TEMPORAL_SERVER_MIN } from '../versions';
+import { every, findProgram, goInstall, messageOf } from './go-install';
 
 const run = promisify(execFile);
 
@@ -94,19 +92,6 @@ async function fetchInto(cached: string, options: TemporalCliOptions): Promise<T
 
 // Looking --------------------------------------------------------------------------------------------------------------
 
-function findProgram(name: string, folders: readonly string[]): string | undefined {
-  return folders
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
 /** A build by `go install` calls itself 0.0.0-DEV, so what counts is the server that it says it carries. */
 async function serverVersionOf(path: string): Promise<string> {
   let stdout: string;
@@ -178,78 +163,18 @@ const megabytes = (bytes: number): string => String(Math.floor(bytes / 1_000_000
 
 // Go -------------------------------------------------------------------------------------------------------------------
 
-const BUILD_MS_MAX = 30 * 60_000;
-
-async function buildWithGo(folder: string, { onProgress, searchPath, signal }: TemporalCliOptions): Promise<string> {
-  const go = findProgram('go', searchPath);
-  if (go === undefined) throw new Error('there is no Go on PATH to build the Temporal CLI with');
-  const env = childEnvironment({
-    GOBIN: folder,
-    CGO_ENABLED: '0',
-    GOWORK: 'off',
-    GOOS: undefined,
-    GOARCH: undefined,
-    PATH: searchPath.join(':'),
+const buildWithGo = (folder: string, { onProgress, searchPath, signal }: TemporalCliOptions): Promise<string> =>
+  goInstall({
+    what: `the Temporal CLI ${TEMPORAL_CLI_VERSION}`,
+    target: `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`,
+    takes: 'about three minutes',
+    folder,
+    searchPath,
+    onProgress,
+    ...(signal && { signal }),
   });
-  await assertNewEnough(go, env);
-
-  onProgress(`building the Temporal CLI ${TEMPORAL_CLI_VERSION} with Go: about three minutes, once`);
-  const startedAt = Date.now();
-  const lines: string[] = [];
-  const say = every(10_000, () => {
-    const seconds = Math.floor((Date.now() - startedAt) / 1000);
-    const packages = lines.filter((line) => !line.startsWith('go: ')).length;
-    onProgress(
-      `still building (${seconds} s; ${lines.length - packages} modules fetched, ${packages} packages compiled)`,
-    );
-  });
-  const child = spawn(
-    go,
-    // Without symbol tables: 213 MB instead of 252.
-    ['install', '-v', '-ldflags=-s -w', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`],
-    { env, cwd: tmpdir(), stdio: ['ignore', 'ignore', 'pipe'], ...(signal && { signal }) },
-  );
-  // Go says nothing while it compiles one large package; the clock must move all the same.
-  const ticker = setInterval(say, 10_000);
-  const giveUp = setTimeout(() => child.kill('SIGKILL'), BUILD_MS_MAX);
-  try {
-    createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
-    });
-    if (code !== 0) throw new Error(lines.slice(-5).join('\n    '));
-    return join(folder, 'temporal');
-  } catch (error) {
-    throw new Error(`the Temporal CLI cannot be built with ${go}: ${messageOf(error)}`, { cause: error });
-  } finally {
-    clearInterval(ticker);
-    clearTimeout(giveUp);
-  }
-}
-
-/** Go 1.21 and newer fetch the toolchain that a module asks for, unless GOTOOLCHAIN forbids it. */
-async function assertNewEnough(go: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const { stdout } = await run(go, ['env', 'GOVERSION', 'GOTOOLCHAIN'], { env, cwd: tmpdir(), timeout: 20_000 });
-  const [version = '', toolchain = ''] = stdout.trim().split('\n');
-  const number = version.replace(/^go/, '');
-  if (isAtLeast(number, GO_MIN) || (isAtLeast(number, '1.21.0') && /auto|path/.test(toolchain))) return;
-  throw new Error(`the Temporal CLI needs Go ${GO_MIN} or newer to be built, and ${go} is ${number || 'older'}`);
-}
 
 // Small things ---------------------------------------------------------------------------------------------------------
-
-/** Calls `act` at most once in that many milliseconds, and not at the very start. */
-function every<A extends unknown[]>(ms: number, act: (...args: A) => void): (...args: A) => void {
-  let last = Date.now();
-  return (...args) => {
-    if (Date.now() - last < ms - 100) return;
-    last = Date.now();
-    act(...args);
-  };
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** `fetch failed` says nothing; its cause does. */
 const deepest = (error: unknown): string =>
