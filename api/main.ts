@@ -120,7 +120,7 @@ async function allowedHost(host: string, keys: Keys, log: Log, isEnding: () => b
           (expiresAt === undefined || Date.parse(expiresAt) > Date.now()),
       );
       if (isUsable) return host;
-      const todo = 'start it on 127.0.0.1, run `bursar key create NAME --scope admin`, then set BURSAR_HOST again';
+      const todo = 'run `bursar key create NAME --scope admin --first` with the same configuration, and start it again';
       log.fatal({ host, todo }, 'not beyond this machine without an API key');
       return undefined;
     } catch (error) {

@@ -50,7 +50,7 @@ export const FIELDS = {
   change: fields('change_no at actor action subject name before after'),
   audit: fields('ok difference findings accounts transactions open_holds'),
   seals: fields(`ok head sealed unsealed first_tampered.txn_no first_tampered.transaction_id first_tampered.detail`),
-  recovery: fields('restarted transaction_ids looked_at next'),
+  recovery: fields('restarted transaction_ids rung looked_at next'),
   service: fields('name version endpoint available last_check capabilities health_status response_ms detail'),
   usage: fields(`account unit other_units period start_date end_date time_zone group_by summary.total_spent
     summary.total_held summary.total_jobs summary.avg_cost_per_job summary.budget_utilized summary.budget_limit

@@ -60,7 +60,7 @@ export class Session {
     return (this.opened ??= this.connect(this.endpoint));
   }
 
-  connect(endpoint: string, options: { keepAlive?: boolean; maxSockets?: number } = {}): Client {
+  connect(endpoint: string, options: { keepAlive?: boolean; maxSockets?: number; token?: string } = {}): Client {
     const { verbose } = this.options;
     const way = wayTo(endpoint, this.options, this.io.env);
     if (verbose) this.note(`Server ${endpoint}, ${way.token === undefined ? 'no API key' : 'with an API key'}`);

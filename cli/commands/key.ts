@@ -1,13 +1,21 @@
 import { Option, type Command } from 'commander';
 import { SCOPES } from '../../domain/scope';
-import { path } from '../client';
+import { path, type Client } from '../client';
 import { readTime } from '../dates';
 import { clock } from '../format';
 import { FIELDS } from '../fields';
+import { withOwnApi } from '../own-api';
 import { withPages, type PageOptions } from '../paging';
 import type { Act } from '../session';
 import type { ApiKey, CreatedKey } from '../wire';
 import { defineKeySign } from './key-sign';
+
+interface NewKey {
+  scope: string;
+  cluster?: string;
+  expires?: string;
+  first?: boolean;
+}
 
 export function defineKey(parent: Command, act: Act): void {
   const key = parent
@@ -37,23 +45,30 @@ export function defineKey(parent: Command, act: Act): void {
     )
     .option('--cluster <cluster>', 'the cluster of a hook')
     .option('--expires <time>', 'not good any more from this time on, in UTC unless it says its zone (default: never)')
+    .option(
+      '--first',
+      'without a server: an API runs here for as long as it takes, on the database of the configuration, and listens to this command alone. For the first key of a site, whose API does not start without one, and for when all are lost',
+    )
     .addHelpText(
       'after',
       `
 Examples:
   $ bursar key create eagle-hook --scope hook --cluster eagle
   $ bursar key create grafana --scope read --expires 2027-01-01
+  $ DATABASE_URL=postgres://bursar@db.example.org/bursar bursar key create rkaur --scope admin --first
   $ (umask 077; bursar key create me --scope admin --json | jq -r .key > ~/.bursar-key)
 `,
     )
     .action(
-      act(async (session, name: string, options: { scope: string; cluster?: string; expires?: string }) => {
-        const made = await session.client.post<CreatedKey>('/api/v1/keys', {
-          name,
-          scope: options.scope,
-          cluster: options.cluster,
-          expires_at: options.expires && readTime('--expires', options.expires, 'UTC', 'first'),
-        });
+      act(async (session, name: string, options: NewKey) => {
+        const create = (client: Client) =>
+          client.post<CreatedKey>('/api/v1/keys', {
+            name,
+            scope: options.scope,
+            cluster: options.cluster,
+            expires_at: options.expires && readTime('--expires', options.expires, 'UTC', 'first'),
+          });
+        const made = options.first ? await withOwnApi(session, create) : await create(session.client);
         session.answer(
           made,
           () => {

@@ -27,7 +27,9 @@ export function defineRecover(parent: Command, act: Act): void {
           () => {
             const { restarted, rung, looked_at: lookedAt } = answer;
             if (rung > 0) {
-              session.line(`${plural(rung, 'story', 'stories')} out of step with the ledger, told to look at it again.`);
+              session.line(
+                `${plural(rung, 'story', 'stories')} out of step with the ledger, told to look at it again.`,
+              );
             }
             if (lookedAt === 0 && rung === 0) session.line('Nothing to recover: no hold is open.');
             else if (restarted === 0 && rung === 0)

@@ -7,15 +7,18 @@ export function defineVersion(parent: Command, act: Act): void {
   parent
     .command('version')
     .summary('Print the version')
-    .description('Print the version of this command; `bursar status` also prints that of the server.')
+    .description(
+      'Print the version of this command, the commit it was built from, and the schema that a database must have for it; `bursar status` also prints the version of the server.',
+    )
     .addHelpText('after', '\nExamples:\n  $ bursar version\n  $ bursar version --json\n')
     .action(
       act(async (session) => {
-        const { version, gitCommit, buildTime } = buildFacts();
+        const { version, gitCommit, buildTime, schemaVersion } = buildFacts();
         const facts = {
           version,
           git_commit: gitCommit,
           build_time: buildTime,
+          schema_version: schemaVersion,
           node_version: process.version,
           os: process.platform,
           arch: process.arch,
@@ -27,6 +30,7 @@ export function defineVersion(parent: Command, act: Act): void {
               ['Version', version],
               ['Git Commit', gitCommit],
               ['Build Time', buildTime],
+              ['Schema', String(schemaVersion)],
               ['Node Version', process.version],
               ['OS/Arch', `${process.platform}/${process.arch}`],
             ]);

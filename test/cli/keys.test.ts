@@ -1,6 +1,9 @@
 /** `bursar key` and `bursar changes`, and how the command finds its key. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openLedger } from '../../ledger';
+import { ensureBuilt } from '../helpers/built';
+import { freshDatabase } from '../helpers/database';
 import { scratchFolder } from '../helpers/scratch';
 import { runBursar, startCli, type TestCli } from './helpers/cli';
 
@@ -96,3 +99,26 @@ test('changes say who did what to what', async () => {
   expect(rows).toMatchObject([{ action: 'update_account', before: { description: '' } }]);
   expect((await withKey(env, 'changes', '--action', 'end_rate')).out).toBe('No changes found.\n');
 });
+
+test('the first key of a site is made without a server, on the database of the configuration', async () => {
+  ensureBuilt();
+  await using database = await freshDatabase();
+  const env = { DATABASE_URL: database.url };
+  const made = await runBursar(['key', 'create', 'rkaur', '--scope', 'admin', '--first', '--json'], { env });
+  expect(made).toMatchObject({ code: 0, err: '' });
+  expect(await openLedger(database.sql).keys.known()).toMatchObject([{ name: 'rkaur', scope: 'admin' }]);
+  // The configuration of a server that speaks HTTPS does as well, and so does a site that has keys.
+  const file = join(scratchFolder(), 'bursar.yaml');
+  const tls = 'tls_enabled: true, tls_cert_file: /nowhere/cert.pem, tls_key_file: /nowhere/key.pem';
+  writeFileSync(file, `service: { listen_addr: "0.0.0.0:8443", ${tls} }\ndatabase: { dsn: "${database.url}" }\n`);
+  const again = await runBursar(['--config', file, 'key', 'create', 'deputy', '--scope', 'admin', '--first']);
+  expect(again).toMatchObject({ code: 0, out: expect.stringContaining('deputy') });
+}, 30_000);
+
+test('without a database, or with one that nobody migrated, --first says what is missing', async () => {
+  const first = ['key', 'create', 'rkaur', '--scope', 'admin', '--first'];
+  expect(await runBursar(first)).toMatchObject({ code: 2, err: expect.stringContaining('Set DATABASE_URL') });
+  await using database = await freshDatabase({ empty: true });
+  const refused = await runBursar(first, { env: { DATABASE_URL: database.url } });
+  expect(refused).toMatchObject({ code: 5, err: expect.stringContaining('bursar database migrate') });
+}, 30_000);
