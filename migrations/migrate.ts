@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildFacts } from '../platform/build-facts';
 import { MIGRATIONS_FOLDER } from '../platform/paths';
 import type { Sql, Tx } from '../platform/postgres';
 import { POSTGRES_MIN } from '../platform/versions';
@@ -51,8 +52,7 @@ export const migrationFiles = (): SqlFile[] => readFolder(MIGRATIONS_FOLDER, MIG
 export const functionFiles = (): SqlFile[] => readFolder(join(MIGRATIONS_FOLDER, 'functions'), /^[a-z0-9_]+\.sql$/);
 
 /** The number of the newest migration that this version knows. */
-export const latestSchemaVersion = (): number =>
-  Math.max(0, ...migrationFiles().map(({ name }) => Number(name.slice(0, 4))));
+export const latestSchemaVersion = (): number => buildFacts().schemaVersion;
 
 /** The version of the server, `18.4`. Throws where it is too old for us. */
 export async function requireServer(sql: Sql): Promise<string> {

@@ -105,11 +105,12 @@ export function probeRoutes({
         answer: VersionAnswer,
       }),
       (c) => {
-        const { version, gitCommit, buildTime } = buildFacts();
+        const { version, gitCommit, buildTime, schemaVersion } = buildFacts();
         return c.json({
           version,
           git_commit: gitCommit,
           build_time: buildTime,
+          schema_version: schemaVersion,
           go_version: `node ${process.version}`,
           os: process.platform,
           arch: process.arch,

@@ -52,6 +52,7 @@ export const VersionAnswer = z
     version: z.string(),
     git_commit: z.string(),
     build_time: z.string(),
+    schema_version: Count.describe('The newest migration that it knows.'),
     go_version: z.string().describe("ASBB's name for the runtime."),
     os: z.string(),
     arch: z.string(),

@@ -263,6 +263,7 @@ describe('system', () => {
       'git_commit',
       'go_version',
       'os',
+      'schema_version',
       'version',
     ]);
     expect((await api.get('/livez')).body).toEqual({ status: 'ok' });

@@ -1,4 +1,5 @@
 /** Help, version and completion: nothing that needs a server. */
+import { migrationFiles } from '../../migrations/migrate';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -50,7 +51,10 @@ test('the help of the whole explains exit codes and how to find the server', asy
 test('--version says it as asbb does, and version in full', async () => {
   expect((await runBursar(['--version'])).out).toMatch(/^bursar version bursar \d+\.\d+\.\d+/);
   expect((await runBursar(['version'])).out).toMatch(/^Version: +\d+\.\d+\.\d+\nGit Commit: /);
-  expect(JSON.parse((await runBursar(['version', '--json'])).out)).toHaveProperty('git_commit');
+  expect(JSON.parse((await runBursar(['version', '--json'])).out)).toMatchObject({
+    git_commit: expect.any(String),
+    schema_version: Number(migrationFiles().at(-1)?.name.slice(0, 4)),
+  });
 });
 
 const completion = async (shell: string) => (await runBursar(['completion', shell])).out;
