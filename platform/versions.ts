@@ -23,7 +23,8 @@ export const POSTGRES_MIN = 15;
 
 /** What docker-compose.yml and Dockerfile start from. Tests hold both files, and the documents, to these lines. */
 export const IMAGES = {
-  node: 'node:22.23.3-bookworm-slim',
+  node: 'node:22.22.2-bookworm-slim',
+  nginx: 'nginx:1.28.3-alpine',
   /** Of the same release as the embedded one. */
   postgres: 'postgres:18.4-bookworm',
   temporalServer: `temporalio/server:${TEMPORAL_SERVER_VERSION}`,

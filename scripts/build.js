@@ -127,6 +127,7 @@ function packagesUsed() {
 }
 
 function gitCommit() {
+  if (process.env.GIT_COMMIT) return process.env.GIT_COMMIT; // Where there is no repository: in an image.
   try {
     const git = (...args) =>
       execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
