@@ -2,8 +2,8 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // What needs something from outside has a configuration of its own: jest.oracles.config.js, jest.walk.config.js.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/oracles/', '<rootDir>/test/walk/'],
+  // What needs more than the repository has a configuration of its own: jest.oracles, jest.package, jest.production, jest.walk.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(oracles|package|production|walk)/'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.bursar'],
   transform: {
     '^.+\\.ts$': [
