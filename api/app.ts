@@ -30,6 +30,7 @@ import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { auditRoutes, probeRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
+import { unmatchedRoutes } from './routes/unmatched';
 
 const DEADLINE_MS = 8_000;
 
@@ -61,6 +62,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     catalogRoutes,
     jobRoutes,
     usageRoutes,
+    unmatchedRoutes,
     auditRoutes,
   ]) {
     app.route('/api/v1', routes(deps));

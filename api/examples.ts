@@ -61,6 +61,7 @@ export const RECONCILE_EXAMPLE = {
 
 export const RECONCILED_EXAMPLE = {
   success: true,
+  status: 'settled',
   original_hold: 49.8,
   actual_charge: 37.25,
   refund_amount: 12.55,
@@ -129,3 +130,39 @@ export const EVENTS_EXAMPLE = {
 };
 
 export const KEY_EXAMPLE = { name: 'eagle-hook', scope: 'hook', cluster: 'eagle', expires_at: '2099-01-01T00:00:00Z' };
+
+export const ASBX_EXAMPLE = {
+  job_cost_data: {
+    job_id: 'asbx-88123',
+    slurm_job_id: '88123',
+    account: 'climate-ml',
+    partition: 'gpu-aws',
+    user_id: 'rkaur',
+    submitted_at: '2026-03-02T14:05:11Z',
+    started_at: '2026-03-02T14:09:00Z',
+    completed_at: '2026-03-02T17:44:00Z',
+    job_state: 'COMPLETED',
+    exit_code: 0,
+    estimated_cost: 41.5,
+    actual_cost: 37.25,
+    cost_breakdown: { compute: 33.9, storage: 1.1, network: 2.25 },
+    cpu_efficiency: 0.86,
+    memory_efficiency: 0.81,
+    burst_decision: 'AWS',
+  },
+  auto_reconcile: true,
+};
+
+export const EPILOG_EXAMPLE = {
+  job_id: '88123',
+  account: 'climate-ml',
+  partition: 'gpu-aws',
+  user_id: 'rkaur',
+  job_state: '0',
+  submit_time: 1772460311,
+  start_time: 1772460540,
+  end_time: 1772473440,
+  allocated_nodes: 2,
+  allocated_cpus: '16(x2)',
+  asbx_data_path: '/var/spool/asbx/job_88123_cost.json',
+};

@@ -15,6 +15,7 @@ export function showLedgerIn(metrics: Metrics, ledger: Pick<Ledger, 'figures' | 
     metrics.showAccounts(figures.accounts);
     metrics.overdueHolds.set(figures.overdueHolds);
     metrics.quarantinedJobs.set(figures.quarantinedJobs);
+    metrics.unmatchedReports.set(figures.unmatchedReports);
     metrics.unsealed.set(figures.unsealed);
     metrics.outboxWaiting.set(outbox.waiting);
     metrics.outboxOldestSeconds.set(outbox.oldestSeconds);

@@ -30,6 +30,7 @@ export const FAULTS = {
   transaction_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such transaction' },
   job_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such job' },
   rate_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such rate' },
+  unmatched_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such unmatched report' },
   api_key_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such API key' },
   key_reused: {
     status: 409,
@@ -43,6 +44,8 @@ export const FAULTS = {
   rate_overlaps: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'A rate for this time exists' },
   holds_open: { status: 409, asbb: 'CONFLICT', retry: 'later', title: 'The account has open holds' },
   hold_closed: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The hold is already closed' },
+  hold_taken: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The hold is that of another job' },
+  unmatched_closed: { status: 409, asbb: 'CONFLICT', retry: 'never', title: 'The report does not wait any more' },
   not_a_hold: { status: 400, asbb: 'VALIDATION_ERROR', retry: 'never', title: 'Transaction is not a hold transaction' },
   already_reconciled: {
     status: 409,

@@ -114,6 +114,13 @@ export function readJobId(text: string): SlurmJobId {
   };
 }
 
+/** The same of an id that may be another scheduler's: what does not look like a part of a job is the job itself. */
+export function splitJobId(text: string): Pick<SlurmJobId, 'jobId' | 'task'> {
+  const match = /^(\d+)(?:_(\d+)|(\+\d+))$/.exec(text);
+  const [, jobId = text, task, component] = match ?? [];
+  return { jobId, task: task ?? component ?? '' };
+}
+
 /** Slurm's own ceiling of MaxArraySize. */
 const MOST_TASKS = 4_000_001;
 

@@ -17,6 +17,7 @@ interface AccountRow {
 interface CountsRow {
   overdue: number;
   quarantined: number;
+  unmatched: number;
   unsealed: number;
 }
 
@@ -40,6 +41,7 @@ export const readFigures = (sql: Sql): Promise<Figures> =>
         select
           (select count(*)::int from ledger.holds where status = 'open' and overdue_at is not null) as overdue,
           (select count(*)::int from ledger.jobs where quarantined) as quarantined,
+          (select count(*)::int from ledger.unmatched where status = 'waiting') as unmatched,
           (select count(*)::int from (
             select from ledger.transactions where txn_no > coalesce((select max(txn_no) from ledger.seals), 0)
             limit ${UNSEALED_MAX}) t) as unsealed`,
@@ -56,6 +58,7 @@ export const readFigures = (sql: Sql): Promise<Figures> =>
       })),
       overdueHolds: counts?.overdue ?? 0,
       quarantinedJobs: counts?.quarantined ?? 0,
+      unmatchedReports: counts?.unmatched ?? 0,
       unsealed: counts?.unsealed ?? 0,
     };
   });

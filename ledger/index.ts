@@ -20,6 +20,8 @@ import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
 import { openRecovery } from './recovery';
 import { openUsage } from './usage';
+import { openReports } from './reports';
+import { openUnmatched } from './unmatched';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
@@ -42,6 +44,7 @@ export function openLedger(
   const prices = openPriceBooks(sql);
   const holds = openHolds({ sql });
   const movements = openMovements({ sql });
+  const jobs = openJobs({ sql, prices, holds, movements });
   const recovery = openRecovery({ sql });
   return {
     admission: openAdmission({ sql, prices, defaultCluster, ...(advisor && { advisor }) }),
@@ -49,7 +52,9 @@ export function openLedger(
     movements,
     accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
     catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
-    jobs: openJobs({ sql, prices, holds, movements }),
+    jobs,
+    reports: openReports({ sql, prices, jobs }),
+    unmatched: openUnmatched({ sql, jobs }),
     outbox: openOutbox({ sql }),
     recovery: autoRecovery ? recovery : { ...recovery, strays: () => Promise.resolve([]) },
     audit: openAudit({ sql }),

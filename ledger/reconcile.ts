@@ -71,8 +71,10 @@ export function openReconcile(deps: { sql: Sql; prices: PriceBooks; advance: Adv
     const corrects =
       correction && known !== actualCost ? `${changes ? renderAmount(known) : '-'} after ${before.handledThrough}` : '';
     // Where a cost is known and another one was not meant, only the repetition of an earlier report has an answer.
-    const event = changes && !correction ? undefined : costEvent(request, target, corrects, before);
-    const begun = await begin(sql, { target, actualCost, corrects, before, event, prices, caller });
+    const { cluster, jobId, task, holdId } = target;
+    const told = (request.events ?? []).map((event) => ({ ...event, cluster, jobId, task, holdId }));
+    const events = changes && !correction ? undefined : [...told, costEvent(request, target, corrects, before)];
+    const begun = await begin(sql, { target, actualCost, corrects, before, events, prices, caller });
     if (!begun) throw alreadyReconciled(known ?? ZERO, actualCost);
     if (begun.answer) return { ...readAnswer(begun.answer), replayed: true };
 
@@ -222,21 +224,21 @@ interface Beginning {
   corrects: string;
   before: LedgerFacts;
   /** Undefined: nothing may begin. */
-  event: EventToRecord | undefined;
+  events: readonly EventToRecord[] | undefined;
   prices: PriceBooks;
   caller: Caller;
 }
 
 /** What this request has begun, now or an earlier time; undefined where it may not begin and never has. `key_reused`. */
 async function begin(sql: Sql, beginning: Beginning): Promise<Begun | undefined> {
-  const { target, actualCost, corrects, before, event, prices, caller } = beginning;
+  const { target, actualCost, corrects, before, prices, caller } = beginning;
   const { principal, key = null, bodyHash = null } = caller;
   const state = {
     was_open: before.holds.some(({ status }) => status === 'open'),
     was_charged: before.charges.length > 0,
     held_micro: before.holds.reduce((total, { held }) => total + held, 0n).toString(),
   };
-  const events = event && JSON.stringify(await eventRows([event], prices));
+  const events = beginning.events && JSON.stringify(await eventRows(beginning.events, prices));
   const [begun] = await ask(
     () => sql<Begun[]>`
       select r.reconciliation_no as "reconciliationNo", h.hold_id as "holdId", r.task, r.cost_micro as cost,

@@ -93,6 +93,7 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
 
     // Jobs and their stories
     jobEvents: counter('bursar_job_events_total', 'Job events received', ['type', 'status']),
+    unmatchedReports: gauge('bursar_unmatched_waiting', 'Reports of ended jobs that wait for a hold to be known'),
     quarantinedJobs: gauge('bursar_jobs_quarantined', 'Jobs that cannot be priced and wait for somebody'),
     outboxWaiting: gauge('bursar_outbox_waiting', 'Stories that wait to be started or rung'),
     outboxOldestSeconds: gauge('bursar_outbox_oldest_seconds', 'Age of the oldest of them'),

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Decision, Reconciliation } from '../../ledger/contract';
+import type { Decision, Reconciliation, Waiting } from '../../ledger/contract';
 import type { BudgetDecision, ReconcileAnswer } from '../schemas/budget';
 import { amount, amountOr, factorOf } from './money';
 
@@ -42,6 +42,7 @@ export const renderDecision = (decision: Decision): z.infer<typeof BudgetDecisio
 
 export const renderReconciliation = (reconciliation: Reconciliation): z.infer<typeof ReconcileAnswer> => ({
   success: true,
+  status: 'settled',
   original_hold: amount(reconciliation.originalHold),
   actual_charge: amount(reconciliation.actualCharge),
   refund_amount: amount(reconciliation.refundAmount),
@@ -50,4 +51,17 @@ export const renderReconciliation = (reconciliation: Reconciliation): z.infer<ty
   unit: reconciliation.unit,
   message: reconciliation.message,
   replayed: reconciliation.replayed,
+});
+
+/** Nothing has moved yet: the cost is kept until its job has a hold. */
+export const renderWaiting = ({ unmatchedNo }: Waiting, jobId: string): z.infer<typeof ReconcileAnswer> => ({
+  success: true,
+  status: 'waiting',
+  original_hold: 0,
+  actual_charge: 0,
+  refund_amount: 0,
+  additional_charge: 0,
+  unmatched_id: unmatchedNo,
+  message: `No hold is known for job ${jobId} yet; the cost waits as unmatched report ${unmatchedNo} and is charged once there is one`,
+  replayed: false,
 });

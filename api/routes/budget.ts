@@ -8,7 +8,7 @@ import type { CheckRequest } from '../../ledger/contract';
 import { requireAdmin, requireOwn } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
-import { renderDecision, renderReconciliation } from '../render/budget';
+import { renderDecision, renderReconciliation, renderWaiting } from '../render/budget';
 import {
   BudgetCheckRequest,
   type BudgetComponent,
@@ -20,7 +20,7 @@ import { CHECK_EXAMPLE, DECISION_EXAMPLE, RECONCILE_EXAMPLE, RECONCILED_EXAMPLE 
 
 const CHECK_FAULTS = ['account_not_found', 'cluster_not_found', 'partition_not_found'] as const;
 
-export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
+export const budgetRoutes = ({ ledger, metrics, defaultCluster }: ApiDeps) =>
   new Hono<ApiEnv>()
     .post(
       '/budget/check',
@@ -87,7 +87,7 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
         if (body.transaction_id !== undefined && c.var.access.cluster !== undefined) {
           requireOwn(c.var.access, await ledger.holds.read(body.transaction_id), body.transaction_id);
         }
-        const reconciliation = await ledger.jobs.reconcile(
+        const reconciliation = await ledger.reports.reconcile(
           {
             ...given({
               jobId: body.job_id,
@@ -98,9 +98,14 @@ export const budgetRoutes = ({ ledger, metrics }: ApiDeps) =>
             actualCost: body.actual_cost.amount,
             numeral: body.actual_cost.numeral,
             correction: body.correction ?? false,
+            waitsOn: body.cluster ?? defaultCluster,
           },
           caller,
         );
+        if ('unmatchedNo' in reconciliation) {
+          metrics.reconciliations.inc({ result: 'waiting' });
+          return c.json(renderWaiting(reconciliation, body.job_id ?? ''));
+        }
         metrics.reconciliations.inc({ result: reconciliation.replayed ? 'replayed' : 'settled' });
         return c.json(renderReconciliation(reconciliation));
       },

@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import type { z } from 'zod';
 import { given } from '../../domain/given';
+import { splitJobId } from '../../domain/slurm-job';
 import { readResources } from '../../domain/slurm-resources';
 import type { JobEvent } from '../../ledger/contract';
 import { HOOKS_READ } from '../access';
@@ -88,21 +89,14 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
       },
     );
 
-/** `123_4` is task 4 of array 123, and `123+1` component 1 of job 123, where the task is not said by itself. */
-function splitJobId(event: { job_id: string; task?: string | undefined }): { jobId: string; task?: string } {
-  const match = event.task === undefined ? /^(\d+)(?:_(\d+)|(\+\d+))$/.exec(event.job_id) : null;
-  if (!match) return { jobId: event.job_id, ...given({ task: event.task }) };
-  const [, jobId = '', task, component] = match;
-  return { jobId, task: task ?? component ?? '' };
-}
-
 function readEvent(event: z.output<typeof JobEventRequest>, defaultCluster: string): JobEvent {
   const { tres, nodes, cpus, gpus, memory } = event;
   const saysResources = [tres, nodes, cpus, gpus, memory].some((said) => said !== undefined);
   return {
     type: event.type,
     cluster: event.cluster ?? defaultCluster,
-    ...splitJobId(event),
+    // `123_4` is task 4 of array 123, and `123+1` component 1 of job 123, where the task is not said by itself.
+    ...(event.task === undefined ? splitJobId(event.job_id) : { jobId: event.job_id, task: event.task }),
     at: event.at,
     ...given({
       submittedAt: event.submitted_at,

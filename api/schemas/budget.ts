@@ -11,6 +11,7 @@ import {
   ClusterName,
   ClusterTime,
   Cost,
+  Count,
   IdempotencyKey,
   JsonObject,
   Money,
@@ -217,12 +218,16 @@ export const ReconcileRequest = z
 export const ReconcileAnswer = z
   .object({
     success: z.literal(true),
+    status: z
+      .enum(['settled', 'waiting'])
+      .describe('waiting: no hold is known for the job yet; the cost is charged once there is one.'),
     original_hold: Money,
     actual_charge: Money,
     refund_amount: Money.describe('Held and given back.'),
     additional_charge: Money.describe('Charged beyond the hold.'),
-    transaction_id: z.string().describe("The hold's id."),
-    unit: z.string(),
+    transaction_id: z.string().optional().describe("The hold's id; absent while the cost waits for one."),
+    unit: z.string().optional(),
+    unmatched_id: Count.optional().describe('Under which number the cost waits, in /unmatched.'),
     message: z.string(),
     replayed: z.boolean(),
   })

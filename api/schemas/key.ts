@@ -62,7 +62,7 @@ export const KeyPath = z.object({ key: text(64).describe('Its id or its name.') 
 
 export const KeyListQuery = z.object(pageQuery);
 
-const ChangeSubject = z.enum(['account', 'limit', 'cluster', 'partition', 'rate', 'key']);
+const ChangeSubject = z.enum(['account', 'limit', 'cluster', 'partition', 'rate', 'key', 'unmatched']);
 
 export const ChangeListQuery = z
   .object({
@@ -85,7 +85,9 @@ export const ChangeAnswer = z
     actor: z.string().describe('The name of the key; local: on this machine; bursar: by itself.'),
     action: z.string(),
     subject: ChangeSubject,
-    name: z.string().describe('Of the account, the cluster or the key that it belongs to.'),
+    name: z
+      .string()
+      .describe('Of the account, the cluster or the key that it belongs to; of an unmatched report, its id.'),
     before: Settings.nullable().describe('null: it is new. Amounts are decimal strings.'),
     after: Settings.nullable().describe('null: it is gone.'),
   })

@@ -2,7 +2,7 @@
 import type { Instant } from '../../domain/time';
 import type { Page, Paged } from './asking';
 
-export type ChangeSubject = 'account' | 'limit' | 'cluster' | 'partition' | 'rate' | 'key';
+export type ChangeSubject = 'account' | 'limit' | 'cluster' | 'partition' | 'rate' | 'key' | 'unmatched';
 
 export interface Change {
   changeNo: number;
@@ -11,7 +11,7 @@ export interface Change {
   /** What was asked: `update_account`, `set_rate`. */
   action: string;
   subject: ChangeSubject;
-  /** Of the account, the cluster or the key that it belongs to. */
+  /** Of the account, the cluster or the key that it belongs to; of a report, its number. */
   name: string;
   /** Absent: it is new. Amounts are decimal strings. */
   before?: Readonly<Record<string, unknown>>;

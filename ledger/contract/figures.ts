@@ -14,5 +14,6 @@ export interface Figures {
   }[];
   overdueHolds: number;
   quarantinedJobs: number;
+  unmatchedReports: number;
   unsealed: number;
 }

@@ -14,8 +14,10 @@ import type { Holds } from './holds';
 import type { Jobs } from './jobs';
 import type { Keys } from './keys';
 import type { Movements } from './movements';
+import type { Reports } from './reports';
 import type { Outbox, Recovery } from './stories';
 import type { Usage } from './usage';
+import type { Unmatched } from './unmatched';
 
 export type * from './accounts';
 export type * from './admission';
@@ -29,8 +31,10 @@ export type * from './holds';
 export type * from './jobs';
 export type * from './keys';
 export type * from './movements';
+export type * from './reports';
 export type * from './stories';
 export type * from './usage';
+export type * from './unmatched';
 
 export interface Ledger {
   admission: Admission;
@@ -39,6 +43,8 @@ export interface Ledger {
   accounts: Accounts;
   catalog: Catalog;
   jobs: Jobs;
+  reports: Reports;
+  unmatched: Unmatched;
   outbox: Outbox;
   recovery: Recovery;
   audit: Audit;

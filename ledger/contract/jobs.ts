@@ -48,6 +48,9 @@ export interface JobEvent {
   raw?: unknown;
 }
 
+/** An event whose job and hold are found by whoever records it. */
+export type ToldEvent = Omit<JobEvent, 'cluster' | 'jobId' | 'task' | 'holdId' | 'holdKey'>;
+
 export interface EventReceipt {
   status: 'recorded' | 'duplicate' | 'unmatched';
   cluster: string;
@@ -166,6 +169,8 @@ export interface Jobs {
       numeral: string;
       correction: boolean;
       metadata?: unknown;
+      /** What else is known of the run; recorded together with its cost, as events of the job that is found. */
+      events?: readonly ToldEvent[];
     },
     caller: Caller,
   ): Promise<Reconciliation>;

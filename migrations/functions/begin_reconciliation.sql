@@ -17,7 +17,8 @@ declare
   v_hold_no bigint;
   v_begun ledger.reconciliations;
 begin
-  if v_answer is not null then
+  -- Where the cost has waited for a hold, its key is known and its reconciliation begins now.
+  if v_answer ? 'reconciliation_no' then
     select * into strict v_begun from ledger.reconciliations
     where reconciliation_no = (v_answer ->> 'reconciliation_no')::bigint;
     return v_begun;
@@ -44,8 +45,10 @@ begin
       where hold_no = v_hold_no and task = p_task and cost_micro = p_cost_micro and corrects = p_corrects;
     end if;
   end if;
-  perform ledger.remember(p_principal, 'begin_reconciliation', p_key, p_body_hash,
-    jsonb_build_object('reconciliation_no', v_begun.reconciliation_no));
+  if v_answer is null then
+    perform ledger.remember(p_principal, 'begin_reconciliation', p_key, p_body_hash,
+      jsonb_build_object('reconciliation_no', v_begun.reconciliation_no));
+  end if;
   return v_begun;
 end;
 $$;

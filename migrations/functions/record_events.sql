@@ -1,8 +1,9 @@
 -- record_events stores what schedulers say about jobs, binds each job to its hold and rings the stories that have news.
 --
 -- Idempotent by fingerprint: an event that is known changes nothing. An event of a job that has no hold opens a late one
--- if it names a known account, and waits unmatched otherwise. Returns one receipt an event, in the order of the array; one
--- with rivalNo, the event's number, where it says a cost that is no correction and the hold's jobs have others.
+-- if it names a known account, and waits unmatched otherwise. A job that has a hold takes what was reported of it before it
+-- had one (take_reports). Returns one receipt an event, in the order of the array; one with rivalNo, the event's number,
+-- where it says a cost that is no correction and the hold's jobs have others.
 --
 -- Races: events of one (cluster, job id) are recorded one caller after the other, so a job's event numbers grow in the
 -- order in which they become visible. Locks are taken in one order (jobs by their lock number, then rings by hold).
@@ -20,6 +21,7 @@ declare
   v_fresh boolean;
   v_rival_no bigint;
   v_adopted boolean;
+  v_reported boolean;
   v_lock bigint;
   v_receipts jsonb[] := '{}';
   v_order int[] := '{}';
@@ -79,6 +81,14 @@ begin
     on conflict (job_no, fingerprint) do nothing;
     v_fresh := found;
 
+    v_reported := false;
+    if v_job.hold_no is not null and exists (
+      select from ledger.unmatched u
+      where u.cluster_no = v_event.cluster_no and u.job_id = v_event.job_id and u.status = 'waiting')
+    then
+      v_reported := ledger.take_reports(v_job, v_job.hold_no);
+    end if;
+
     v_rival_no := null;
     if v_event.facts ? 'cost' and not coalesce((v_event.facts ->> 'correction')::boolean, false) then
       select e.event_no into v_rival_no from ledger.job_events e
@@ -106,7 +116,7 @@ begin
     select coalesce(h.group_no, h.hold_no), h.hold_id, h.status into v_leader_no, v_hold_id, v_hold_status
     from ledger.holds h where h.hold_no = v_job.hold_no;
     -- The past of a closed hold matters only where it may cost something.
-    if v_fresh and (v_hold_status = 'open' or v_event.type not in ('submitted', 'resumed', 'resized')) then
+    if v_reported or v_fresh and (v_hold_status = 'open' or v_event.type not in ('submitted', 'resumed', 'resized')) then
       v_rung := v_rung || v_leader_no;
     end if;
 

@@ -57,6 +57,18 @@ const COMMANDS: Partial<Record<FaultCode, () => Promise<Answer>>> = {
   transaction_not_found: () => api.get(`${V1}/transactions/txn_nothing`),
   job_not_found: () => api.get(`${V1}/jobs/default/4711`),
   rate_not_found: () => api.post(`${V1}/rates/4711/end`, { ends_at: '2027-01-01T00:00:00Z' }),
+  unmatched_not_found: () => api.get(`${V1}/unmatched/4711`),
+  unmatched_closed: async () => {
+    const { unmatched_id } = (await api.post(`${V1}/budget/reconcile`, { job_id: 'unheard-of', actual_cost: 1 })).body;
+    await api.post(`${V1}/unmatched/${unmatched_id}/dismiss`, { reason: 'x' });
+    return api.post(`${V1}/unmatched/${unmatched_id}/dismiss`, { reason: 'x' });
+  },
+  hold_taken: async () => {
+    const transaction_id = await held('taken');
+    await api.post(`${V1}/budget/reconcile`, { job_id: 'its-own', actual_cost: 1, transaction_id });
+    const { unmatched_id } = (await api.post(`${V1}/budget/reconcile`, { job_id: 'another', actual_cost: 1 })).body;
+    return api.post(`${V1}/unmatched/${unmatched_id}/resolve`, { transaction_id });
+  },
   api_key_not_found: () => api.delete(`${V1}/keys/nothing`),
   key_reused: async () => {
     await api.account('keys');

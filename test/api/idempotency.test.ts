@@ -309,6 +309,19 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   },
 };
 
+const waitingPath = async () => {
+  const report = { job_id: `keyed-waiting-${(made += 1)}`, actual_cost: 0.05 };
+  return `${V1}/unmatched/${(await api.post(`${V1}/budget/reconcile`, report)).body.unmatched_id}`;
+};
+COMMANDS.resolveUnmatched = async () => {
+  const [path, account] = [`${await waitingPath()}/resolve`, await api.account('keyed-resolve', 100)];
+  return { asked: ['POST', path, { account }], other: ['POST', path, { account, reason: 'another' }] };
+};
+COMMANDS.dismissUnmatched = async () => {
+  const path = `${await waitingPath()}/dismiss`;
+  return { asked: ['POST', path, { reason: 'one' }], other: ['POST', path, { reason: 'two' }] };
+};
+
 const ask = ([method, path, body]: Asked, key?: string) =>
   api.ask(method, path, body, key === undefined ? {} : { headers: { 'Idempotency-Key': key } });
 

@@ -72,7 +72,7 @@ test('everything with a body shows an example of it that is taken', async () => 
   expect(bodies.filter(({ name, media }) => media?.example === undefined && !name.endsWith('/recover'))).toEqual([]);
   for (const { name, media } of bodies) {
     const [method = '', path = ''] = name.split(' ');
-    const address = path.replace(/\{rate_no\}/, '1').replace(/\{\w+\}/g, 'unknown');
+    const address = path.replace(/\{(rate_no|id)\}/, '1').replace(/\{\w+\}/g, 'unknown');
     const answer = await api.ask(method, address, media?.example ?? {});
     expect({ name, status: answer.status, errors: answer.body.errors }).not.toMatchObject({ status: 400 });
   }
@@ -188,6 +188,10 @@ test('every address of the contract is there', async () => {
      "GET /api/v1/jobs/{cluster}/{job_id}",
      "GET /api/v1/usage",
      "GET /api/v1/accounts/{account}/forecast",
+     "GET /api/v1/unmatched",
+     "GET /api/v1/unmatched/{id}",
+     "POST /api/v1/unmatched/{id}/resolve",
+     "POST /api/v1/unmatched/{id}/dismiss",
      "GET /api/v1/audit",
      "GET /api/v1/audit/seals",
      "POST /api/v1/recover",
