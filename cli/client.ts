@@ -236,6 +236,8 @@ const HINTS: Readonly<Record<string, string>> = {
   hold_not_found: '`bursar hold list` shows the holds; one made with a key is found by `bursar hold find KEY`.',
   job_not_found: '`bursar job list` shows the jobs that were heard of.',
   transaction_not_found: '`bursar transactions list` shows the transactions.',
+  unmatched_not_found: '`bursar unmatched list --status all` shows the reports there are.',
+  hold_taken: '`bursar unmatched show ID` lists the holds that are free.',
   rate_not_found: '`bursar rates list` shows the rates with their numbers.',
   route_not_found: 'Is that a Bursar server, and of this version? `bursar status` tells.',
   key_reused: 'Leave --key out to let the command make a new one.',

@@ -97,6 +97,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/reconcile') as typeof import('./commands/reconcile')).defineReconcile,
   ),
   group(
+    'unmatched',
+    'Reports of ended jobs that no hold is known for',
+    () => (require('./commands/unmatched') as typeof import('./commands/unmatched')).defineUnmatched,
+  ),
+  group(
     'transactions',
     'What moved, when and why',
     () => (require('./commands/transactions') as typeof import('./commands/transactions')).defineTransactions,

@@ -9,6 +9,7 @@ import type * as key from '../api/schemas/key';
 import type * as movement from '../api/schemas/movement';
 import type * as system from '../api/schemas/system';
 import type * as usage from '../api/schemas/usage';
+import type * as unmatched from '../api/schemas/unmatched';
 
 export type Account = z.output<typeof account.AccountAnswer>;
 export type Policy = z.output<typeof account.PolicyAnswer>;
@@ -37,3 +38,5 @@ export type AuditReport = z.output<typeof system.AuditAnswer>;
 export type SealReport = z.output<typeof system.SealAnswer>;
 export type Recovery = z.output<typeof system.RecoverAnswer>;
 export type Health = z.output<typeof system.HealthAnswer>;
+export type UnmatchedReport = z.output<typeof unmatched.UnmatchedAnswer>;
+export type UnmatchedDetails = z.output<typeof unmatched.UnmatchedDetailsAnswer>;

@@ -6,7 +6,7 @@ import { withPages, type PageOptions } from '../paging';
 import type { Act } from '../session';
 import type { Change } from '../wire';
 
-const SUBJECTS = ['account', 'limit', 'cluster', 'partition', 'rate', 'key'];
+const SUBJECTS = ['account', 'limit', 'cluster', 'partition', 'rate', 'key', 'unmatched'];
 
 interface Options extends PageOptions {
   subject?: string;

@@ -20,7 +20,7 @@ export function defineReconcile(parent: Command, act: Act): void {
     .command('reconcile')
     .summary("Report a job's real cost")
     .description(
-      "Report a job's real cost: it is charged, and the rest of the hold goes back. The same cost again changes nothing; another one is refused unless it is meant as a correction.",
+      "Report a job's real cost: it is charged, and the rest of the hold goes back. The same cost again changes nothing; another one is refused unless it is meant as a correction. A job without a hold keeps its cost waiting (`bursar unmatched`).",
     )
     .argument('[job-id]', "the scheduler's id; not needed with --transaction")
     .addOption(new Option('--actual-cost <amount>', "cost in the account's unit").makeOptionMandatory())
@@ -58,6 +58,13 @@ Examples:
         session.answer(
           answer,
           () => {
+            if (answer.status === 'waiting') {
+              session.say(session.paint('yellow', `${answer.message}.`));
+              session.say(
+                `\`bursar unmatched resolve ${answer.unmatched_id}\` names the hold, \`dismiss\` drops the cost.`,
+              );
+              return;
+            }
             session.line(session.paint('green', answer.message));
             session.fields([
               ['Hold', answer.transaction_id],
