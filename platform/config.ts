@@ -62,6 +62,14 @@ export interface Config {
   metricsPath?: string;
   /** Where the worker serves its metrics; undefined: nowhere. */
   workerPort?: number;
+  /** What is done with the reports of ASBX; thresholds as decimal strings. */
+  asbx: {
+    autoReconcile: boolean;
+    updateCostModel: boolean;
+    spoolDirectories: readonly string[];
+    accuracyThreshold: string;
+    varianceThreshold: string;
+  };
   /** Things that are legal but look like a slip of the pen, and keys that change nothing. */
   warnings: readonly string[];
 }
@@ -120,6 +128,13 @@ export function readConfig<K extends Needed = never>(
     integration: integrationOf(values),
     logLevel: values['logging.level'],
     logFormat: values['logging.format'],
+    asbx: Object.freeze({
+      autoReconcile: values['asbx_integration.auto_reconcile'],
+      updateCostModel: values['asbx_integration.update_cost_model'],
+      spoolDirectories: values['asbx_integration.spool_directories'],
+      accuracyThreshold: values['asbx_integration.cost_model_learning.accuracy_threshold'],
+      varianceThreshold: values['asbx_integration.cost_model_learning.variance_threshold'],
+    }),
     metricsAccounts: values['metrics.accounts'],
     ...given({
       file,

@@ -3,6 +3,7 @@
  * the commented file, the table of docs/operations, and what `bursar config show` prints.
  */
 import { z } from 'zod';
+import { ASBX_KEYS } from './asbx-keys';
 import { isNetwork, isOrigin } from './exposure';
 import { INTEGRATION_KEYS } from './integration-keys';
 import { count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
@@ -329,6 +330,7 @@ export const KEYS = {
     otherwise: 'none',
   },
   ...INTEGRATION_KEYS,
+  ...ASBX_KEYS,
   'logging.level': {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     expects: 'one of trace, debug, info, warn, error, fatal, silent',
@@ -412,9 +414,7 @@ export const NOT_YET: readonly string[] = [
   ...below('metrics', 'prometheus_url'),
   ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
   ...below('allocations', 'process_interval auto_process'),
-  ...below('asbx_integration', 'enabled asbx_endpoint auto_reconcile update_cost_model data_retention_days'),
-  ...below('asbx_integration', 'reconciliation_timeout max_retries notification_enabled compliance_reporting'),
-  ...below('asbx_integration', 'cost_model_learning.*'),
+  ...below('asbx_integration', 'notification_enabled compliance_reporting'),
   ...below('grant_management', 'enabled default_budget_period_months auto_create_periods compliance_reporting'),
   ...below('grant_management', 'burn_rate_monitoring alert_thresholds.*'),
 ];
@@ -427,6 +427,13 @@ export const NEVER: Readonly<Record<string, string>> = {
   'auth.api_keys': 'a key in a file has neither name nor scope nor end; `bursar key create` makes one that has',
   'auth.admin_users': 'a key or a token says itself what it may; admin is a scope',
   'budget.transaction_retention': 'nothing that was booked is ever deleted',
+  'asbx_integration.enabled': 'who has a key of the scope hook may send reports',
+  'asbx_integration.asbx_endpoint': 'integration.asbx_endpoint says where it is, and its reports come by themselves',
+  'asbx_integration.data_retention_days': 'a report is the evidence of what was booked, and is kept as long',
+  'asbx_integration.reconciliation_timeout': 'service.write_timeout limits every answer',
+  'asbx_integration.max_retries': '`bursar asbx watch` tries again until a report has been taken',
+  'asbx_integration.cost_model_learning.enabled': 'asbx_integration.update_cost_model says it',
+  'asbx_integration.cost_model_learning.feedback_frequency': 'every report counts when it arrives',
   'logging.structured': 'every line is; logging.format says how it looks',
   'logging.sampling.*': 'the line that is left out is the one that somebody will look for',
   'metrics.namespace': 'dashboards need names that stay',

@@ -12,20 +12,22 @@ const HEAD = `# Bursar's configuration. Every key is here, with what it means an
 
 /** Every key as a comment. A key that comes in without its "# " is legal, and says what would hold without it. */
 export function commentedFile(): string {
-  const sections = new Map<string, KeyName[]>();
-  for (const key of KEY_NAMES) {
-    const section = sectionOf(key);
-    sections.set(section, [...(sections.get(section) ?? []), key]);
-  }
-  const parts = [...sections].map(([section, keys]) =>
-    section === ''
-      ? keys.map((key) => entry(key, '')).join('\n')
-      : `${section}:\n${keys.map((key) => entry(key, '  ')).join('\n')}`,
-  );
-  return [HEAD, ...parts].join('\n');
+  return [HEAD, ...within(KEY_NAMES, 0)].join('\n');
 }
 
-const sectionOf = (key: string): string => (key.includes('.') ? key.slice(0, key.indexOf('.')) : '');
+/** The entries of these keys, which have their first `depth` words in common; deeper groups come last, under their names. */
+function within(keys: readonly KeyName[], depth: number): string[] {
+  const indent = '  '.repeat(depth);
+  const isHere = (key: KeyName) => key.split('.').length === depth + 1;
+  const groups = new Map<string, KeyName[]>();
+  for (const key of keys.filter((each) => !isHere(each))) {
+    const group = key.split('.')[depth] ?? '';
+    groups.set(group, [...(groups.get(group) ?? []), key]);
+  }
+  const own = keys.filter(isHere).map((key) => entry(key, indent));
+  const deeper = [...groups].map(([group, below]) => `${indent}${group}:\n${within(below, depth + 1).join('\n')}`);
+  return [...own, ...deeper];
+}
 
 function entry(key: KeyName, indent: string): string {
   const { meaning, expects, otherwise, secret, reloads } = keyOf(key);

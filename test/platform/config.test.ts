@@ -153,6 +153,14 @@ test('a client finds the API by BURSAR_URL, else by the port', () => {
 
 // The file ------------------------------------------------------------------------------------------------------------
 
+const ASBX: Config['asbx'] = {
+  autoReconcile: true,
+  updateCostModel: true,
+  spoolDirectories: ['/var/spool/asbx', '/var/spool/asbb/costs', '/var/spool/asbb/reconciliation'],
+  accuracyThreshold: '0.8',
+  varianceThreshold: '20',
+};
+
 /** A part of what the configuration says about who may reach the API. */
 const exposed = (exposure: object) => ({ exposure }) as Partial<Config>;
 
@@ -251,6 +259,11 @@ const SOMETHING_ELSE: Record<
   'integration.asba_enabled': ['true', { integration: { asba: { enabled: true } } }],
   'integration.asba_endpoint': ['http://asba:1', { integration: { asba: { url: 'http://asba:1' } } }],
   'integration.asba_timeout': ['1s', { integration: { asba: { timeoutMs: 1_000 } } }],
+  'asbx_integration.auto_reconcile': ['false', { asbx: { ...ASBX, autoReconcile: false } }],
+  'asbx_integration.update_cost_model': ['no', { asbx: { ...ASBX, updateCostModel: false } }],
+  'asbx_integration.spool_directories': ['/a, /b c', { asbx: { ...ASBX, spoolDirectories: ['/a', '/b c'] } }],
+  'asbx_integration.cost_model_learning.accuracy_threshold': ['0.9', { asbx: { ...ASBX, accuracyThreshold: '0.9' } }],
+  'asbx_integration.cost_model_learning.variance_threshold': ['12.5', { asbx: { ...ASBX, varianceThreshold: '12.5' } }],
   'logging.level': ['debug', { logLevel: 'debug' }],
   'logging.format': ['console', { logFormat: 'console' }],
   'metrics.enabled': ['false', {}],
@@ -259,7 +272,11 @@ const SOMETHING_ELSE: Record<
   'metrics.worker_port': ['9464', { workerPort: 9464 }],
 };
 
-const asFile = (key: string, text: string): string => key.split('.').join(':\n  ') + `: ${JSON.stringify(text)}\n`;
+const asFile = (key: string, text: string): string =>
+  key
+    .split('.')
+    .map((part, depth) => `${'  '.repeat(depth)}${part}:`)
+    .join('\n') + ` ${JSON.stringify(text)}\n`;
 
 test.each(KEY_NAMES)('%s is taken from the file, and from each of its variables', (key) => {
   const [text, expected, beside = {}] = SOMETHING_ELSE[key];
@@ -268,7 +285,7 @@ test.each(KEY_NAMES)('%s is taken from the file, and from each of its variables'
     Object.entries(beside).map(([name, value]) => [`BURSAR_${variableOf(name)}`, value]),
   );
   expect(readConfig([], others, { file })).toMatchObject(expected);
-  expect(readSettings(others, { file }).given.get(key)?.from).toBe(`${file}:${key.includes('.') ? 2 : 1}`);
+  expect(readSettings(others, { file }).given.get(key)?.from).toBe(`${file}:${key.split('.').length}`);
   for (const name of [...bursarNames(key), `ASBB_${variableOf(key)}`]) {
     const env = { ...others, [name]: text };
     expect(readConfig([], env, { file: '/dev/null' })).toMatchObject(expected);
