@@ -20,6 +20,7 @@ import { securityHeaders } from './middleware/security-headers';
 import { type ListedOperation, openApiDocument, operationsOf } from './openapi';
 import { problemWriter } from './problem';
 import { accountRoutes } from './routes/accounts';
+import { asbxRoutes } from './routes/asbx';
 import { budgetRoutes } from './routes/budget';
 import { catalogRoutes } from './routes/catalog';
 import { docsRoutes } from './routes/docs';
@@ -62,6 +63,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     catalogRoutes,
     jobRoutes,
     usageRoutes,
+    asbxRoutes,
     unmatchedRoutes,
     auditRoutes,
   ]) {

@@ -1,5 +1,6 @@
 /** What every request carries, and what the API is made of. */
 import type { HttpBindings } from '@hono/node-server';
+import type { Thresholds } from '../domain/asbx';
 import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
@@ -17,6 +18,8 @@ export interface ApiEnv {
     identify: () => Promise<Access>;
     /** What came of it, once an operation has asked. */
     access: Access;
+    /** The body as it was received, its numbers as their numerals; only where there is one. */
+    received?: unknown;
   };
 }
 
@@ -27,6 +30,15 @@ export interface Input<Path, Query, Body> {
   body: Body;
   /** Who asks, with his idempotency key and the hash of what he asks. */
   caller: Caller;
+}
+
+export interface AsbxSettings {
+  /** Folders on this machine in which an epilog may name a report. */
+  spoolDirectories: readonly string[];
+  /** What holds where a report does not say. */
+  autoReconcile: boolean;
+  updateCostModel: boolean;
+  thresholds: Thresholds;
 }
 
 export interface ApiDeps {
@@ -60,6 +72,8 @@ export interface ApiDeps {
   isTls?: boolean;
   /** A request that takes longer is answered 503. Default 8000. */
   deadlineMs?: number;
+  /** What is done with the reports of ASBX. */
+  asbx?: AsbxSettings;
   /** True once the process has begun to end: readiness turns false first. */
   isEnding?: () => boolean;
 }

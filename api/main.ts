@@ -1,10 +1,12 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
 import { restartLost, restartStrays, ringOver } from '../activities';
+import { readAccuracy } from '../domain/asbx';
 import { Fault } from '../domain/faults';
+import { parseAmount } from '../domain/money';
 import { openLedger } from '../ledger';
 import type { Catalog, Keys, Recovery } from '../ledger/contract';
 import { migrate } from '../migrations/migrate';
-import { configArgument, readConfig } from '../platform/config';
+import { configArgument, readConfig, type Config } from '../platform/config';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';
 import { isLoopbackHost, readOwnToken, writeOwnToken } from '../platform/own-token';
@@ -14,7 +16,7 @@ import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
 import { openDoor } from './door';
-import type { Recovered, TemporalDeps } from './env';
+import type { AsbxSettings, Recovered, TemporalDeps } from './env';
 import { openNeighbours } from './neighbours';
 import { showLedgerIn } from './ledger-metrics';
 import { listen, type Server } from './server';
@@ -80,6 +82,7 @@ async function main(): Promise<void> {
     deadlineMs: config.writeTimeoutMs,
     metricsPath: config.metricsPath ?? false,
     ...door.deps,
+    asbx: asbxSettings(config),
     isEnding: () => shutdown.hasBegun,
   });
   const { certificate } = door;
@@ -101,6 +104,13 @@ async function main(): Promise<void> {
   if (config.autoMigrate) await bringToSchema(sql, log, () => shutdown.hasBegun);
   await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
 }
+
+const asbxSettings = ({ asbx }: Config): AsbxSettings => ({
+  spoolDirectories: asbx.spoolDirectories,
+  autoReconcile: asbx.autoReconcile,
+  updateCostModel: asbx.updateCostModel,
+  thresholds: { accuracy: readAccuracy(asbx.accuracyThreshold), variance: parseAmount(asbx.varianceThreshold) },
+});
 
 const KEYS_RETRY_MS = 2_000;
 

@@ -33,6 +33,8 @@ export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, 
   bodyOptional?: boolean;
   /** Default 1 MiB. */
   bodyBytesMax?: number;
+  /** What else a body that is no JSON may have meant; tried once. */
+  mend?: (text: string) => string;
   /** Undefined: 204. */
   answer?: z.ZodType;
   /** Default 200. */
@@ -97,8 +99,10 @@ export function operation<
     const query = readsQuery ? parsePart(spec.query ?? Nothing, readQuery(c, knownQuery, dialect, errors), errors) : {};
     let body: unknown = {};
     if (spec.body && bodyNames) {
-      const raw = (await readJson(c.req, spec.bodyBytesMax ?? BODY_BYTES_MAX)) ?? (spec.bodyOptional ? {} : undefined);
+      const raw =
+        (await readJson(c.req, spec.bodyBytesMax ?? BODY_BYTES_MAX, spec.mend)) ?? (spec.bodyOptional ? {} : undefined);
       if (raw === undefined) throw wholeBody('is required: send a JSON object');
+      c.set('received', raw);
       checkTexts(raw, '', errors);
       if (bodyNames.kind === 'object' && !isObject(raw)) errors.push({ pointer: '', detail: 'must be a JSON object' });
       else body = parsePart(spec.body, settleNames(raw, bodyNames, dialect, errors), errors);
@@ -152,6 +156,16 @@ function readKey(c: Context, body: unknown, errors: FieldError[]): string | unde
     return inHeader;
   }
   return typeof inBody === 'string' ? inBody : undefined;
+}
+
+/** What came another way than as a body, read as one. `malformed_request`. */
+export function readAs<Schema extends z.ZodType>(schema: Schema, raw: unknown, dialect: Dialect): z.output<Schema> {
+  const errors: FieldError[] = [];
+  checkTexts(raw, '', errors);
+  const result = schema.safeParse(settleNames(raw, namesOf(schema), dialect, errors), { error: sayIssue });
+  if (result.success && errors.length === 0) return result.data;
+  parsePart(schema, raw, errors);
+  throw malformed(errors);
 }
 
 // Mistakes ----------------------------------------------------------------------------------------------------------------

@@ -85,6 +85,17 @@ export function readState(text: string): SlurmState {
 
 const isEndState = (word: string): word is EndState => (END_STATES as readonly string[]).includes(word);
 
+/** `16(x2),8`: SLURM_JOB_CPUS_PER_NODE, as the job's total. 0 and nothing mean "not said". */
+export function readCpusPerNode(text: string): number | undefined {
+  let total = 0;
+  for (const part of text.trim() === '' ? [] : text.trim().split(',')) {
+    const match = /^(\d{1,7})(?:\(x(\d{1,7})\))?$/.exec(part.trim());
+    if (!match) throw malformed(`"${shorten(text)}" is no number of CPUs; write it like 32, or 16(x2),8`);
+    total += Number(match[1]) * Number(match[2] ?? 1);
+  }
+  return total === 0 ? undefined : total;
+}
+
 // Job ids -----------------------------------------------------------------------------------------------------------------
 
 /** A job id as Slurm writes it: the base, and what of the job is meant. */

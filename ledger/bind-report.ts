@@ -120,15 +120,21 @@ export async function bindReport(
     guesses: source === 'epilog' || submittedAt !== undefined,
     opens_late: source === 'epilog',
     only_looks: report.onlyLooks ?? false,
-    allocated: report.allocated,
     cost_micro: cost?.amount.toString(),
     correction: correction ?? false,
     evidence: report.evidence ?? null,
     fingerprint,
   };
   // What binds says no submit time: `at` of a `submitted` event is the hold's where the report has none.
+  const { allocated } = report;
   const json = (events: typeof rows) =>
-    JSON.stringify(events.map((row) => (row.type === 'submitted' ? { ...row, submitted_at: undefined } : row)));
+    JSON.stringify(
+      events.map((row) => ({
+        ...row,
+        ...(row.type === 'submitted' && { submitted_at: undefined }),
+        ...(row.type === 'ended' && { allocated }),
+      })),
+    );
   const [row] = await ask(
     () => sql<{ answer: RawBound }[]>`
       select ledger.bind_report(${JSON.stringify(asked)}::text::jsonb, ${json(rows.slice(0, atOnce.length))}::text::jsonb,

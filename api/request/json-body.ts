@@ -33,20 +33,55 @@ const tooLarge = (limit: number) =>
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
-/** The body as JSON values; undefined where there is none. */
-export async function readJson(request: HonoRequest, limit: number): Promise<unknown> {
+/** The body as JSON values; undefined where there is none. What is no JSON gets a second chance where it can be mended. */
+export async function readJson(request: HonoRequest, limit: number, mend?: (text: string) => string): Promise<unknown> {
   const bytes = await readBytes(request.raw, limit);
   if (bytes.byteLength === 0) return undefined;
   const text = decode(bytes);
   if (/^\s*$/.test(text)) return undefined;
   refuseDepth(text);
+  return parseText(text, mend);
+}
+
+function parseText(text: string, mend?: (text: string) => string): unknown {
   try {
     return parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
+    const mended = mend?.(text) ?? text;
+    if (mended !== text) {
+      try {
+        return parse(mended);
+      } catch {
+        // The mistake of what was sent is the one to tell.
+      }
+    }
     throw wholeBody('Invalid JSON format', `The body is not valid JSON: ${error.message.slice(0, 200)}`);
   }
 }
+
+/** The same of a file's bytes. `malformed_request`. */
+export function readJsonBytes(bytes: Uint8Array): unknown {
+  const text = decode(bytes);
+  refuseDepth(text);
+  return parseText(text);
+}
+
+/**
+ * Puts quotation marks around what a shell has written without them: `"allocated_cpus": 16(x2),` as ASBB's sample epilog
+ * sends it, and null where a variable was empty. Text inside quotation marks stays as it is.
+ */
+export const quoteShellValues = (text: string): string =>
+  text
+    .split(/("(?:[^"\\]|\\.)*")/)
+    .map((part, index) => (index % 2 === 0 ? part.replace(SHELL_VALUE, quoted) : part))
+    .join('');
+
+const SHELL_VALUE = /^(\s*:\s*)([^\s{}[\]",](?:[^{}[\]"\n]*[^\s{}[\]",])?)?(\s*[,}]\s*)$/;
+const PLAIN_JSON = /^(-?\d+(\.\d+)?|true|false|null)$/;
+
+const quoted = (_all: string, colon: string, value: string | undefined, end: string): string =>
+  `${colon}${value === undefined ? 'null' : PLAIN_JSON.test(value) ? value : JSON.stringify(value)}${end}`;
 
 function decode(bytes: Uint8Array): string {
   try {

@@ -1,7 +1,7 @@
 -- bind_report finds the hold that a report is about and records its events there, or keeps it until a hold is known.
 --
 -- p_report: {source, cluster_no, job_id, task, account, partition, user, submitted_at, not_after, hold_id, hold_key,
---   any_of_its_id, guesses, opens_late, only_looks, allocated, cost_micro, correction, evidence, fingerprint}
+--   any_of_its_id, guesses, opens_late, only_looks, cost_micro, correction, evidence, fingerprint}
 -- p_events: what is recorded at once where the hold is known, as ledger.record_events reads it; one of type 'submitted' only
 --   binds, and is left out where the hold has its job already.
 -- p_waits: what is recorded once the hold is known, where it is not.
@@ -56,16 +56,13 @@ begin
     or (v_shapes = 0 and not v_only_looks and (p_report ->> 'opens_late')::boolean
       and exists (select from ledger.accounts where name = v_account))
   then
-    select coalesce(jsonb_agg(e.event || jsonb_strip_nulls(jsonb_build_object(
+    select coalesce(jsonb_agg(ledger.with_allocated(e.event, v_hold.hold_no) || jsonb_strip_nulls(jsonb_build_object(
         'hold_id', v_hold.hold_id,
         -- Of a job that is known, its own: the scheduler's clock and the hook's may differ by a second.
         'submitted_at', coalesce(case when v_bound.job_id = v_job_id then v_bound.submitted_at end,
           (p_report ->> 'submitted_at')::timestamptz),
-        'at', case when e.event ->> 'type' = 'submitted' then coalesce((p_report ->> 'submitted_at')::timestamptz, v_hold.effective_at)
-          else (e.event ->> 'at')::timestamptz end,
-        'facts', case when e.event ->> 'type' = 'ended' and p_report ? 'allocated'
-          then e.event -> 'facts' || jsonb_build_object('resources', ledger.allocated_resources(v_hold, p_report -> 'allocated'))
-          end)) order by e.place), '[]')
+        'at', case when e.event ->> 'type' = 'submitted'
+          then coalesce((p_report ->> 'submitted_at')::timestamptz, v_hold.effective_at) end)) order by e.place), '[]')
     into v_events
     from jsonb_array_elements(p_events) with ordinality as e (event, place)
     where e.event ->> 'type' <> 'submitted' or v_bound.job_no is null;

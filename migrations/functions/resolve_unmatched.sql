@@ -42,7 +42,9 @@ begin
     perform ledger.fail('hold_taken', format('Hold %s is that of another job.', v_hold.hold_id),
       jsonb_build_object('transaction_id', v_hold.hold_id));
   end if;
-  select ledger.record_events(jsonb_agg(e.event || jsonb_build_object('hold_id', v_hold.hold_id) order by e.place), p_principal, p_principal)
+  select ledger.record_events(
+    jsonb_agg(ledger.with_allocated(e.event, v_hold_no) || jsonb_build_object('hold_id', v_hold.hold_id) order by e.place),
+    p_principal, p_principal)
   into v_receipts
   from jsonb_array_elements(v_report.events) with ordinality as e (event, place);
   if v_receipts #>> '{0,holdId}' is distinct from v_hold.hold_id then

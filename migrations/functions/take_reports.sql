@@ -31,7 +31,8 @@ begin
   select p_job.job_no, e.type, e.task, e.at, e.facts, decode(e.fingerprint, 'hex')
   from unnest(v_nos) with ordinality as t (unmatched_no, place)
   join ledger.unmatched u using (unmatched_no)
-  cross join lateral jsonb_to_recordset(u.events) as e (
+  cross join lateral jsonb_array_elements(u.events) as told (event)
+  cross join lateral jsonb_to_record(ledger.with_allocated(told.event, p_hold_no)) as e (
     i int, type text, task text, at timestamptz, facts jsonb, fingerprint text)
   order by t.place, e.i
   on conflict (job_no, fingerprint) do nothing;

@@ -360,6 +360,8 @@ describe('a key is honoured by', () => {
     expect(commands.filter((command) => !keyed.includes(command)).map(({ operationId }) => operationId)).toEqual([
       'estimateBudget',
       'recordJobEvents',
+      'reconcileAsbx',
+      'receiveEpilog',
       'recover',
       'createKey',
       'revokeKey',
