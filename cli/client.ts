@@ -14,6 +14,8 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 export interface Call {
   query?: Query;
   body?: unknown;
+  /** JSON that is sent as it was written, instead of a body. */
+  json?: string;
   /** Sent as Idempotency-Key; the same key gets the same answer. */
   key?: string;
   timeoutMs?: number;
@@ -141,7 +143,7 @@ export class Client {
     const { request, Agent } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
     const { keepAlive = false, maxSockets = 64, ca } = this.options;
     this.agent ??= new Agent({ keepAlive, maxSockets, ...(ca !== undefined && { ca }) });
-    const payload = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const payload = call.json ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
     const timeoutMs = call.timeoutMs ?? this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const headers: Record<string, string | number> = { accept: 'application/json' };
     if (payload !== undefined) {

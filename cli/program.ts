@@ -97,6 +97,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/reconcile') as typeof import('./commands/reconcile')).defineReconcile,
   ),
   group(
+    'asbx',
+    'Reports of ASBX: watch its spool, import files',
+    () => (require('./commands/asbx') as typeof import('./commands/asbx')).defineAsbx,
+  ),
+  group(
     'unmatched',
     'Reports of ended jobs that no hold is known for',
     () => (require('./commands/unmatched') as typeof import('./commands/unmatched')).defineUnmatched,

@@ -1,6 +1,7 @@
 /** The answers of the API, as types only: the schemas themselves stay in the server. */
 import type { z } from 'zod';
 import type * as account from '../api/schemas/account';
+import type * as asbx from '../api/schemas/asbx';
 import type * as budget from '../api/schemas/budget';
 import type * as catalog from '../api/schemas/catalog';
 import type * as hold from '../api/schemas/hold';
@@ -40,3 +41,5 @@ export type Recovery = z.output<typeof system.RecoverAnswer>;
 export type Health = z.output<typeof system.HealthAnswer>;
 export type UnmatchedReport = z.output<typeof unmatched.UnmatchedAnswer>;
 export type UnmatchedDetails = z.output<typeof unmatched.UnmatchedDetailsAnswer>;
+export type AsbxReconciliation = z.output<typeof asbx.AsbxReconcileAnswer>;
+export type AsbxStatus = z.output<typeof asbx.AsbxStatusAnswer>;

@@ -170,7 +170,7 @@ test('the flat form of the exporter is understood, without an estimate of its ow
     account: 'lab',
     user_id: 'rkaur',
     partition: 'gpu-aws',
-    actual_cost: 37.250000000000004,
+    actual_cost: '37.250000000000004',
     compute_cost: 33.9,
     storage_cost: 1.1,
     network_cost: 2.25,

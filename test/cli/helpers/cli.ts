@@ -23,6 +23,8 @@ export interface Terminal {
   endpoint?: string;
   /** What it was called by. */
   name?: ProgramName;
+  /** The person's Ctrl-C. */
+  interrupted?: AbortSignal;
 }
 
 /** Runs one command line in this process. */
@@ -37,7 +39,7 @@ export async function runBursar(args: readonly string[], terminal: Terminal = {}
     out: output((text) => (out += text)),
     err: output((text) => (err += text)),
     env: { BURSAR_HOME: '/nowhere', ...(terminal.endpoint && { BURSAR_URL: terminal.endpoint }), ...terminal.env },
-    interrupted: new AbortController().signal,
+    interrupted: terminal.interrupted ?? new AbortController().signal,
     insisted: new AbortController().signal,
     now: () => new Date(),
   };
