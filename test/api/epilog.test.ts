@@ -251,6 +251,17 @@ test('the hold is known by its id, its key, or the job id of its check, whatever
   expect((await end(epilogOf(user, { ...elsewhere, job_id: job }))).body.transaction_id).toBe(byJob);
 });
 
+test('the tasks of an array are those of the hold of the whole array', async () => {
+  const [user, array_job_id] = [nextUser(), nextJob()];
+  const id = await hold(user, { array_tasks: 3 });
+  for (const array_task_id of ['1', '2', '3']) {
+    expect(await readHold(id)).toMatchObject({ status: 'open' });
+    const { body } = await end(epilogOf(user, { array_job_id, array_task_id }));
+    expect(body.transaction_id).toBe(id);
+  }
+  expect(await readHold(id)).toMatchObject({ status: 'settled', job_id: array_job_id, charged: 10.749999 });
+});
+
 test('an account that nobody knows keeps the report waiting', async () => {
   const { body } = await end(epilogOf(nextUser(), { account: 'nobody' }));
   expect(body).toMatchObject({ reconciliation_triggered: false, unmatched_id: expect.any(Number) });
