@@ -1,5 +1,6 @@
 /** A spool of ASBX's, watched: every report settles its hold once, whatever arrives twice, late or half-written. Contract §8.5. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once as happening } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -10,8 +11,11 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { JOB } from '../api/helpers/api';
+import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 import { runBursar, startCli, type Ended, type TestCli } from './helpers/cli';
@@ -21,6 +25,7 @@ let scratch: string;
 let spool: string;
 let made = 0;
 beforeAll(async () => {
+  ensureBuilt();
   scratch = scratchFolder();
   cli = await startCli();
   await cli.api.account('lab', 10_000);
@@ -132,6 +137,35 @@ test('a watcher that dies between sending and moving sends again, which changes 
   rmSync(join(spool, 'done'));
   expect((await once()).out).toContain('reconciled before with 0.05 USD; nothing changed');
   expect(inSpool('done')).toEqual([nameOf(job)]);
+  expect(await moves(job)).toEqual(SETTLED_ONCE);
+});
+
+test('the same where it is killed with -9 while the service has the report and has not answered yet', async () => {
+  const { job, id } = await heldJob();
+  put(nameOf(job), flat(job));
+  let watcher: ChildProcess | undefined;
+  // Stands between the two: what it has passed on is done, and who asked is dead before he hears of it.
+  const between = createServer((incoming, outgoing) => {
+    void (async () => {
+      const body = Buffer.concat(await incoming.toArray()).toString();
+      const { status } = await cli.api.post(incoming.url ?? '', undefined, { raw: body });
+      watcher?.kill('SIGKILL');
+      outgoing.writeHead(status).end();
+    })();
+  });
+  await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+  const { port } = between.address() as AddressInfo;
+  watcher = spawn(process.execPath, [join(__dirname, '../../dist/bursar.js'), 'asbx', 'watch', spool], {
+    env: { PATH: '/usr/bin:/bin', BURSAR_HOME: spool, BURSAR_URL: `http://127.0.0.1:${port}` },
+    stdio: 'ignore',
+  });
+  const [, signal] = (await happening(watcher, 'exit')) as [number | null, string];
+  between.close();
+  expect(signal).toBe('SIGKILL');
+  expect(inSpool()).toEqual([nameOf(job)]);
+  expect(await holdOf(id)).toMatchObject({ status: 'settled', charged: 0.05 });
+  expect((await once()).out).toContain('reconciled before');
+  expect(inSpool()).toEqual(['done']);
   expect(await moves(job)).toEqual(SETTLED_ONCE);
 });
 
