@@ -8,6 +8,9 @@ const HOLD = fields(`transaction_id key account unit cluster partition user_id j
 const JOB = fields(`cluster time_zone job_id job_name account unit user_id partition submitted_at state quarantined
   transaction_id held charged accrued workflow_id workflow_url updated_at`);
 
+const UNMATCHED = fields(`id source status why cluster time_zone job_id account unit user_id partition submitted_at cost
+  received_at received_by transaction_id reason closed_by closed_at`);
+
 const KEY = fields('key_id name scope cluster status created_by created_at expires_at revoked_at last_used_at');
 
 export const FIELDS = {
@@ -30,8 +33,8 @@ export const FIELDS = {
     details.advisor.outcome details.advisor.detail details.advisor.numerals estimate.method estimate.confidence
     estimate.lines estimate.unbilled explanation at note replayed`),
   reconciliation:
-    fields(`success original_hold actual_charge refund_amount additional_charge transaction_id unit message
-    replayed`),
+    fields(`success status original_hold actual_charge refund_amount additional_charge transaction_id unit unmatched_id
+    message replayed`),
   cluster:
     fields(`name time_zone default_partition failure_policy cost_source unpriced price_preset hold_multiplier hold_cap
     minimum_charge end_grace_seconds reconciliation_timeout_seconds partitions`),
@@ -45,6 +48,15 @@ export const FIELDS = {
   transaction:
     fields(`id transaction_id account_id account unit type kind direction amount description metadata status actor
     job_id cluster partition user_id parent_transaction_id effective_at created_at completed_at entries`),
+  unmatched: UNMATCHED,
+  unmatchedDetails: [...UNMATCHED, 'evidence', 'candidates'],
+  asbx: fields(`success status reconciliation_id original_transaction unmatched_id unit estimated_cost actual_cost
+    cost_variance cost_variance_pct refund_amount additional_charge estimation_accuracy model_update_applied
+    compliance_report_generated message warnings recommendations notes replayed`),
+  asbxStatus: fields(`asbx_version integration_enabled last_data_import total_jobs_reconciled successful_reconciliations
+    failed_reconciliations recorded_reports waiting_reports average_reconciliation_time cost_model_accuracy
+    last_health_check health_status`),
+  spooled: fields('what file jobId reason answer'),
   key: KEY,
   createdKey: [...KEY, 'key'],
   change: fields('change_no at actor action subject name before after'),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { codeOf, readReportFile } from '../asbx/report-file';
 import { sendReport, Spool, type Round, type Told } from '../asbx/spool';
 import { EXIT, Stop } from '../exit';
+import { FIELDS } from '../fields';
 import { clockIn, moneyIn } from '../format';
 import type { Act, Session } from '../session';
 import type { AsbxReconciliation, AsbxStatus } from '../wire';
@@ -58,20 +59,24 @@ With --once it ends with 1 where a file has failed, and with 5 where the service
     )
     .action(
       act(async (session, files: string[]) => {
-        const answers: AsbxReconciliation[] = [];
+        const answers = new Map<string, AsbxReconciliation>();
         const mistakes: string[] = [];
         for (const file of files) {
           try {
-            const answer = await importFile(session, file);
-            answers.push(answer);
-            if (!session.json) session.say(`${file}: ${sentenceOf(answer)}`);
+            answers.set(file, await importFile(session, file));
           } catch (error) {
             // Of several files the others still count; what ends one of them ends it alone.
             if (!(error instanceof Stop) || error.exitCode === EXIT.unreachable || files.length === 1) throw error;
             mistakes.push(`${file}: ${error.message}`);
           }
         }
-        if (session.json) session.answer(answers, () => undefined);
+        session.answer(
+          [...answers.values()],
+          () => {
+            for (const [file, answer] of answers) session.say(`${file}: ${sentenceOf(answer)}`);
+          },
+          FIELDS.asbx,
+        );
         if (mistakes.length > 0) {
           throw new Stop(EXIT.failure, `${mistakes.length} of ${files.length} reports were not taken.`, {
             hints: mistakes,
@@ -88,20 +93,23 @@ With --once it ends with 1 where a file has failed, and with 5 where the service
     .action(
       act(async (session) => {
         const status = await session.client.get<AsbxStatus>('/api/v1/asbx/status');
-        session.answer(status, () =>
-          session.fields([
-            ['Health', status.health_status],
-            ['Last report', status.last_data_import === null ? 'none yet' : clockIn(status.last_data_import, 'UTC')],
-            ['Reconciled', String(status.successful_reconciliations)],
-            ['Refused', String(status.failed_reconciliations)],
-            ['Only recorded', String(status.recorded_reports)],
-            ['Waiting for a hold', String(status.waiting_reports)],
-            ['Took on average', status.average_reconciliation_time],
-            [
-              'Accuracy of estimates',
-              status.cost_model_accuracy === null ? 'not known yet' : String(status.cost_model_accuracy),
-            ],
-          ]),
+        session.answer(
+          status,
+          () =>
+            session.fields([
+              ['Health', status.health_status],
+              ['Last report', status.last_data_import === null ? 'none yet' : clockIn(status.last_data_import, 'UTC')],
+              ['Reconciled', String(status.successful_reconciliations)],
+              ['Refused', String(status.failed_reconciliations)],
+              ['Only recorded', String(status.recorded_reports)],
+              ['Waiting for a hold', String(status.waiting_reports)],
+              ['Took on average', status.average_reconciliation_time],
+              [
+                'Accuracy of estimates',
+                status.cost_model_accuracy === null ? 'not known yet' : String(status.cost_model_accuracy),
+              ],
+            ]),
+          FIELDS.asbxStatus,
         );
         if (status.waiting_reports > 0) session.note('`bursar unmatched list --source asbx` shows what waits.');
       }),
@@ -124,11 +132,14 @@ async function importFile(session: Session, file: string): Promise<AsbxReconcili
 
 async function once(session: Session, folder: string): Promise<void> {
   const { told, unavailable } = await workIn(new Spool(folder, session.client), folder);
-  if (session.json) session.answer(told, () => undefined);
-  else {
-    for (const each of told) tell(session, each);
-    if (told.length === 0) session.say(`No reports in ${folder}.`);
-  }
+  session.answer(
+    told,
+    () => {
+      for (const each of told) tell(session, each);
+      if (told.length === 0) session.say(`No reports in ${folder}.`);
+    },
+    FIELDS.spooled,
+  );
   if (unavailable) throw unavailable;
   const failed = told.filter(({ what }) => what === 'failed').length;
   if (failed > 0)

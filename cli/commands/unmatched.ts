@@ -3,7 +3,9 @@ import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import { clock, clockIn, money, moneyIn } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
-import type { Act, PageOptions, Session } from '../session';
+import { FIELDS } from '../fields';
+import { withPages, type PageOptions } from '../paging';
+import type { Act, Session } from '../session';
 import type { UnmatchedDetails, UnmatchedReport } from '../wire';
 
 interface ListOptions extends PageOptions {
@@ -29,17 +31,17 @@ export function defineUnmatched(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar unmatched list\n  $ bursar unmatched show 17\n  $ bursar unmatched resolve 17 --transaction txn_01JDABCDEFGHJKMNPQRSTVWXYZ\n',
     );
 
-  unmatched
-    .command('list')
-    .summary('List what waits, the newest first')
-    .description('List what waits, the newest first.')
-    .addOption(new Option('--status <status>', 'with this status (default: waiting)').choices(STATUSES))
-    .addOption(new Option('--source <source>', 'that came so').choices(SOURCES))
-    .option('--cluster <cluster>', 'from this cluster')
-    .option('--account <account>', 'that name this account')
-    .option('--job-id <id>', "about this id of the scheduler's")
-    .option('--limit <n>', 'show so many (default 50)')
-    .option('--all', 'show all')
+  withPages(
+    unmatched
+      .command('list')
+      .summary('List what waits, the newest first')
+      .description('List what waits, the newest first.')
+      .addOption(new Option('--status <status>', 'with this status (default: waiting)').choices(STATUSES))
+      .addOption(new Option('--source <source>', 'that came so').choices(SOURCES))
+      .option('--cluster <cluster>', 'from this cluster')
+      .option('--account <account>', 'that name this account')
+      .option('--job-id <id>', "about this id of the scheduler's"),
+  )
     .addHelpText(
       'after',
       '\nExamples:\n  $ bursar unmatched list --source epilog --account climate\n  $ bursar unmatched list --status all --job-id 88123\n',
@@ -72,6 +74,7 @@ export function defineUnmatched(parent: Command, act: Act): void {
             ];
           },
           options.status === undefined || options.status === 'waiting' ? 'No report waits.' : 'No reports found.',
+          FIELDS.unmatched,
         );
       }),
     );
@@ -88,7 +91,7 @@ export function defineUnmatched(parent: Command, act: Act): void {
     .action(
       act(async (session, id: string) => {
         const report = await session.client.get<UnmatchedDetails>(path`/api/v1/unmatched/${id}`);
-        session.answer(report, () => show(session, report));
+        session.answer(report, () => show(session, report), FIELDS.unmatchedDetails);
       }),
     );
 
@@ -128,10 +131,14 @@ export function defineUnmatched(parent: Command, act: Act): void {
             { transaction_id: options.transaction, account: options.account, reason: options.reason },
             keyOf(options),
           );
-          session.answer(report, () => {
-            session.line(session.paint('green', 'Resolved.'));
-            show(session, report);
-          });
+          session.answer(
+            report,
+            () => {
+              session.line(session.paint('green', 'Resolved.'));
+              show(session, report);
+            },
+            FIELDS.unmatchedDetails,
+          );
         },
       ),
     );
@@ -151,10 +158,14 @@ export function defineUnmatched(parent: Command, act: Act): void {
           { reason: options.reason },
           keyOf(options),
         );
-        session.answer(report, () => {
-          session.line(session.paint('green', 'Dismissed.'));
-          show(session, report);
-        });
+        session.answer(
+          report,
+          () => {
+            session.line(session.paint('green', 'Dismissed.'));
+            show(session, report);
+          },
+          FIELDS.unmatchedDetails,
+        );
       }),
     );
 }

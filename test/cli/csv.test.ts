@@ -1,6 +1,7 @@
 /** --csv: what a spreadsheet or a script gets. */
 import { z } from 'zod';
 import * as account from '../../api/schemas/account';
+import * as asbx from '../../api/schemas/asbx';
 import * as budget from '../../api/schemas/budget';
 import * as catalog from '../../api/schemas/catalog';
 import * as hold from '../../api/schemas/hold';
@@ -9,6 +10,7 @@ import * as key from '../../api/schemas/key';
 import * as movement from '../../api/schemas/movement';
 import * as system from '../../api/schemas/system';
 import * as usage from '../../api/schemas/usage';
+import * as unmatched from '../../api/schemas/unmatched';
 import { csvOf } from '../../cli/csv';
 import { FIELDS } from '../../cli/fields';
 import { startCli, type TestCli } from './helpers/cli';
@@ -77,12 +79,16 @@ test.each([
   ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],
   ['forecast', usage.ForecastAnswer],
   ['health', system.HealthAnswer],
+  ['unmatched', unmatched.UnmatchedAnswer],
+  ['unmatchedDetails', unmatched.UnmatchedDetailsAnswer],
+  ['asbx', asbx.AsbxReconcileAnswer],
+  ['asbxStatus', asbx.AsbxStatusAnswer],
 ] as const)('the columns of a %s are the fields that the API has', (name, schema) => {
   expect([...FIELDS[name]].sort()).toEqual(fieldsOf(schema).sort());
 });
 
-test('every kind of record has such a test, but for the services beside Bursar, which no API answers', () => {
-  expect(Object.keys(FIELDS)).toHaveLength(27);
+test('every kind of record has such a test, but for the services beside Bursar and the files of a spool, which no API answers', () => {
+  expect(Object.keys(FIELDS)).toHaveLength(32);
 });
 
 const LISTS = [
