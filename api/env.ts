@@ -5,6 +5,7 @@ import type { Caller, Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
 import type { Metrics } from '../platform/metrics';
 import type { RateLimits } from '../platform/config/exposure';
+import type { BudgetRules } from './budget-rules';
 import type { Access } from './access';
 import type { Neighbours } from './neighbours';
 import type { Tokens } from './token';
@@ -49,6 +50,8 @@ export interface ApiDeps {
   defaultCluster: string;
   /** Zone of accounts that name none. */
   timeZone: string;
+  /** What the site says of the budgets of accounts (budget.*). Default: nothing. */
+  budgets?: BudgetRules;
   temporal: TemporalDeps;
   /** The services beside Bursar; undefined: none. */
   neighbours?: Pick<Neighbours, 'states' | 'mode'>;

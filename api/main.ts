@@ -15,6 +15,7 @@ import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
 import { createApp } from './app';
+import { budgetRules } from './budget-rules';
 import { openDoor } from './door';
 import type { AsbxSettings, Recovered, TemporalDeps } from './env';
 import { openNeighbours } from './neighbours';
@@ -76,6 +77,7 @@ async function main(): Promise<void> {
     neighbours,
     defaultCluster: config.defaultCluster,
     timeZone: config.timeZone,
+    budgets: budgetRules(config.budgets),
     host,
     hostNames: config.hostNames,
     ownToken: () => readOwnToken(config.home),

@@ -48,6 +48,8 @@ export interface Config {
   defaultCluster: string;
   /** What a cluster is like that is made without saying so. */
   clusterDefaults: { holdMultiplier: string; reconciliationTimeoutSeconds: number; defaultPartition?: string };
+  /** What accounts may be given; without a bound, any amount. */
+  budgets: { minimum?: string; maximum?: string; allowsNegativeBalance: boolean };
   timeZone: string;
   /** Are lost stories looked for without anybody asking? */
   autoRecovery: boolean;
@@ -121,6 +123,10 @@ export function readConfig<K extends Needed = never>(
       holdMultiplier: values['budget.default_hold_percentage'],
       reconciliationTimeoutSeconds: values['budget.reconciliation_timeout'],
       ...given({ defaultPartition: values['slurm.default_partition'] }),
+    }),
+    budgets: Object.freeze({
+      allowsNegativeBalance: values['budget.allow_negative_balance'],
+      ...given({ minimum: values['budget.min_budget_amount'], maximum: values['budget.max_budget_amount'] }),
     }),
     timeZone: values.time_zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
     autoRecovery: values['budget.auto_recovery_enabled'],

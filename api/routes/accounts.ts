@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { z } from 'zod';
 import { given } from '../../domain/given';
 import type { AccountSettings } from '../../ledger/contract';
+import { ofNewAccounts, requireBudget } from '../budget-rules';
 import type { ApiDeps, ApiEnv } from '../env';
 import { ACCOUNT_EXAMPLE } from '../examples';
 import { operation } from '../operation';
@@ -26,7 +27,7 @@ import {
 const tag = 'Accounts';
 const path = AccountPath;
 
-export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
+export const accountRoutes = ({ ledger, timeZone, budgets = {} }: ApiDeps) =>
   new Hono<ApiEnv>()
     .get(
       '/accounts',
@@ -60,7 +61,8 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
       }),
       async (c) => {
         const { body, caller } = c.var.input;
-        const settings = readSettings(body);
+        requireBudget(budgets, body.budget_limit);
+        const settings = { ...(body.on_exhaustion === undefined && ofNewAccounts(budgets)), ...readSettings(body) };
         const account = await ledger.accounts.create(
           {
             ...settings,
@@ -104,6 +106,7 @@ export const accountRoutes = ({ ledger, timeZone }: ApiDeps) =>
       }),
       async (c) => {
         const { path, body, caller } = c.var.input;
+        requireBudget(budgets, body.budget_limit);
         return c.json(renderAccount(await ledger.accounts.update(path.account, readSettings(body), caller)));
       },
     )

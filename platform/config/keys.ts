@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { ASBX_KEYS } from './asbx-keys';
 import { isNetwork, isOrigin } from './exposure';
 import { INTEGRATION_KEYS } from './integration-keys';
-import { count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
+import { AMOUNT, amount, count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
 
 export interface Key<T> {
   /** Reads the text of the file or of the environment. */
@@ -305,6 +305,24 @@ export const KEYS = {
     meaning: 'How much of its estimate a job holds, on clusters that are made without a hold_multiplier; a multiplier.',
     default: '1.2',
   },
+  'budget.min_budget_amount': {
+    schema: amount,
+    expects: AMOUNT,
+    meaning: 'The smallest limit that an account may be given; 0 always may.',
+    otherwise: 'any amount',
+  },
+  'budget.max_budget_amount': {
+    schema: amount,
+    expects: AMOUNT,
+    meaning: 'The largest limit that an account may be given.',
+    otherwise: 'any amount',
+  },
+  'budget.allow_negative_balance': {
+    schema: truth,
+    expects: TRUTH,
+    meaning: 'Accounts that are made without a policy go on when their money is out, without an end; else they refuse.',
+    default: 'false',
+  },
   'budget.reconciliation_timeout': {
     schema: wholeSeconds('1s', '8760h'),
     expects: duration('whole seconds, 1s to 8760h'),
@@ -408,10 +426,7 @@ export const variableOf = (key: string): string => key.toUpperCase().replaceAll(
 
 /** Keys that ASBB has, or promises, and this version of Bursar has nothing for. `.*` stands for whatever is below. */
 export const NOT_YET: readonly string[] = [
-  ...below('budget', 'min_budget_amount max_budget_amount allow_negative_balance'),
   ...below('slurm', 'bin_path config_path job_monitor_enabled monitor_interval epilog_script'),
-  ...below('logging', 'output'),
-  ...below('metrics', 'prometheus_url'),
   ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
   ...below('allocations', 'process_interval auto_process'),
   ...below('asbx_integration', 'notification_enabled compliance_reporting'),
@@ -434,8 +449,10 @@ export const NEVER: Readonly<Record<string, string>> = {
   'asbx_integration.max_retries': '`bursar asbx watch` tries again until a report has been taken',
   'asbx_integration.cost_model_learning.enabled': 'asbx_integration.update_cost_model says it',
   'asbx_integration.cost_model_learning.feedback_frequency': 'every report counts when it arrives',
+  'logging.output': 'a process logs to its standard output; who starts it says where that goes',
   'logging.structured': 'every line is; logging.format says how it looks',
   'logging.sampling.*': 'the line that is left out is the one that somebody will look for',
+  'metrics.prometheus_url': 'Prometheus asks Bursar, and not the other way round',
   'metrics.namespace': 'dashboards need names that stay',
   'metrics.subsystem': 'dashboards need names that stay',
   'metrics.collect_interval': 'figures are read when Prometheus asks for them',

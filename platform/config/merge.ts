@@ -1,5 +1,6 @@
 /** One answer for every key: flag before BURSAR_* before ASBB_* before the file before the default. */
 import { readFileSync } from 'node:fs';
+import { parseAmount } from '../../domain/money';
 import { checkExposure } from './exposure';
 import { isKey, KEY_NAMES, KEYS, keyOf, listen, HOST, PORT, WHERE_TO_LISTEN, type KeyName, type Values } from './keys';
 import { isSet, readEnvironment, type Environment } from './read-env';
@@ -49,6 +50,10 @@ export function readEffective({ env, places, flags = {}, file: named }: Sources,
   }
   // Every key with a default has a value by now, or a mistake was found and nobody looks at the values.
   checkExposure(values, findings);
+  const [least, most] = [values['budget.min_budget_amount'], values['budget.max_budget_amount']];
+  if (typeof least === 'string' && typeof most === 'string' && parseAmount(most) <= parseAmount(least)) {
+    findings.mistakes.push('budget.max_budget_amount must be more than budget.min_budget_amount');
+  }
   return { values: values as Values, given, texts, ...(file !== undefined && { file }) };
 }
 

@@ -1,5 +1,7 @@
 /** What the value of a key may be, for the keys of all groups, and how that is said to people. */
 import { z } from 'zod';
+import { Fault } from '../../domain/faults';
+import { parseAmount, ZERO } from '../../domain/money';
 import { isDuration, msOf } from './duration';
 
 export const count = (minimum: number, maximum: number) =>
@@ -31,3 +33,14 @@ export const truth = z
 
 export const TRUTH = 'true or false';
 export const duration = (range: string) => `a duration with its unit (500ms, 30s, 5m, 24h), ${range}`;
+
+/** Of money, in the unit of whatever it is compared with: a decimal numeral. */
+export const amount = z.string().refine((text) => {
+  try {
+    return parseAmount(text) > ZERO;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+});
+export const AMOUNT = 'an amount above 0 with at most six decimals, below 8589934592';

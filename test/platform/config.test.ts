@@ -226,6 +226,9 @@ const SOMETHING_ELSE: Record<
     '48h',
     { clusterDefaults: { holdMultiplier: '1.2', reconciliationTimeoutSeconds: 172_800 } },
   ],
+  'budget.min_budget_amount': ['0.5', { budgets: { allowsNegativeBalance: false, minimum: '0.5' } }],
+  'budget.max_budget_amount': ['1000', { budgets: { allowsNegativeBalance: false, maximum: '1000' } }],
+  'budget.allow_negative_balance': ['true', { budgets: { allowsNegativeBalance: true } }],
   'budget.auto_recovery_enabled': ['false', { autoRecovery: false }],
   'budget.recovery_check_interval': ['1h', { recoveryEveryMs: 3_600_000 }],
   'slurm.default_partition': [
@@ -300,6 +303,10 @@ test.each(KEY_NAMES)('%s is taken from the file, and from each of its variables'
 });
 
 test('what is right by itself and wrong beside the others is a mistake, or said to change nothing', () => {
+  expect(found('budget:\n  min_budget_amount: 5\n  max_budget_amount: 5\n').mistakes).toEqual([
+    'budget.max_budget_amount must be more than budget.min_budget_amount',
+  ]);
+  expect(found('budget:\n  max_budget_amount: 8589934592\n').mistakes).toHaveLength(1);
   expect(found('service:\n  tls_enabled: true\n  tls_cert_file: /c.pem\n').mistakes).toEqual([
     'service.tls_enabled needs service.tls_key_file',
   ]);
