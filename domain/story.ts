@@ -38,7 +38,7 @@ export type Due =
   /** One cost for the whole of an array or a heterogeneous job: divided over its runs. */
   | { act: 'spread'; runs: StoryRun[]; cost: ReportedCost }
   /** Charged before its end was known; now its hours are. */
-  | { act: 'meter'; run: StoryRun; endedAt: bigint; slices: MeteredSlice[] }
+  | { act: 'meter'; run: StoryRun; slices: MeteredSlice[] }
   | ResizeDue
   | { act: 'close'; hold: StoryHold; reason: string; at: bigint }
   | { act: 'overdue'; hold: StoryHold; isOverdue: boolean };
@@ -158,9 +158,7 @@ class Telling {
       const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
       if (isNews && cost) due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
       const slices = unmeteredSlices(storyRun);
-      if (run.endedAt !== undefined && slices.length > 0) {
-        due.push({ act: 'meter', run: storyRun, endedAt: run.endedAt, slices });
-      }
+      if (slices.length > 0) due.push({ act: 'meter', run: storyRun, slices });
       return undefined;
     }
     if (cost) {

@@ -229,7 +229,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       money('adjusted', 'sum of its adjustments'),
       money('refunded', 'sum of its refunds'),
       plain('corrected_by_report', 'a reported cost has replaced one by usage'),
-      plain('metered', 'it has usage_slices'),
+      time('metered_until', 'end of its usage_slices'),
       plain('reported_numeral', 'the cost as the machine wrote it'),
       time('started_at', 'start of the run'),
       time('ended_at', 'end of the run'),

@@ -20,7 +20,7 @@ import type { LedgerFacts, LedgerHold } from './story-facts';
 export type Act =
   | { act: 'charge'; request: ReturnType<typeof requestOf> }
   | { act: 'close'; hold_id: string; reason: string; effective_at: string; actor: string }
-  | { act: 'meter'; run_key: string; started_at: string; ended_at: string; slices: ReturnType<typeof renderSlices> }
+  | { act: 'meter'; run_key: string; slices: ReturnType<typeof renderSlices> }
   | {
       act: 'resize';
       hold_id: string;
@@ -150,11 +150,9 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
   return { act: 'charge', request };
 }
 
-const meterAct = ({ run, endedAt, slices }: Extract<Due, { act: 'meter' }>): Act => ({
+const meterAct = ({ run, slices }: Extract<Due, { act: 'meter' }>): Act => ({
   act: 'meter',
   run_key: run.runKey,
-  started_at: instantOfMicros(run.run.startedAt ?? endedAt),
-  ended_at: instantOfMicros(endedAt),
   slices: renderSlices(slices),
 });
 

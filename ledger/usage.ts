@@ -115,7 +115,8 @@ async function readUsed(
     with scope as (
       select a.account_no, a.name from ledger.accounts a where ${inScope(tx, rootNo, unit)}
     ), run as not materialized (
-      select ch.charge_no, ch.ended_at, not ch.metered and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${labelOf(tx, asked.groupBy)} as label
+      select ch.charge_no, coalesce(ch.ended_at, ch.metered_until) as ended_at,
+        ch.metered_until is null and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${labelOf(tx, asked.groupBy)} as label
       from ledger.charges ch join scope s using (account_no)
       where (${clusterNo}::int is null or ch.cluster_no = ${clusterNo})
         and (${partition}::text is null or ch.partition = ${partition})

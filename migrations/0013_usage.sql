@@ -18,7 +18,8 @@ create table ledger.usage_slices (
 );
 create trigger usage_slices_are_written_once before update or delete or truncate on ledger.usage_slices for each statement execute function ledger.refuse_rewriting();
 
-alter table ledger.charges add column metered boolean not null default false; -- it has slices
+-- Beside ended_at, which is sealed with the charge and cannot be made known later.
+alter table ledger.charges add column metered_until timestamptz; -- the end of its slices; null: it has none
 
 -- Both tables grow in about the order of their times, so that a few bytes for each stretch of rows say which to read. The
 -- multi-range classes bear the odd refund of last year in the middle of this week.

@@ -6,7 +6,7 @@
 -- charges by their run key, closing by the hold.
 --
 -- p_acts: [{act: 'charge', request}, {act: 'close', hold_id, reason, effective_at, actor},
---   {act: 'meter', run_key, started_at, ended_at, slices},
+--   {act: 'meter', run_key, slices},
 --   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, reason, at, actor},
 --   {act: 'overdue', hold_id, is_overdue}]
 -- p_save: {due_at (microseconds), handled_through, state, quarantined}; null where more acts of the same telling follow.
@@ -53,8 +53,7 @@ begin
       when 'meter' then
         select * into strict v_charge from ledger.charges where run_key = v_act ->> 'run_key';
         perform ledger.lock_tree(array[v_charge.account_no]);
-        perform ledger.meter_run(v_charge.charge_no, (v_act ->> 'started_at')::timestamptz,
-          (v_act ->> 'ended_at')::timestamptz, v_act -> 'slices');
+        perform ledger.meter_run(v_charge.charge_no, v_act -> 'slices');
       when 'close' then
         perform ledger.close_hold(
           v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, null);

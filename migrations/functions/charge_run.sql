@@ -82,12 +82,12 @@ begin
       p_request ->> 'user', coalesce(v_hold.effective_at, v_started_at, v_effective_at), v_pieces, v_actor);
     insert into ledger.charges (
       charge_no, run_key, account_no, hold_no, cluster_no, job_id, partition, user_name, source, amount_micro,
-      reported_numeral, reported_micro, started_at, ended_at, usage, metered)
+      reported_numeral, reported_micro, started_at, ended_at, usage, metered_until)
     values (
       v_charge.charge_no, v_run_key, v_account_no, v_hold.hold_no, v_cluster_no, p_request ->> 'job_id', p_request ->> 'partition',
       p_request ->> 'user', v_source, v_total::bigint, p_request ->> 'reported_numeral',
       case when v_source = 'reported' then v_total::bigint end, v_started_at, v_ended_at, nullif(p_request -> 'usage', 'null'),
-      jsonb_array_length(v_slices) > 0);
+      ledger.end_of_slices(v_slices));
     perform ledger.write_slices(v_charge.charge_no, v_slices);
     update ledger.holds set charged_micro = charged_micro + v_total::bigint where hold_no = v_hold.hold_no;
   else

@@ -59,7 +59,7 @@ begin
         'chargeNo', ch.charge_no::text, 'runKey', ch.run_key, 'holdNo', ch.hold_no::text, 'jobId', ch.job_id,
         'source', ch.source, 'amount', ch.amount_micro::text, 'adjusted', ch.adjusted_micro::text,
         'refunded', ch.refunded_micro::text, 'correctedByReport', ch.corrected_by_report,
-        'metered', ch.metered,
+        'metered', ch.metered_until is not null,
         'startedAt', ledger.epoch_micros(ch.started_at), 'endedAt', ledger.epoch_micros(ch.ended_at)) order by ch.charge_no)
       from members m join ledger.charges ch on ch.hold_no = m.hold_no where m.leader_no = l.leader_no))
   from leaders l

@@ -1,4 +1,5 @@
 /** What runs used is written down once, when their charge or their end says it. */
+import { eventually } from '../helpers/eventually';
 import { clock, openJobsHouse, usd, CALLER, type JobsHouse } from './jobs-house';
 
 let house: JobsHouse;
@@ -41,13 +42,19 @@ test('a cost that comes before the end has no hours; the end brings them, once, 
   const cost = { jobId: '4711', cluster: 'hpc', numeral: '3', actualCost: usd('3'), correction: false };
   await house.ledger.jobs.reconcile(cost, CALLER);
   expect(await slices()).toEqual([]);
+  await eventually('the charge is sealed', async () => {
+    await house.ledger.audit.seal();
+    return (await house.ledger.audit.verify()).unsealed === 0;
+  });
   await house.say({ type: 'ended', at: clock(90) });
   for (let again = 0; again < 3; again++) expect(await house.advance(hold)).toMatchObject({ closed: true });
   await house.say({ type: 'ended', at: clock(120), endState: 'FAILED' });
   expect(await house.advance(hold)).toMatchObject({ closed: true });
   expect(await slices()).toEqual(['0..90 2 16 0.5 1024 5400']);
-  const [charge] = await house.sql`select ended_at, amount_micro from ledger.charges`;
-  expect(charge).toEqual({ ended_at: clock(90), amount_micro: usd('3') });
+  const [charge] = await house.sql`select ended_at, metered_until, amount_micro from ledger.charges`;
+  expect(charge).toEqual({ ended_at: null, metered_until: clock(90), amount_micro: usd('3') });
+  expect(await house.ledger.audit.verify()).toMatchObject({ ok: true });
+  expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
 });
 
 test('of a job of which only the cost is known no hours are made up', async () => {

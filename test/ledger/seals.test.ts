@@ -128,6 +128,7 @@ const MUTABLE = new Set([
   'charges.corrected_by_report',
   'charges.reported_numeral',
   'charges.reported_micro',
+  'charges.metered_until',
 ]);
 
 test.each(['transactions', 'entries', 'charge_pieces', 'holds', 'charges'])(
