@@ -2,13 +2,10 @@
 import { z } from 'zod';
 import { readAccuracy } from '../../domain/asbx';
 import { parseAmount } from '../../domain/money';
-import type { Key } from './keys';
-import { TRUTH, truth } from './values';
+import type { Key } from './key';
+import { listOf, TRUTH, truth } from './values';
 
-const folders = z
-  .string()
-  .transform((text) => text.split(',').map((each) => each.trim()))
-  .refine((paths) => paths.every((path) => /^\/[^\0]*$/.test(path)));
+const folders = listOf((path) => /^\/[^\0]*$/.test(path));
 
 const understoodBy = (read: (text: string) => bigint) =>
   z.string().refine((text) => {

@@ -1,7 +1,7 @@
 /** Keys about the services beside Bursar: the advisor that knows what jobs cost, ASBX and ASBA. */
 import { z } from 'zod';
 import { ADVISOR_FALLBACKS, FAILURE_MODES } from '../../domain/policy';
-import type { Key } from './keys';
+import type { Key } from './key';
 import { count, duration, durationMs, TRUTH, truth, url } from './values';
 
 /** Of another service. What it is asked is appended, and who asks is said apart. */

@@ -3,32 +3,24 @@
  * the commented file, the table of docs/operations, and what `bursar config show` prints.
  */
 import { z } from 'zod';
+import { NEVER, NOT_YET } from './asbb-keys';
 import { ASBX_KEYS } from './asbx-keys';
-import { isNetwork, isOrigin } from './exposure';
+import { CALLER_KEYS, EDGE_KEYS } from './exposure-keys';
 import { INTEGRATION_KEYS } from './integration-keys';
-import { AMOUNT, amount, count, duration, durationMs, TRUTH, truth, url, wholeSeconds } from './values';
-
-export interface Key<T> {
-  /** Reads the text of the file or of the environment. */
-  schema: z.ZodType<T, string>;
-  /** What a right value looks like, for whoever gave a wrong one; its unit, where it has one. */
-  expects: string;
-  meaning: string;
-  /** As it would be written. */
-  default?: string;
-  /** What holds where there is no default, in words. */
-  otherwise?: string;
-  /** Older names in the environment; they go before the one that is made from the key. */
-  also?: readonly string[];
-  /** Never printed, and may be a reference: env:NAME or file:/path. */
-  secret?: true;
-  /** Names with values: a group in the file, JSON in the environment. */
-  names?: true;
-  /** Several, with commas between them; in the file also as a list. */
-  list?: true;
-  /** Takes effect on SIGHUP; all others on a restart. */
-  reloads?: true;
-}
+import type { Key } from './key';
+import {
+  AMOUNT,
+  amount,
+  count,
+  duration,
+  durationMs,
+  filePath,
+  listOf,
+  TRUTH,
+  truth,
+  url,
+  wholeSeconds,
+} from './values';
 
 // What a value may be -------------------------------------------------------------------------------------------------
 
@@ -77,21 +69,7 @@ export const listen = z
 
 export const WHERE_TO_LISTEN = 'an address to listen on, such as 127.0.0.1, or 0.0.0.0 once there are API keys';
 
-const hostNames = z
-  .string()
-  .transform((names) => names.split(',').map((each) => each.trim()))
-  .refine((names) => names.every((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each)));
-
-const listOf = (isRight: (each: string) => boolean) =>
-  z
-    .string()
-    .transform((all) => all.split(',').map((each) => each.trim()))
-    .refine((all) => all.every(isRight));
-
-const filePath = z.string().regex(/^[^\0]+$/);
-
-/** As long as what HS256 makes of it (RFC 7518, 3.2). */
-const SECRET_BYTES_MIN = 32;
+const hostNames = listOf((each) => /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(each));
 
 // The keys ------------------------------------------------------------------------------------------------------------
 
@@ -123,44 +101,7 @@ export const KEYS = {
     also: ['BURSAR_HOST_NAMES'],
     list: true,
   },
-  'service.tls_enabled': {
-    schema: truth,
-    expects: TRUTH,
-    meaning: 'The API speaks HTTPS (TLS 1.2 or newer), and nothing else.',
-    default: 'false',
-  },
-  'service.tls_cert_file': {
-    schema: filePath,
-    expects: 'the path of a PEM file: the certificate of the server, and behind it those that it hangs on',
-    meaning: 'The certificate; on SIGHUP the file is read again.',
-    otherwise: 'none',
-  },
-  'service.tls_key_file': {
-    schema: filePath,
-    expects: 'the path of a PEM file that not everybody can read',
-    meaning: 'The private key of the certificate; on SIGHUP the file is read again.',
-    otherwise: 'none',
-  },
-  'service.cors_enabled': {
-    schema: truth,
-    expects: TRUTH,
-    meaning: 'Pages of service.cors_origins may ask, always with a key.',
-    default: 'false',
-  },
-  'service.cors_origins': {
-    schema: listOf((each) => each === '*' || isOrigin(each)),
-    expects: 'origins as browsers write them, such as https://portal.example.org, with commas between them; or *',
-    meaning: 'The origins of these pages.',
-    otherwise: 'none',
-    list: true,
-  },
-  'service.trusted_proxies': {
-    schema: listOf(isNetwork),
-    expects: 'addresses or networks, such as 10.0.0.7 or 10.0.0.0/8, with commas between them',
-    meaning: 'Proxies whose X-Forwarded-For is believed.',
-    otherwise: 'none',
-    list: true,
-  },
+  ...EDGE_KEYS,
   'service.read_timeout': {
     schema: durationMs('1s', '1h'),
     expects: duration('1s to 1h'),
@@ -179,62 +120,7 @@ export const KEYS = {
     meaning: 'How long a process that is asked to end may take to finish its work.',
     default: '10s',
   },
-  'rate_limit.per_ip': {
-    schema: count(0, 1_000_000),
-    expects: 'requests a minute, 0 to 1000000; 0 sets no limit',
-    meaning: 'Requests a minute from one address that come without a good key; counted by each process.',
-    default: '100',
-  },
-  'rate_limit.per_key': {
-    schema: count(0, 1_000_000),
-    expects: 'requests a minute, 0 to 1000000; 0 sets no limit',
-    meaning: 'Requests a minute with one key; counted by each process.',
-    default: '1000',
-  },
-  'rate_limit.burst': {
-    schema: count(0, 1_000_000),
-    expects: 'requests, 0 to 1000000',
-    meaning: 'How many more are let through in half a minute, when a minute is used up.',
-    default: '200',
-  },
-  'rate_limit.submit_path': {
-    schema: truth,
-    expects: TRUTH,
-    meaning: 'Checks, estimates, reported costs and job events are counted too.',
-    default: 'false',
-  },
-  'auth.enabled': {
-    schema: truth,
-    expects: TRUTH,
-    meaning:
-      'Every request needs a key, also on this machine and before there is an admin key; JSON Web Tokens are taken.',
-    default: 'false',
-  },
-  'auth.jwt_secret': {
-    schema: z.string().refine((secret) => Buffer.byteLength(secret) >= SECRET_BYTES_MIN),
-    expects: `at least ${SECRET_BYTES_MIN} bytes, best random ones (openssl rand -hex 32)`,
-    meaning: 'What JSON Web Tokens are signed with (HS256).',
-    otherwise: 'none',
-    secret: true,
-  },
-  'auth.jwt_public_key_file': {
-    schema: filePath,
-    expects: 'the path of a PEM file with a public key: Ed25519, P-256, or RSA of 2048 bits or more',
-    meaning: 'The key of whoever else signs JSON Web Tokens (EdDSA, ES256, RS256).',
-    otherwise: 'none',
-  },
-  'auth.jwt_audience': {
-    schema: z.string().regex(/^[\x21-\x7e]{1,200}$/),
-    expects: 'a word of up to 200 characters, such as bursar',
-    meaning: 'What a JSON Web Token must have as its aud.',
-    otherwise: 'a token must have none',
-  },
-  'auth.jwt_expiry': {
-    schema: wholeSeconds('1m', '8760h'),
-    expects: duration('whole seconds, 1m to 8760h'),
-    meaning: 'The longest life of a JSON Web Token, from its iat to its exp.',
-    default: '24h',
-  },
+  ...CALLER_KEYS,
   'database.dsn': {
     schema: url(['postgres:', 'postgresql:']),
     expects: 'a PostgreSQL address, such as postgres://user@host:5432/bursar',
@@ -290,7 +176,7 @@ export const KEYS = {
     also: ['TEMPORAL_UI_URL'],
   },
   'temporal.cli_path': {
-    schema: z.string().regex(/^[^\0]+$/),
+    schema: filePath,
     expects: 'the path of the temporal program',
     meaning: 'The `temporal` program that runs the dev server.',
     otherwise: "looked up: PATH, your user cache, the vendor's download, `go install`",
@@ -421,55 +307,6 @@ export const ENVIRONMENT_ONLY = {
 
 /** The name that follows BURSAR_ and ASBB_ in the environment. */
 export const variableOf = (key: string): string => key.toUpperCase().replaceAll('.', '_');
-
-// ASBB's other keys -----------------------------------------------------------------------------------------------------
-
-/** Keys that ASBB has, or promises, and this version of Bursar has nothing for. `.*` stands for whatever is below. */
-export const NOT_YET: readonly string[] = [
-  ...below('slurm', 'bin_path config_path job_monitor_enabled monitor_interval epilog_script'),
-  ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
-  ...below('allocations', 'process_interval auto_process'),
-  ...below('asbx_integration', 'notification_enabled compliance_reporting'),
-  ...below('grant_management', 'enabled default_budget_period_months auto_create_periods compliance_reporting'),
-  ...below('grant_management', 'burn_rate_monitoring alert_thresholds.*'),
-];
-
-/** Keys of ASBB's that mean nothing here and never will, each with the reason. */
-export const NEVER: Readonly<Record<string, string>> = {
-  'database.max_idle_conns': 'the pool keeps the connections that it has opened',
-  'database.migrations_path': 'a version brings its schema along, and no other fits it',
-  'auth.api_key_auth': 'API keys always work; `bursar key revoke` ends one',
-  'auth.api_keys': 'a key in a file has neither name nor scope nor end; `bursar key create` makes one that has',
-  'auth.admin_users': 'a key or a token says itself what it may; admin is a scope',
-  'budget.transaction_retention': 'nothing that was booked is ever deleted',
-  'asbx_integration.enabled': 'who has a key of the scope hook may send reports',
-  'asbx_integration.asbx_endpoint': 'integration.asbx_endpoint says where it is, and its reports come by themselves',
-  'asbx_integration.data_retention_days': 'a report is the evidence of what was booked, and is kept as long',
-  'asbx_integration.reconciliation_timeout': 'service.write_timeout limits every answer',
-  'asbx_integration.max_retries': '`bursar asbx watch` tries again until a report has been taken',
-  'asbx_integration.cost_model_learning.enabled': 'asbx_integration.update_cost_model says it',
-  'asbx_integration.cost_model_learning.feedback_frequency': 'every report counts when it arrives',
-  'logging.output': 'a process logs to its standard output; who starts it says where that goes',
-  'logging.structured': 'every line is; logging.format says how it looks',
-  'logging.sampling.*': 'the line that is left out is the one that somebody will look for',
-  'metrics.prometheus_url': 'Prometheus asks Bursar, and not the other way round',
-  'metrics.namespace': 'dashboards need names that stay',
-  'metrics.subsystem': 'dashboards need names that stay',
-  'metrics.collect_interval': 'figures are read when Prometheus asks for them',
-};
-
-function below(section: string, names: string): string[] {
-  return names.split(' ').map((each) => `${section}.${each}`);
-}
-
-/** What becomes of a key that no feature of this version reads; undefined where it is none of ASBB's. */
-export function unread(path: string): string | undefined {
-  const fits = (pattern: string) =>
-    pattern.endsWith('.*') ? `${path}.`.startsWith(pattern.slice(0, -1)) : pattern === path;
-  const reason = Object.entries(NEVER).find(([pattern]) => fits(pattern))?.[1];
-  if (reason !== undefined) return `${path} changes nothing: ${reason}`;
-  return NOT_YET.some(fits) ? `${path} changes nothing: it is not in this version of Bursar` : undefined;
-}
 
 /** Every name that may stand in the file. */
 export const KNOWN: readonly string[] = [...KEY_NAMES, ...NOT_YET, ...Object.keys(NEVER)].map((path) =>

@@ -1,6 +1,7 @@
 /** The environment: BURSAR_<KEY> and the older names first, then ASBB_<KEY>. */
 import { nearestOf } from '../../domain/nearest';
-import { ENVIRONMENT_ONLY, isSection, KEY_NAMES, keyOf, KNOWN, unread, variableOf, type KeyName } from './keys';
+import { unread } from './asbb-keys';
+import { ENVIRONMENT_ONLY, isSection, KEY_NAMES, keyOf, KNOWN, variableOf, type KeyName } from './keys';
 import type { Findings, Layer } from './read-file';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

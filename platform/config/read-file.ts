@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Document, LineCounter, Node, Scalar, YAMLMap } from 'yaml';
 import { nearestOf } from '../../domain/nearest';
-import { isKey, isSection, keyOf, KNOWN, unread, type KeyName } from './keys';
+import { unread } from './asbb-keys';
+import { isKey, isSection, keyOf, KNOWN, type KeyName } from './keys';
 
 /** A text somebody gave for a key. */
 export interface Given {

@@ -26,6 +26,14 @@ export const wholeSeconds = (minimum: string, maximum: string) =>
 export const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol));
 
+export const listOf = (isRight: (each: string) => boolean) =>
+  z
+    .string()
+    .transform((all) => all.split(',').map((each) => each.trim()))
+    .refine((all) => all.every(isRight));
+
+export const filePath = z.string().regex(/^[^\0]+$/);
+
 export const truth = z
   .string()
   .regex(/^(true|false|yes|no|on|off)$/i)

@@ -1,7 +1,8 @@
 /** The page about the configuration says of every key what the program says of it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ENVIRONMENT_ONLY, KEY_NAMES, NEVER, NOT_YET } from '../../platform/config/keys';
+import { NEVER, NOT_YET } from '../../platform/config/asbb-keys';
+import { ENVIRONMENT_ONLY, KEY_NAMES } from '../../platform/config/keys';
 import { documentedKey } from '../../platform/config/render';
 import { PACKAGE_ROOT } from '../../platform/paths';
 
