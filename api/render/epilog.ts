@@ -4,7 +4,7 @@ import type { AsbxOutcome, Chapter, Waiting } from '../../ledger/contract';
 import type { AsbxEpilogAnswer } from '../schemas/asbx';
 
 /** What is known of a job that has ended: by its epilog alone, or with the report of ASBX. */
-export interface Dead {
+export interface EndedJob {
   jobId: string;
   data: 'completed' | 'failed' | 'no_data';
   /** What was wrong with the report, or why there was none. */
@@ -17,7 +17,7 @@ export interface Dead {
 
 type Answer = z.infer<typeof AsbxEpilogAnswer>;
 
-export function renderEpilog(epilog: Dead | { jobId: string; skipped: string }): Answer {
+export function renderEpilog(epilog: EndedJob | { jobId: string; skipped: string }): Answer {
   const { jobId } = epilog;
   const common = { success: true, job_id: jobId, reconciliation_triggered: false } as const;
   if ('skipped' in epilog) {

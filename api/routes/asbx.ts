@@ -1,19 +1,18 @@
 /** ASBX and the epilogs of its sites (contract 8.3, 8.4). */
 import { Hono, type Context } from 'hono';
-import type { z } from 'zod';
 import { DEFAULT_THRESHOLDS } from '../../domain/asbx';
 import { Fault } from '../../domain/faults';
 import { given } from '../../domain/given';
-import { readState } from '../../domain/slurm-job';
-import type { AsbxOptions, CostReport, ReportedJob } from '../../ledger/contract';
+import type { AsbxOptions } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv, AsbxSettings } from '../env';
 import { ASBX_EXAMPLE, EPILOG_EXAMPLE } from '../examples';
-import { operation, readAs } from '../operation';
+import { operation } from '../operation';
 import { renderAsbx, renderAsbxStatus } from '../render/asbx';
-import { type Dead, renderEpilog } from '../render/epilog';
-import { quoteShellValues, readJsonBytes } from '../request/json-body';
+import { renderEpilog, type EndedJob } from '../render/epilog';
+import { readCost, readCostFile } from '../request/cost-report';
+import { readEpilog } from '../request/epilog';
+import { quoteShellValues } from '../request/json-body';
 import {
-  AsbxCostData,
   AsbxEpilogAnswer,
   AsbxEpilogRequest,
   AsbxReconcileAnswer,
@@ -21,7 +20,6 @@ import {
   AsbxStatusAnswer,
 } from '../schemas/asbx';
 import { plainJson } from '../schemas/wire';
-import { readSpoolFile } from '../spool';
 
 const tag = 'Reports';
 
@@ -52,7 +50,7 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
       }),
       async (c) => {
         const { body, caller } = c.var.input;
-        const report = costReport(body.job_cost_data, {
+        const report = readCost(body.job_cost_data, {
           cluster: body.cluster ?? defaultCluster,
           correction: body.correction ?? false,
           evidence: plainJson(c.var.received),
@@ -97,19 +95,19 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
         const { body, caller } = c.var.input;
         const job = readEpilog(body, body.cluster ?? defaultCluster, plainJson(c.var.received));
         if (job === 'goes on') return c.json(renderEpilog({ jobId: body.job_id, skipped: body.job_state ?? '' }));
-        const data = await readReport(body.asbx_data_path, asbx.spoolDirectories, job);
-        const dead: Dead = { jobId: job.jobId, data: data.status, ...given({ detail: data.detail }) };
+        const data = await readCostFile(body.asbx_data_path, asbx.spoolDirectories, job);
+        const ended: EndedJob = { jobId: job.jobId, data: data.status, ...given({ detail: data.detail }) };
         if (data.report) {
           try {
             const options = { reconciles: true, teaches: asbx.updateCostModel, thresholds: asbx.thresholds };
-            return c.json(renderEpilog({ ...dead, asbx: await reports.asbx(data.report, options, caller) }));
+            return c.json(renderEpilog({ ...ended, asbx: await reports.asbx(data.report, options, caller) }));
           } catch (error) {
             // Another cost was reported before. The epilog has nothing else to say of the job.
             if (!(error instanceof Fault) || error.code !== 'already_reconciled') throw error;
-            return c.json(renderEpilog({ ...dead, data: 'failed', detail: error.message, refused: true }));
+            return c.json(renderEpilog({ ...ended, data: 'failed', detail: error.message, refused: true }));
           }
         }
-        return c.json(renderEpilog({ ...dead, outcome: await reports.epilog(job, caller) }));
+        return c.json(renderEpilog({ ...ended, outcome: await reports.epilog(job, caller) }));
       },
     )
     .get(
@@ -126,119 +124,3 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
     );
 
 const RESULTS = { reconciled: 'settled', recorded: 'recorded', waiting: 'waiting' } as const;
-
-function costReport(
-  data: z.output<typeof AsbxCostData>,
-  { cluster, correction, evidence }: Pick<CostReport, 'cluster' | 'correction' | 'evidence'>,
-): CostReport {
-  const { success } = data;
-  const endState = data.job_state ?? (success === undefined ? undefined : success ? 'COMPLETED' : 'FAILED');
-  return {
-    source: 'asbx',
-    cluster,
-    jobId: data.slurm_job_id ?? data.job_id ?? data.budget_transaction_id ?? '',
-    cost: { amount: data.actual_cost.amount, numeral: data.actual_cost.numeral },
-    correction,
-    evidence,
-    ...given({
-      account: data.account,
-      user: data.user_id,
-      partition: data.partition,
-      submittedAt: data.submitted_at,
-      startedAt: data.started_at,
-      endedAt: data.completed_at,
-      endState,
-      exitCode: data.exit_code,
-      holdId: data.budget_transaction_id,
-      estimated: data.estimated_cost?.amount,
-    }),
-    performance: given({
-      endState,
-      cpuEfficiency: data.cpu_efficiency,
-      memoryEfficiency: data.memory_efficiency,
-      gpuEfficiency: data.gpu_efficiency,
-      burstDecision: data.burst_decision,
-      profile: data.performance_profile,
-    }),
-  };
-}
-
-/** What an epilog says of its job, unless it is none that has ended. Its exit code speaks where its state says nothing. */
-function readEpilog(
-  body: z.output<typeof AsbxEpilogRequest>,
-  cluster: string,
-  evidence: unknown,
-): ReportedJob | 'goes on' {
-  const state = body.job_state ?? '';
-  const read = stateOf(state);
-  // An epilog runs while its job completes.
-  if (read !== undefined && read.phase !== 'ended' && !/^(CG|COMPLETING)$/i.test(state)) return 'goes on';
-  const byCode = body.exit_code === undefined ? undefined : body.exit_code === 0 ? 'COMPLETED' : 'FAILED';
-  const allocated = given({
-    nodes: body.allocated_nodes || undefined,
-    cpus: body.allocated_cpus,
-    gpus: body.allocated_gpus || undefined,
-  });
-  const isTask = body.array_job_id !== undefined && body.array_task_id !== undefined;
-  return {
-    cluster,
-    jobId: isTask ? `${body.array_job_id}_${body.array_task_id}` : body.job_id,
-    evidence,
-    ...given({
-      account: body.account,
-      user: body.user_id,
-      partition: body.partition,
-      submittedAt: body.submit_time,
-      startedAt: body.start_time,
-      endedAt: body.end_time,
-      endState: read?.endState ?? byCode,
-      exitCode: body.exit_code ?? (/^\d+$/.test(state) ? Number(state) : undefined),
-      allocated: Object.keys(allocated).length > 0 ? allocated : undefined,
-      holdId: body.transaction_id,
-      holdKey: body.hold_key,
-    }),
-  };
-}
-
-function stateOf(state: string): ReturnType<typeof readState> | undefined {
-  try {
-    return state === '' ? undefined : readState(state);
-  } catch {
-    return undefined; // A word that nobody knows: it ended, for this is its epilog.
-  }
-}
-
-interface FoundReport {
-  status: Dead['data'];
-  detail?: string;
-  report?: CostReport;
-}
-
-/** The cost report at a path; what is known of the job from its epilog stands before what the file says. */
-async function readReport(
-  path: string | undefined,
-  folders: readonly string[],
-  job: ReportedJob,
-): Promise<FoundReport> {
-  if (path === undefined) return { status: 'no_data' };
-  const reading = await readSpoolFile(path, folders);
-  if (reading.status !== 'read') return reading;
-  try {
-    const raw = readJsonBytes(reading.bytes);
-    const inner: unknown = typeof raw === 'object' && raw !== null ? (Reflect.get(raw, 'job_cost_data') ?? raw) : raw;
-    const data = readAs(AsbxCostData, inner, 'asbb');
-    const own = costReport(data, { cluster: job.cluster, correction: false, evidence: plainJson(raw) });
-    const names = [data.slurm_job_id, data.job_id].filter((name) => name !== undefined);
-    if (names.length > 0 && !names.some((name) => name === job.jobId || name.endsWith(`-${job.jobId}`))) {
-      return { status: 'failed', detail: 'asbx_data_path is the report of another job' };
-    }
-    return {
-      status: 'completed',
-      report: { ...own, ...job, source: 'epilog', evidence: { epilog: job.evidence, report: own.evidence } },
-    };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1) || 'it'} ${detail}`).join('; ');
-    return { status: 'failed', detail: `asbx_data_path is no report of ASBX: ${fields}` };
-  }
-}
