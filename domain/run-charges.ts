@@ -1,6 +1,7 @@
 /** Which charge paid for which run, and the key that keeps a run from being paid for twice. */
 import type { Resources } from './job';
 import type { Run, RunEvent } from './runs';
+import { joinJobId } from './slurm-job';
 import type { Strand, StoryHold } from './tasks';
 
 export interface StoryCharge {
@@ -39,8 +40,7 @@ export function runKeyOf(cluster: string, run: Pick<Run, 'jobId' | 'task' | 'sub
   return `${stemOf(cluster, run)}${seconds(run.submittedAt)}/${seconds(run.startedAt)}`;
 }
 
-const stemOf = (cluster: string, { jobId, task }: Pick<Run, 'jobId' | 'task'>): string =>
-  `${cluster}/${jobId}${task === '' ? '' : task.startsWith('+') ? task : `_${task}`}/`;
+const stemOf = (cluster: string, run: Pick<Run, 'jobId' | 'task'>): string => `${cluster}/${joinJobId(run)}/`;
 
 /**
  * Pairs the runs of all tasks with their charges. The key is exact, but a run may have been charged before its start was

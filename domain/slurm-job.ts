@@ -132,6 +132,10 @@ export function splitJobId(text: string): Pick<SlurmJobId, 'jobId' | 'task'> {
   return { jobId, task: task ?? component ?? '' };
 }
 
+/** The other way round: `123_4`, `123+1`, `123`. */
+export const joinJobId = ({ jobId, task }: Pick<SlurmJobId, 'jobId' | 'task'>): string =>
+  task === '' || task.startsWith('+') ? jobId + task : `${jobId}_${task}`;
+
 /** Slurm's own ceiling of MaxArraySize. */
 const MOST_TASKS = 4_000_001;
 

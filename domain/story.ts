@@ -9,6 +9,7 @@ import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } 
 import { meterRun, type MeteredSlice } from './metered';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
 import type { Interval, ReportedCost, Run, RunEvent, Task } from './runs';
+import { joinJobId } from './slurm-job';
 import { readStrand, type Strand, type StoryHold } from './tasks';
 import { instantOfMicros } from './time';
 
@@ -170,7 +171,7 @@ class Telling {
     const heardAt = run.endHeardAt ?? run.supersededHeardAt;
     if (endedAt === undefined || heardAt === undefined) return undefined;
 
-    const name = nameOf(run.jobId, run.task);
+    const name = nameOf(run);
     const isReportedCost = hold.costSource === 'reported' || wholeCostIsComing;
     const until = isReportedCost
       ? later(endedAt + this.timeoutMicros, heardAt + this.graceMicros)
@@ -219,7 +220,7 @@ class Telling {
     const [run, ...others] = strand.tasks.filter(isOfUnknownLength).flatMap(({ runs }) => runs.filter(isWithoutLength));
     if (run?.endedAt === undefined) return `Nobody could say what became of ${this.nameOf(strand)}`;
     const more = others.length === 0 ? '' : ` (nor when ${others.length} more of its tasks that ended did)`;
-    const name = nameOf(run.jobId, run.task);
+    const name = nameOf(run);
     return `J${name.slice(1)} ended at ${instantOfMicros(run.endedAt)}, but nobody has said when it began${more}`;
   }
 
@@ -245,7 +246,7 @@ class Telling {
   }
 
   private lifeOfTask(strand: Strand, task: Task): Wait {
-    const name = nameOf(task.jobId, task.task);
+    const name = nameOf(task);
     const run = task.runs.at(-1);
     if (!run) return this.pending(strand, `${name} to start`);
     if (run.startedAt === undefined) {
@@ -402,8 +403,7 @@ function reasonOf({ tasks }: Strand): string {
   return `Job ${jobId} ended${end && tasks.length === 1 ? ` (${end})` : ''}`;
 }
 
-const nameOf = (jobId: string, task: string): string =>
-  task === '' ? `job ${jobId}` : task.startsWith('+') ? `job ${jobId}${task}` : `job ${jobId}_${task}`;
+const nameOf = (part: { jobId: string; task: string }): string => `job ${joinJobId(part)}`;
 
 /** It ended, nobody has said when it had begun, nor what it cost. */
 const isWithoutLength = ({ startedAt, costs }: Run): boolean => startedAt === undefined && costs.length === 0;

@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
 import { toMicro } from '../domain/money';
+import { joinJobId } from '../domain/slurm-job';
 import type { Instant } from '../domain/time';
 import type { Sql } from '../platform/postgres';
 import type { Jobs, ReportSource, Unmatched, UnmatchedDetails, UnmatchedReport, UnmatchedStatus } from './contract';
@@ -125,7 +126,7 @@ const toReport = (row: UnmatchedRow): UnmatchedReport => ({
   why: row.why,
   cluster: row.cluster,
   clusterTimeZone: row.clusterTimeZone,
-  jobId: row.task === '' ? row.jobId : row.task.startsWith('+') ? row.jobId + row.task : `${row.jobId}_${row.task}`,
+  jobId: joinJobId(row),
   ...(row.account !== null && { account: row.account }),
   ...(row.unit !== null && { unit: row.unit }),
   ...(row.user !== null && { user: row.user }),
