@@ -114,32 +114,44 @@ const asbxSettings = ({ asbx }: Config): AsbxSettings => ({
   thresholds: { accuracy: readAccuracy(asbx.accuracyThreshold), variance: parseAmount(asbx.varianceThreshold) },
 });
 
-const KEYS_RETRY_MS = 2_000;
+const RETRY_MS = 2_000;
+
+/** What needs PostgreSQL, which may still be starting. Undefined where the process has begun to end before it worked. */
+async function untilItWorks<T>(
+  work: () => Promise<T>,
+  isEnding: () => boolean,
+  onFailure: (error: unknown) => void,
+): Promise<T | undefined> {
+  while (!isEnding()) {
+    try {
+      return await work();
+    } catch (error) {
+      onFailure(error);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+  return undefined;
+}
 
 /**
- * Beyond this machine the API listens only once there is a key that an admin can use: without one it would serve anybody. It
- * waits for PostgreSQL to say so. Undefined: there is none.
+ * Beyond this machine the API listens only once there is a key that an admin can use: without one it would serve anybody.
+ * Undefined: there is none.
  */
 async function allowedHost(host: string, keys: Keys, log: Log, isEnding: () => boolean): Promise<string | undefined> {
   if (isLoopbackHost(host)) return host;
-  while (!isEnding()) {
-    try {
-      const known = await keys.known();
-      const isUsable = known.some(
-        ({ scope, revokedAt, expiresAt }) =>
-          scope === 'admin' &&
-          revokedAt === undefined &&
-          (expiresAt === undefined || Date.parse(expiresAt) > Date.now()),
-      );
-      if (isUsable) return host;
-      const todo = 'run `bursar key create NAME --scope admin --first` with the same configuration, and start it again';
-      log.fatal({ host, todo }, 'not beyond this machine without an API key');
-      return undefined;
-    } catch (error) {
-      log.warn({ err: error, host }, 'keys cannot be read yet');
-      await new Promise((resolve) => setTimeout(resolve, KEYS_RETRY_MS));
-    }
-  }
+  const known = await untilItWorks(
+    () => keys.known(),
+    isEnding,
+    (error) => log.warn({ err: error, host }, 'keys cannot be read yet'),
+  );
+  if (known === undefined) return undefined;
+  const isUsable = known.some(
+    ({ scope, revokedAt, expiresAt }) =>
+      scope === 'admin' && revokedAt === undefined && (expiresAt === undefined || Date.parse(expiresAt) > Date.now()),
+  );
+  if (isUsable) return host;
+  const todo = 'run `bursar key create NAME --scope admin --first` with the same configuration, and start it again';
+  log.fatal({ host, todo }, 'not beyond this machine without an API key');
   return undefined;
 }
 
@@ -159,23 +171,18 @@ async function closeServer(server: Server): Promise<void> {
   clearInterval(idle);
 }
 
-const RETRY_MS = 2_000;
-
-/** As `bursar database migrate` does, as soon as PostgreSQL is there. Several processes may try it at once. */
+/** As `bursar database migrate` does. Several processes may try it at once. */
 async function bringToSchema(sql: Sql, log: Log, isEnding: () => boolean): Promise<void> {
-  while (!isEnding()) {
-    try {
-      const { applied, schemaVersion } = await migrate(sql);
-      if (applied.length > 0) log.info({ applied, schemaVersion }, 'schema migrated');
-      return;
-    } catch (error) {
-      log.warn({ err: error }, 'schema not migrated yet');
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
-    }
-  }
+  const done = await untilItWorks(
+    () => migrate(sql),
+    isEnding,
+    (error) => log.warn({ err: error }, 'schema not migrated yet'),
+  );
+  if (done === undefined || done.applied.length === 0) return;
+  log.info({ applied: done.applied, schemaVersion: done.schemaVersion }, 'schema migrated');
 }
 
-/** A fresh install has one cluster. PostgreSQL may still be starting; then it is made as soon as that is there. */
+/** A fresh install has one cluster. */
 async function ensureDefaultCluster(
   catalog: Catalog,
   name: string,
@@ -183,17 +190,17 @@ async function ensureDefaultCluster(
   log: Log,
   isEnding: () => boolean,
 ): Promise<void> {
-  while (!isEnding()) {
+  const create = async () => {
     try {
       await catalog.createCluster(name, { timeZone }, { principal: 'bursar' });
       log.info({ cluster: name, timeZone }, 'default cluster made');
-      return;
     } catch (error) {
-      if (error instanceof Fault && error.code === 'cluster_exists') return;
-      log.warn({ err: error, cluster: name }, 'default cluster not made yet');
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      if (!(error instanceof Fault) || error.code !== 'cluster_exists') throw error;
     }
-  }
+  };
+  await untilItWorks(create, isEnding, (error) =>
+    log.warn({ err: error, cluster: name }, 'default cluster not made yet'),
+  );
 }
 
 async function answers(temporal: Temporal): Promise<boolean> {

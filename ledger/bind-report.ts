@@ -4,11 +4,10 @@ import { splitJobId } from '../domain/slurm-job';
 import { renderAmount } from '../domain/money';
 import { instantOfMs } from '../domain/time';
 import type { Sql } from '../platform/postgres';
-import type { Caller, ReportedJob, ReportSource, ToldEvent, Waiting } from './contract';
+import type { Caller, CostReport, ReportedJob, ReportSource, ToldEvent, Waiting } from './contract';
 import { ask } from './errors';
 import { eventRows, type EventToRecord } from './events';
 import type { PriceBooks } from './price-book';
-import type { CostReport } from './contract';
 
 export interface ReportToBind extends ReportedJob {
   source: ReportSource;
