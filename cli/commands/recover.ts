@@ -21,9 +21,9 @@ export function defineRecover(parent: Command, act: Act): void {
     .action(
       act(async (session, options: { limit?: string; reconcileOrphaned?: boolean }) => {
         const answer = await recover(session, options.limit);
-        const orphans = options.reconcileOrphaned ? await overdueHolds(session) : undefined;
+        const overdue = options.reconcileOrphaned ? await overdueHolds(session) : undefined;
         session.answer(
-          { ...answer, ...(orphans && { overdue: orphans }) },
+          { ...answer, ...(overdue && { overdue }) },
           () => {
             const { restarted, rung, looked_at: lookedAt } = answer;
             if (rung > 0) {
@@ -39,7 +39,7 @@ export function defineRecover(parent: Command, act: Act): void {
               session.line(session.paint('green', `${stories} started again, ${holds(lookedAt)} looked at.`));
             }
             if (answer.next !== undefined) session.line('There are more; without --limit all are looked at.');
-            if (orphans) showOrphans(session, orphans);
+            if (overdue) showOverdue(session, overdue);
           },
           FIELDS.recovery,
         );
@@ -53,13 +53,13 @@ const holds = (count: number): string => plural(count, 'open hold', 'open holds'
 const overdueHolds = async ({ client }: Session): Promise<Hold[]> =>
   (await client.list<Hold>('/api/v1/holds', { overdue: true, status: 'open' }, undefined)).rows;
 
-function showOrphans(session: Session, orphans: readonly Hold[]): void {
-  if (orphans.length === 0) {
+function showOverdue(session: Session, overdue: readonly Hold[]): void {
+  if (overdue.length === 0) {
     session.line('Of every open hold it is known how its job stands, or that it has time yet.');
     return;
   }
   session.heading('Nobody can say what became of these jobs');
-  session.table(orphans, [
+  session.table(overdue, [
     { title: 'HOLD', value: (hold) => hold.transaction_id },
     { title: 'JOB', value: (hold) => hold.job_id && `${hold.cluster}/${hold.job_id}` },
     { title: 'HELD', value: (hold) => moneyIn(hold.held, hold.unit), align: 'right' },

@@ -8,6 +8,7 @@ import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { LEDGER_QUEUE } from '../../workflows/contracts/job-lifecycle';
 import { EXIT, Stop } from '../exit';
 import { clockIn } from '../format';
+import { messageOf } from '../own-database';
 import type { Act, Session } from '../session';
 import { settings } from '../settings';
 import type { Health } from '../wire';
@@ -229,8 +230,3 @@ function soon<T>(work: Promise<T>): Promise<T> {
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
-
-const messageOf = (error: unknown): string => {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
-};
