@@ -169,7 +169,7 @@ export const GROUPS: readonly CommandGroup[] = [
   ),
   group(
     'ecosystem',
-    "ASBB's companions: advisor, ASBX, ASBA",
+    'The neighbours: advisor, ASBX, ASBA',
     () => (require('./commands/ecosystem') as typeof import('./commands/ecosystem')).defineEcosystem,
   ),
   group(

@@ -25,7 +25,7 @@ places: ports 8081, 8082 and 8083 of this machine and of the hosts advisor, asbx
 export function defineEcosystem(parent: Command, act: Act): void {
   const ecosystem = parent
     .command('ecosystem')
-    .summary("ASBB's companions: advisor, ASBX, ASBA")
+    .summary('The neighbours: advisor, ASBX, ASBA')
     .description(
       'Look for the services that can stand beside Bursar: an advisor that knows what jobs cost, ASBX that reports what they have cost, ASBA that decides where they run. Bursar needs none of them.',
     )

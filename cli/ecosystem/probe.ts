@@ -1,4 +1,4 @@
-/** Which of ASBB's companions can be reached from here (contract 14). */
+/** Which neighbours can be reached from here (contract 14). */
 
 export const SERVICES = {
   advisor: {

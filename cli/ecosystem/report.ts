@@ -1,4 +1,4 @@
-/** What it means which companions are there: ASBB's words and shares (contract 14). */
+/** What it means which neighbours are there: ASBB's words and shares (contract 14). */
 import { SERVICE_NAMES, type ServiceInfo, type ServiceName } from './probe';
 
 export interface EcosystemReport {

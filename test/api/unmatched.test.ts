@@ -115,7 +115,7 @@ test('a cost is not given to a job that was submitted after it had arrived: ids 
   expect((await api.get(`${V1}/unmatched?job_id=${job}`)).body).toHaveLength(1);
 });
 
-test('somebody gives a waiting cost to its hold, once, and the change says who and why', async () => {
+test('somebody gives an unmatched cost to its hold, once, and the change says who and why', async () => {
   const [job, id] = [nextJob(), await hold()];
   const { unmatched_id } = (await bareCost(job, 0.05)).body;
   const resolve = () =>
