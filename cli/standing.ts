@@ -19,8 +19,11 @@ export const standingJob = (session: Session, given: string | undefined): string
 export const standingCluster = (session: Session, given: string | undefined): string | undefined =>
   given ?? said(session, 'SLURM_CLUSTER_NAME');
 
-/** Names everything that is missing at once. */
-export function missing(parts: Readonly<Record<string, string | undefined>>): Stop | undefined {
-  const absent = Object.keys(parts).filter((how) => parts[how] === undefined);
-  return absent.length === 0 ? undefined : new Stop(EXIT.usage, `Missing: ${absent.join('; ')}.`);
+type Part = readonly [value: string | undefined, how: string];
+
+/** The values, or a `Stop` that names everything that is missing at once, and how it is given. */
+export function required<Parts extends readonly Part[]>(...parts: Parts): { [Index in keyof Parts]: string } {
+  const absent = parts.filter(([value]) => value === undefined).map(([, how]) => how);
+  if (absent.length > 0) throw new Stop(EXIT.usage, `Missing: ${absent.join('; ')}.`);
+  return parts.map(([value]) => value) as { [Index in keyof Parts]: string };
 }

@@ -5,7 +5,7 @@ import { path, type Client } from '../client';
 import { EXIT, Stop } from '../exit';
 import { clockIn, moneyIn, wallTime } from '../format';
 import type { Act, Session } from '../session';
-import { missing, standingCluster, standingJob } from '../standing';
+import { required, standingCluster, standingJob } from '../standing';
 import type { Account, Decision, Job, JobStory } from '../wire';
 
 const SECONDS_PER_HOUR = 3600n;
@@ -76,9 +76,10 @@ Examples:
     )
     .action(
       act(async (session, options: { jobId?: string; cluster?: string }) => {
-        const jobId = standingJob(session, options.jobId);
-        const lacks = missing({ 'the job (--job-id, or SLURM_JOB_ID within a job)': jobId });
-        if (jobId === undefined || lacks) throw lacks;
+        const [jobId] = required([
+          standingJob(session, options.jobId),
+          'the job (--job-id, or SLURM_JOB_ID within a job)',
+        ]);
         const story = await readStory(session.client, jobId, standingCluster(session, options.cluster));
         const context = await contextOf(session.client, story);
         session.answer(context, () => show(session, context), FIELDS);

@@ -4,7 +4,7 @@ import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import { FIELDS } from '../fields';
 import type { Act } from '../session';
-import { missing, standingAccount, standingPartition } from '../standing';
+import { required, standingAccount, standingPartition } from '../standing';
 import { whole } from '../typed';
 import type { Account, Decision } from '../wire';
 
@@ -47,13 +47,10 @@ A no goes to stderr with its reason, and the command ends with 3. \`bursar check
     )
     .action(
       act(async (session, options: QuickOptions) => {
-        const account = standingAccount(session, options.account);
-        const partition = standingPartition(session, options.partition);
-        const lacks = missing({
-          'the account (--account or BURSAR_ACCOUNT)': account,
-          'the partition (--partition or BURSAR_DEFAULT_PARTITION)': partition,
-        });
-        if (lacks) throw lacks;
+        const [account, partition] = required(
+          [standingAccount(session, options.account), 'the account (--account or BURSAR_ACCOUNT)'],
+          [standingPartition(session, options.partition), 'the partition (--partition or BURSAR_DEFAULT_PARTITION)'],
+        );
         const decision = await session.client.post<Decision>('/api/v1/budget/estimate', {
           account,
           partition,
@@ -101,9 +98,10 @@ Examples:
     )
     .action(
       act(async (session, given: string | undefined) => {
-        const name = standingAccount(session, given);
-        const lacks = missing({ 'the account (as an argument, or in BURSAR_ACCOUNT)': name });
-        if (name === undefined || lacks) throw lacks;
+        const [name] = required([
+          standingAccount(session, given),
+          'the account (as an argument, or in BURSAR_ACCOUNT)',
+        ]);
         const account = await session.client.get<Account>(path`/api/v1/accounts/${name}`);
         session.answer(
           account,
