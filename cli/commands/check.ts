@@ -2,19 +2,16 @@ import { Option, type Command } from 'commander';
 import { readClusterTime } from '../dates';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
+import { sizeOf, withSize, type SizeOptions } from '../job-size';
 import { KEY_OPTION, keyOf } from '../keys';
 import { FIELDS } from '../fields';
 import type { Act, Session } from '../session';
 import { whole } from '../typed';
 import type { CheckBody, Decision } from '../wire';
 
-interface CheckOptions {
+interface CheckOptions extends SizeOptions {
   account: string;
   partition: string;
-  nodes?: string;
-  cpus?: string;
-  gpus?: string;
-  memory?: string;
   gres?: string;
   tres?: string;
   time: string;
@@ -54,19 +51,17 @@ function showEstimate(session: Session, { estimate, recommendation, details }: D
 }
 
 export function defineCheck(parent: Command, act: Act): void {
-  parent
-    .command('check')
-    .summary('Would this job be allowed, and what would it cost?')
-    .description(
-      'Ask whether a job may start and what it would cost. Nothing is written unless --hold is given: then the money is held, as the scheduler does it when the job is submitted.',
-    )
-    .requiredOption('--account <account>', 'account to be charged')
-    .requiredOption('--partition <partition>', 'partition to run in')
-    .requiredOption('--time <limit>', 'wall time, as Slurm takes it: 90, 04:00:00, 1-12:00:00, UNLIMITED')
-    .option('--nodes <n>', 'nodes', '1')
-    .option('--cpus <n>', 'CPUs of the whole job', '1')
-    .option('--gpus <n>', 'GPUs of the whole job')
-    .option('--memory <size>', 'memory of the whole job, like 64GB')
+  withSize(
+    parent
+      .command('check')
+      .summary('Would this job be allowed, and what would it cost?')
+      .description(
+        'Ask whether a job may start and what it would cost. Nothing is written unless --hold is given: then the money is held, as the scheduler does it when the job is submitted.',
+      )
+      .requiredOption('--account <account>', 'account to be charged')
+      .requiredOption('--partition <partition>', 'partition to run in')
+      .requiredOption('--time <limit>', 'wall time, as Slurm takes it: 90, 04:00:00, 1-12:00:00, UNLIMITED'),
+  )
     .option('--gres <gres>', 'like gpu:a100:4')
     .option('--tres <tres>', 'like cpu=16,mem=64G,node=2,gres/gpu:a100=4; wins over the others')
     .option('--array-tasks <n>', 'tasks of a job array')
@@ -94,10 +89,7 @@ A no goes to stderr with its reason, and the command ends with 3.
         const body: Partial<Record<keyof CheckBody, unknown>> = {
           account: options.account,
           partition: options.partition,
-          nodes: whole(options.nodes),
-          cpus: whole(options.cpus),
-          gpus: whole(options.gpus),
-          memory: options.memory,
+          ...sizeOf(options),
           gres: options.gres,
           tres: options.tres,
           wall_time: options.time,

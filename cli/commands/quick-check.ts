@@ -3,34 +3,28 @@ import type { Command } from 'commander';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import { FIELDS } from '../fields';
+import { sizeOf, withSize, type SizeOptions } from '../job-size';
 import type { Act } from '../session';
 import { required, standingAccount, standingPartition } from '../standing';
-import { whole } from '../typed';
 import type { Account, Decision } from '../wire';
 
-interface QuickOptions {
+interface QuickOptions extends SizeOptions {
   account?: string;
   partition?: string;
-  nodes: string;
-  cpus: string;
-  gpus?: string;
-  memory?: string;
   time: string;
   cluster?: string;
 }
 
 export function defineQuickCheck(parent: Command, act: Act): void {
-  parent
-    .command('quick-check')
-    .summary('May a job of this size start, in one line?')
-    .description(
-      'Say in one line whether a job of this size may start and what it would cost. It holds nothing and leaves no trace. BURSAR_ACCOUNT and BURSAR_DEFAULT_PARTITION (or ASBB_…) say what is not given.',
-    )
-    .requiredOption('--time <limit>', 'wall time, as Slurm takes it: 90, 04:00:00, 1-12:00:00')
-    .option('--nodes <n>', 'nodes', '1')
-    .option('--cpus <n>', 'CPUs of the whole job', '1')
-    .option('--gpus <n>', 'GPUs of the whole job')
-    .option('--memory <size>', 'memory of the whole job, like 64GB')
+  withSize(
+    parent
+      .command('quick-check')
+      .summary('May a job of this size start, in one line?')
+      .description(
+        'Say in one line whether a job of this size may start and what it would cost. It holds nothing and leaves no trace. BURSAR_ACCOUNT and BURSAR_DEFAULT_PARTITION (or ASBB_…) say what is not given.',
+      )
+      .requiredOption('--time <limit>', 'wall time, as Slurm takes it: 90, 04:00:00, 1-12:00:00'),
+  )
     .option('--account <account>', 'account to be charged (BURSAR_ACCOUNT)')
     .option('--partition <partition>', 'partition to run in (BURSAR_DEFAULT_PARTITION)')
     .option('--cluster <cluster>', "cluster (default: the server's)")
@@ -54,10 +48,7 @@ A no goes to stderr with its reason, and the command ends with 3. \`bursar check
         const decision = await session.client.post<Decision>('/api/v1/budget/estimate', {
           account,
           partition,
-          nodes: whole(options.nodes),
-          cpus: whole(options.cpus),
-          gpus: whole(options.gpus),
-          memory: options.memory,
+          ...sizeOf(options),
           wall_time: options.time,
           cluster: options.cluster,
         });
