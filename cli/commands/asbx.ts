@@ -26,7 +26,7 @@ export function defineAsbx(parent: Command, act: Act): void {
     .command('watch')
     .summary('Send the reports that ASBX leaves in a folder')
     .description(
-      'Send the reports that ASBX leaves in a folder (job-<id>-asbb-reconciliation.json, job_<id>_cost.json) and move each to done/, or to failed/ with the reason beside it where the service can never take it. Other files are left alone. Runs until it is stopped; being killed, or running twice, does no harm.',
+      'Send the reports that ASBX leaves in a folder (job-<id>-asbb-reconciliation.json, job_<id>_cost.json) and move each to done/, or to failed/ with the reason beside it. Other files are left alone. Runs until it is stopped; being killed, or running twice, does no harm.',
     )
     .argument('<folder>', 'where ASBX writes, such as /var/spool/asbb/costs')
     .option('--once', 'send what is there now, and end')

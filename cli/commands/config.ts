@@ -12,7 +12,7 @@ export function defineConfig(parent: Command, act: Act): void {
     .command('config')
     .summary('The configuration of a server: write, check, explain')
     .description(
-      'The configuration of a server: one YAML file, and an environment variable for every key. It is looked for as bursar.yaml here, in BURSAR_HOME and in /etc/bursar, then as config.yaml here, in /etc/asbb and in ~/.asbb; the first that is there is read. BURSAR_CONFIG or --config names one in place of that.',
+      'The configuration of a server: one YAML file, and an environment variable for every key. The first of these files is read: bursar.yaml here, in BURSAR_HOME, in /etc/bursar; config.yaml here, in /etc/asbb, in ~/.asbb. BURSAR_CONFIG or --config names another.',
     )
     .addHelpText(
       'after',

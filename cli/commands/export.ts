@@ -18,7 +18,7 @@ export function defineExport(parent: Command, act: Act): void {
     .argument('<folder>', 'new or empty; it gets a file a table, and manifest.json')
     .summary('Write everything that Bursar knows into open files')
     .description(
-      'Write everything that Bursar knows into a folder: JSON lines or CSV, a file a table, all of one moment, while the server goes on. Amounts are decimal strings. manifest.json has counts, checksums and the head of the seals; docs/operations/export.md explains every field. The folder appears under its name only when it is whole.',
+      'Write everything that Bursar knows, of one moment, into a folder: JSON lines or CSV, a file a table, and manifest.json with counts, checksums and the head of the seals. docs/operations/export.md explains every field. The server may go on; the folder appears under its name only when it is whole.',
     )
     .option('--format <format>', 'ndjson or csv', 'ndjson')
     .option(...URL_OPTION)

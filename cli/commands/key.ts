@@ -22,7 +22,7 @@ export function defineKey(parent: Command, act: Act): void {
     .command('key')
     .summary('API keys: who may ask')
     .description(
-      'API keys: who may ask the server, and for what. The name of a key is what transactions and changes call whoever sends it. From the first admin key on, every request needs a key; the command on the machine of the server gets in without, by a token in BURSAR_HOME.',
+      'API keys: who may ask the server, and for what. Transactions and changes call a caller by the name of his key. From the first admin key on every request needs one, but for the command on the machine of the server.',
     )
     .addHelpText(
       'after',
@@ -47,7 +47,7 @@ export function defineKey(parent: Command, act: Act): void {
     .option('--expires <time>', 'not good any more from this time on, in UTC unless it says its zone (default: never)')
     .option(
       '--first',
-      'without a server: an API runs here for as long as it takes, on the database of the configuration, and listens to this command alone. For the first key of a site, whose API does not start without one, and for when all are lost',
+      'make it without a server, on the database of the configuration: the first key of a site, or one more when all are lost',
     )
     .addHelpText(
       'after',

@@ -10,7 +10,7 @@ export function defineRecover(parent: Command, act: Act): void {
     .command('recover')
     .summary('Find holds whose story was lost, and tell it again')
     .description(
-      'Ask Temporal about the story of every open hold, and start again those that nobody tells: terminated by hand, or lost with a backup. Stories that are out of step with the ledger, as after a restore of either database, are told to look at it again. Bursar looks for late ones by itself; doing it twice does no harm.',
+      'Ask Temporal about the story of every open hold. One that nobody tells any more is started again; one that is out of step with the ledger, as after a restore, is told to look at it. Bursar does this by itself when they are late; doing it twice does no harm.',
     )
     .option('--limit <n>', 'look at so many open holds, the oldest first (default all)')
     .option('--reconcile-orphaned', 'also name the holds of which nobody can say what became of the job')

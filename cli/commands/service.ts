@@ -59,7 +59,7 @@ Examples:
     .command('status')
     .summary('What runs where, in which version, and is it well?')
     .description(
-      'Show each part of the server, as seen from this machine: API, database, Temporal and workers, where they are, which version they have, and whether they are well. Ends with 0 if all are, with 5 if the API or its database cannot be reached, else with 1.',
+      'Show each part of the server as seen from this machine: where it is, in which version, and whether it is well. Ends with 0 if all are, with 5 if the API or its database cannot be reached, else with 1.',
     )
     .addHelpText(
       'after',

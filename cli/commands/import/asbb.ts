@@ -32,7 +32,7 @@ export function defineImportAsbb(parent: Command, act: Act): void {
     .argument('<dsn>', "address of ASBB's PostgreSQL; its password may stand in PGPASSWORD instead")
     .summary('Take over the database of ASBB v0.2.0')
     .description(
-      'Take over the database of ASBB v0.2.0 (its schema version 3). Balances are made from its transactions, which keep their ids, not from its used and held columns. Says what ASBB had wrong, what it charged twice and what it held for ever. Without --apply nothing is changed. Stop ASBB first, run it again if it is interrupted: accounts that are here already stay as they are.',
+      'Take over the database of ASBB v0.2.0 (its schema version 3). Balances follow from its transactions, which keep their ids. Says what ASBB had wrong, charged twice and held for ever. Without --apply nothing is changed. Stop ASBB first; if this is interrupted, run it again.',
     )
     .option('--apply', 'book it')
     .option('--correct', 'also take back, visibly, what ASBB charged twice and what negative charges gave')
