@@ -58,7 +58,7 @@ export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, 
 export const takesKey = (method: string, { keyed }: { keyed?: false | undefined }): boolean =>
   method !== 'GET' && keyed !== false;
 
-export const OPERATION = Symbol('operation');
+const OPERATION = Symbol('operation');
 
 export type AnyOperation = OperationSpec<z.ZodType, z.ZodType, z.ZodType>;
 

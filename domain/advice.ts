@@ -14,7 +14,7 @@ import type { DatedRate } from './tariff';
 import { compareInstants, type Instant } from './time';
 
 /** Why an advisor did not speak; `not_asked` is no failure of its own. */
-export const SILENCES = [
+const SILENCES = [
   'timeout',
   'unreachable',
   'bad_status',

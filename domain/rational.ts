@@ -27,7 +27,7 @@ export const isLess = (a: Fraction, b: Fraction): boolean => a.numerator * b.den
 export const isSame = (a: Fraction, b: Fraction): boolean =>
   a.numerator * b.denominator === b.numerator * a.denominator;
 
-export function reduced({ numerator, denominator }: Fraction): Fraction {
+function reduced({ numerator, denominator }: Fraction): Fraction {
   let a = numerator < 0n ? -numerator : numerator;
   let b = denominator;
   while (b !== 0n) [a, b] = [b, a % b];

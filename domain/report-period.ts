@@ -41,7 +41,7 @@ export interface Bucket extends Period {
 }
 
 /** Ten years of days. */
-export const BUCKETS_MAX = 3_660;
+const BUCKETS_MAX = 3_660;
 
 const DEFAULT_DAYS = 30;
 const DAY = /^\d{4}-\d\d-\d\d$/;

@@ -23,7 +23,7 @@ import {
 } from './time';
 
 /** The order of a log without a header (rulings 31). */
-export const XDMOD_COLUMNS = [
+const XDMOD_COLUMNS = [
   'JobID',
   'JobIDRaw',
   'Cluster',

@@ -44,7 +44,7 @@ export function exactOf({ numerator, denominator }: Fraction): string {
 }
 
 /** Rounded once, half to even, to at most six decimals. */
-export function decimalOf({ numerator, denominator }: Fraction, places: number): string {
+function decimalOf({ numerator, denominator }: Fraction, places: number): string {
   const unit = 10n ** BigInt(places);
   return renderAmount(divideHalfEven(numerator * unit, denominator) * (MICRO_PER_UNIT / unit));
 }

@@ -57,7 +57,7 @@ const textOf = (error: unknown, field: 'code' | 'message' | 'hint' | 'detail' | 
 const codeOf = (error: unknown): string => textOf(error, 'code');
 
 /** What the caller may be told. What we do not know comes back as it is: a programmer's error, which must stay loud. */
-export function asFault(error: unknown): unknown {
+function asFault(error: unknown): unknown {
   if (error instanceof Fault) return error;
   const code = codeOf(error);
   if (code === FAULT_STATE) {

@@ -13,7 +13,7 @@ export interface BuildFacts {
   buildTime: string;
 }
 
-export const BUILD_FACTS_FILE = join(PACKAGE_ROOT, 'dist', 'build.json');
+const BUILD_FACTS_FILE = join(PACKAGE_ROOT, 'dist', 'build.json');
 
 let facts: BuildFacts | undefined;
 

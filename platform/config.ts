@@ -219,10 +219,10 @@ export function withoutPassword(address: string): string {
 
 // For clients ----------------------------------------------------------------------------------------------------------
 
-export const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 8080;
 
 /** `.bursar/` in a checkout; the user's data folder when Bursar is installed as a package (rulings 37). */
-export function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
+function defaultHome(env: NodeJS.ProcessEnv = process.env): string {
   const isCheckout = existsSync(join(PACKAGE_ROOT, 'tsconfig.json'));
   if (isCheckout) return join(PACKAGE_ROOT, '.bursar');
   return join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'bursar');

@@ -15,7 +15,7 @@ export function consoleLines(to: DestinationStream): DestinationStream {
 const hasFlush = (to: DestinationStream): to is DestinationStream & { flush(done?: () => void): void } =>
   'flush' in to && typeof to.flush === 'function';
 
-export function consoleLine(json: string): string {
+function consoleLine(json: string): string {
   const event = JSON.parse(json) as Record<string, unknown>;
   const { time, level, service, msg, err } = event;
   const fields = Object.entries(event)

@@ -185,7 +185,7 @@ export function openAdvisor(
   };
 }
 
-export const policyOf = ({ failureMode, fallback, fallbackRate }: AdvisorSettings): AdvicePolicy => ({
+const policyOf = ({ failureMode, fallback, fallbackRate }: AdvisorSettings): AdvicePolicy => ({
   failureMode,
   fallbackRate: parseAmount(fallbackRate),
   ...given({ fallback }),

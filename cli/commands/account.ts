@@ -15,7 +15,7 @@ import { defineCreate, defineUpdate } from './account-settings';
 
 const STATUSES = ['active', 'inactive', 'suspended', 'expired'];
 
-export const statusColor = (status: string) => (status === 'active' || status === 'open' ? undefined : 'yellow');
+const statusColor = (status: string) => (status === 'active' || status === 'open' ? undefined : 'yellow');
 
 const NO_ACCOUNTS = 'No budget accounts found.';
 const MAKE_ONE = 'Make one with `bursar account create NAME --name "A title" --start DATE --end DATE`.';

@@ -13,7 +13,7 @@ import type { Hold } from '../wire';
 const fromHold = ({ charged, charged_from_hold, unit }: Hold): string | undefined =>
   charged === charged_from_hold ? undefined : `(${moneyIn(charged_from_hold, unit)} from the hold)`;
 
-export function showHold(session: Session, hold: Hold): void {
+function showHold(session: Session, hold: Hold): void {
   const { unit } = hold;
   session.fields([
     ['Hold', hold.transaction_id],

@@ -24,7 +24,7 @@ const KINDS = [
 const TYPES = ['hold', 'charge', 'refund', 'adjustment', 'allocation'];
 const STATUSES = ['pending', 'completed', 'failed', 'cancelled'];
 
-export const transactionColumns = (rows: readonly Transaction[], zone: string): Column<Transaction>[] => [
+const transactionColumns = (rows: readonly Transaction[], zone: string): Column<Transaction>[] => [
   { title: 'TRANSACTION', value: (row) => row.transaction_id },
   { title: `WHEN (${zone})`, value: (row) => clock(row.effective_at, zone), optional: 3 },
   { title: 'ACCOUNT', value: (row) => row.account, shrinksTo: 10, optional: 1 },

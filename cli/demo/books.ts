@@ -130,7 +130,7 @@ const storyOf = (client: Client, setup: Setup, { job }: Followed): Promise<JobSt
   client.get<JobStory>(path`/api/v1/jobs/${setup.nameOf(job.cluster)}/${job.jobId}`).catch(() => undefined);
 
 /** The list of the cluster's workflows, from the address of one of them. */
-export function uiQuery(workflowUrl: string, cluster: string): string | undefined {
+function uiQuery(workflowUrl: string, cluster: string): string | undefined {
   const list = /^(.*\/workflows)\//.exec(workflowUrl)?.[1];
   return list && `${list}?query=${encodeURIComponent(`BudgetCluster="${cluster}"`)}`;
 }

@@ -142,7 +142,7 @@ export class Tell implements Panel {
   }
 }
 
-export const balanceColumns = [
+const balanceColumns = [
   { title: 'ACCOUNT', value: (row: Balance) => row.account, shrinksTo: 10 },
   { title: `GRANTED (${UNIT})`, value: (row: Balance) => money(row.granted), align: 'point' as const },
   { title: 'SETTLED', value: (row: Balance) => money(row.settled), align: 'point' as const },

@@ -8,7 +8,7 @@ import type { Caller } from './asking';
 import type { Jobs, Reconciliation } from './jobs';
 import type { Chapter } from './stories';
 
-export const REPORT_SOURCES = ['reconcile', 'epilog', 'asbx'] as const;
+const REPORT_SOURCES = ['reconcile', 'epilog', 'asbx'] as const;
 export type ReportSource = (typeof REPORT_SOURCES)[number];
 
 export interface ReportedJob {

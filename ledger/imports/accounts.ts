@@ -17,7 +17,7 @@ const ACCOUNTS_AT_ONCE = 20_000;
 const TOLD_EVERY = 10_000;
 
 /** So many say enough; the rest is counted. */
-export const MISTAKES_LISTED = 1000;
+const MISTAKES_LISTED = 1000;
 
 export interface AccountsImport {
   plan: AccountsPlan;

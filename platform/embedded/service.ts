@@ -48,7 +48,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export class ServiceFailed extends Error {
+class ServiceFailed extends Error {
   override name = 'ServiceFailed';
   constructor(
     readonly service: string,
@@ -203,7 +203,7 @@ function sizeOf(path: string): number {
 }
 
 /** What stands in a file from a position on, at most a megabyte of it. A file that was cut since is read whole. */
-export function readFrom(path: string, position: number): string {
+function readFrom(path: string, position: number): string {
   const size = sizeOf(path);
   const start = position <= size ? position : 0;
   const buffer = Buffer.alloc(Math.min(size - start, 1024 * 1024));
