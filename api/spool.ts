@@ -6,6 +6,7 @@
 import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { codeOf } from '../domain/code-of';
 
 /** As for a body of its own. */
 const BYTES_MAX = 1_048_576;
@@ -57,10 +58,10 @@ async function readWhole(path: string): Promise<SpoolReading> {
 }
 
 function unreadable(error: unknown): SpoolReading {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const code = codeOf(error);
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return { status: 'no_data', detail: 'there is no file at asbx_data_path on the machine of the API' };
   }
   if (code === 'ELOOP') return { status: 'failed', detail: 'asbx_data_path is a symbolic link, which is not followed' };
-  return { status: 'failed', detail: `asbx_data_path cannot be read by the API (${String(code)})` };
+  return { status: 'failed', detail: `asbx_data_path cannot be read by the API (${code})` };
 }

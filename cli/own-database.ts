@@ -1,4 +1,5 @@
 /** The database of a Bursar, for commands that run on a machine of the server's and work on it directly. */
+import { codeOf } from '../domain/code-of';
 import { requireServer, SchemaMismatch } from '../migrations/migrate';
 import { withoutPassword } from '../platform/config';
 import { connectPostgres, type Sql } from '../platform/postgres';
@@ -75,9 +76,8 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 export function unreachable(address: string, error: unknown): Stop {
-  const code = error instanceof Error ? String(Reflect.get(error, 'code') ?? '') : '';
   return new Stop(EXIT.unreachable, `The database ${address} cannot be reached: ${messageOf(error)}.`, {
-    hints: [HINTS[code] ?? 'Is PostgreSQL running there, and is the address right?'],
+    hints: [HINTS[codeOf(error)] ?? 'Is PostgreSQL running there, and is the address right?'],
     problem: { code: 'database_unreachable', detail: messageOf(error) },
   });
 }

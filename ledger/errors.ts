@@ -5,6 +5,7 @@
  * itself), the code of domain/faults.ts as the hint, the sentence for the caller as the message, and facts for him as a
  * JSON object in the detail, amounts in it as decimal strings. The fact "pointer" becomes the field that `errors` names.
  */
+import { codeOf } from '../domain/code-of';
 import { Fault, isFaultCode, type Facts } from '../domain/faults';
 
 const FAULT_STATE = 'LD001';
@@ -48,13 +49,11 @@ const isConflict = (error: unknown): boolean => {
 
 const ATTEMPTS_MAX = 5;
 
-/** Not by `instanceof`: an Error of another realm (a test's sandbox, a worker) is one all the same. */
-const textOf = (error: unknown, field: 'code' | 'message' | 'hint' | 'detail' | 'constraint_name'): string => {
+/** As `codeOf` does. */
+const textOf = (error: unknown, field: 'message' | 'hint' | 'detail' | 'constraint_name'): string => {
   const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, field) : undefined;
   return typeof value === 'string' ? value : '';
 };
-
-const codeOf = (error: unknown): string => textOf(error, 'code');
 
 /** What the caller may be told. What we do not know comes back as it is: a programmer's error, which must stay loud. */
 function asFault(error: unknown): unknown {

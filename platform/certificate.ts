@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { codeOf } from '../domain/code-of';
 
 export interface CertificateFiles {
   certFile: string;
@@ -69,8 +70,8 @@ function parsed<T>(read: () => T, whatIsWrong: string, mistakes: string[]): T | 
   try {
     return read();
   } catch (error) {
-    const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-    mistakes.push(typeof code === 'string' ? `${whatIsWrong} (${code})` : whatIsWrong);
+    const code = codeOf(error);
+    mistakes.push(code === '' ? whatIsWrong : `${whatIsWrong} (${code})`);
     return undefined;
   }
 }

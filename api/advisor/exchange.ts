@@ -1,6 +1,7 @@
 /** One request and its answer over node:http, which sends the headers that it is given and no others. */
 import http from 'node:http';
 import https from 'node:https';
+import { codeOf } from '../../domain/code-of';
 
 export interface Reply {
   status: number;
@@ -65,7 +66,7 @@ export function exchange(url: URL, asked: Exchange): Promise<Reply> {
 
 /** What went wrong, for a sentence. */
 export function whyNot(error: unknown): string {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const code = codeOf(error);
   switch (code) {
     case 'ECONNREFUSED':
       return 'nothing listens there';
@@ -76,7 +77,7 @@ export function whyNot(error: unknown): string {
     case 'EPIPE':
       return 'the connection was cut';
     default:
-      if (typeof code !== 'string') return 'the connection was cut';
+      if (code === '') return 'the connection was cut';
       return code.startsWith('HPE_') ? 'what answers there is not HTTP' : code;
   }
 }

@@ -1,6 +1,7 @@
 /** A report of ASBX on disk: read whole, or not at all. Its numbers stay as they are written; the API reads them. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { codeOf } from '../../domain/code-of';
 
 /** As much as the API takes. */
 const BYTES_MAX = 1_000_000;
@@ -73,8 +74,3 @@ function readText(bytes: Uint8Array, unreadable: (reason: string) => ReportFile)
     jobId: typeof named === 'string' || typeof named === 'number' ? String(named) : '?',
   };
 }
-
-export const codeOf = (error: unknown): string => {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-  return typeof code === 'string' ? code : '';
-};

@@ -5,10 +5,11 @@
  */
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../../domain/code-of';
 import type { Client } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { AsbxReconciliation } from '../wire';
-import { codeOf, readReportFile } from './report-file';
+import { readReportFile } from './report-file';
 
 /** As ASBX's exporter calls them, and as its own reports are called (contract 8.4, 8.5). Other files are not ours. */
 const REPORT_NAME = /^(?:job-.{1,128}-asbb-reconciliation|job_.{1,128}_cost)\.json$/;
@@ -144,21 +145,18 @@ export async function sendReport(client: Pick<Client, 'call'>, json: string): Pr
   return (await client.call<AsbxReconciliation>('POST', '/api/v1/asbx/reconcile', { json })).body;
 }
 
-const codeOfProblem = ({ problem }: Stop): unknown =>
-  typeof problem === 'object' && problem !== null ? Reflect.get(problem, 'code') : undefined;
-
 /** What is wrong with the caller and not with what he sends. */
 const OF_THE_CALLER = ['unauthenticated', 'forbidden', 'foreign_origin', 'route_not_found', 'method_not_allowed'];
 /** Refused once and for ever. */
 const isRefusal = (stop: Stop): boolean => {
-  const code = codeOfProblem(stop);
+  const code = codeOf(stop.problem);
   const ofTheFile = [EXIT.usage, EXIT.notFound, EXIT.denied].some((exit) => exit === stop.exitCode);
-  if (typeof code !== 'string' || OF_THE_CALLER.includes(code)) return false;
+  if (code === '' || OF_THE_CALLER.includes(code)) return false;
   return ofTheFile || code === 'already_reconciled';
 };
 
 const reasonOf = (stop: Stop): string =>
-  [stop.message, ...(codeOfProblem(stop) === 'malformed_request' ? stop.hints : [])].join('\n');
+  [stop.message, ...(codeOf(stop.problem) === 'malformed_request' ? stop.hints : [])].join('\n');
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { codeOf, readReportFile } from '../asbx/report-file';
+import { codeOf } from '../../domain/code-of';
+import { readReportFile } from '../asbx/report-file';
 import { sendReport, Spool, type Round, type Told } from '../asbx/spool';
 import { EXIT, Stop } from '../exit';
 import { FIELDS } from '../fields';

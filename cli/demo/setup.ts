@@ -1,4 +1,5 @@
 /** Makes what the demo needs through the public API: clusters, prices, accounts with money. */
+import { codeOf } from '../../domain/code-of';
 import { path, type Client } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { LoggedJob } from './log';
@@ -119,6 +120,3 @@ async function makeClusters(
   }
   return true;
 }
-
-export const codeOf = (problem: unknown): unknown =>
-  typeof problem === 'object' && problem !== null && 'code' in problem ? problem.code : undefined;

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Document, LineCounter, Node, Scalar, YAMLMap } from 'yaml';
+import { codeOf } from '../../domain/code-of';
 import { nearestOf } from '../../domain/nearest';
 import { unread } from './asbb-keys';
 import { isKey, isSection, keyOf, KNOWN, type KeyName } from './keys';
@@ -60,8 +61,8 @@ export function readFile(path: string, findings: Findings): Layer {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
-    findings.mistakes.push(`${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : String(code)}`);
+    const code = codeOf(error);
+    findings.mistakes.push(`${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`);
     return new Map();
   }
   if (text.length > BYTES_MAX) {
