@@ -4,6 +4,7 @@
  */
 import { pipeline } from 'node:stream/promises';
 import { withAsbbImport } from '../ledger/imports/asbb';
+import { copyOut } from '../platform/copy-out';
 import { ASBB_TABLES } from './asbb-tables';
 import { expectBooksToBalance, openCluster } from './house';
 import { conclude, count, machine, median, medianRatio, table, type Mark, type Options } from './report';
@@ -106,7 +107,7 @@ async function copyBare(asbb: BenchDatabase, { sql }: BenchDatabase): Promise<nu
       description text, metadata jsonb, status varchar(32), parent_transaction_id varchar(128), created_at timestamptz,
       completed_at timestamptz)`);
   const begun = performance.now();
-  const from = await asbb.sql.unsafe('copy budget_transactions to stdout').readable();
+  const from = await copyOut(asbb.sql, 'copy budget_transactions to stdout');
   await pipeline(from, await sql.unsafe('copy bare from stdin').writable());
   return performance.now() - begun;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { schemaVersion } from '../migrations/migrate';
+import { copyOut } from '../platform/copy-out';
 import type { Sql, Tx } from '../platform/postgres';
 import type { Progress } from './contract/imports';
 import { EXPORT_TABLES, type ExportTable } from './export-tables';
@@ -88,7 +89,7 @@ async function writeTable(
     onProgress({ step: `writing ${table.name.replace('_', ' ')}`, done });
   });
   const out = createWriteStream(join(folder, file), { flags: 'wx' });
-  await pipeline(await tx.unsafe(copyOf(table, format)).readable(), counted, measure, out);
+  await pipeline(await copyOut(tx, copyOf(table, format)), counted, measure, out);
   // A field of CSV may have several lines; of JSON it has not.
   const rows = format === 'ndjson' ? lines : await countRows(tx, table);
   return { file, rows, bytes, sha256: hash.digest('hex') };

@@ -4,6 +4,7 @@
  */
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../../domain/faults';
+import { copyOut } from '../../platform/copy-out';
 import type { Sql, Tx } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import { countLines } from './lines';
@@ -99,7 +100,7 @@ export async function stageAsbb(
     const facts = await requireAsbb(tx);
     for (const [table, query] of Object.entries(COPIED)) {
       const rows = table === 'asbb_transactions' ? facts.transactions : undefined;
-      const from = await tx.unsafe(`copy (${query}) to stdout`).readable();
+      const from = await copyOut(tx, `copy (${query}) to stdout`);
       const into = await target.unsafe(`copy ledger.${table} from stdin`).writable();
       const counted = countLines((done) =>
         onProgress({
