@@ -80,16 +80,16 @@ begin
     join account on account.account_id = t.account_id
     where t.account_id = any (v_ids)
   ), split as materialized (
-    select *, greatest(0, least(applied_micro, case role
-      when 'charge' then money_micro - (charged_through - applied_micro)
-      when 'open' then money_micro - coalesce(charged, 0) - (open_through - applied_micro)
-      else applied_micro end)) as base_micro
-    from read
+    select *, applied_micro - base_micro as over_micro,
+      case when role = 'charge' and hold_id is not null then least(hold_micro, base_micro) else 0 end as from_hold
+    from (
+      select *, greatest(0, least(applied_micro, case role
+        when 'charge' then money_micro - (charged_through - applied_micro)
+        when 'open' then money_micro - coalesce(charged, 0) - (open_through - applied_micro)
+        else applied_micro end)) as base_micro
+      from read) r
   ), cost as materialized (
-    select id, hold_id, hold_micro, applied_micro, base_micro, applied_micro - base_micro as over_micro,
-      case when role = 'charge' and hold_id is not null then least(hold_micro, base_micro) else 0 end as from_hold,
-      role = 'charge' and repeats_id is not null as is_repeated
-    from split where role in ('charge', 'negative')
+    select id, applied_micro, over_micro, from_hold from split where role in ('charge', 'negative')
   ), refund as (
     select id, applied_micro - over_micro as base_micro, over_micro
     from (
@@ -103,58 +103,53 @@ begin
       limit_micro as a_base, 0::bigint as a_over, 0::bigint as h_base, 0::bigint as h_over, 0::bigint as s_base, 0::bigint as s_over, -limit_micro as x_base
     from account where limit_micro > 0
     union all
-    select s.account_id, s.id, m.rank, m.kind, m.transaction_id, m.amount, m.at, m.description, m.hold_id, m.charge_id,
-      m.a_base, m.a_over, m.h_base, m.h_over, m.s_base, m.s_over, m.x_base
-    from split s
-    left join cost c on c.id = s.id
-    left join refund f on f.id = s.id
-    left join split beside on beside.id = s.release_id
-    left join split first on first.id = s.repeats_id
-    cross join lateral (
-      select 1 as rank, 'hold' as kind, s.transaction_id, s.applied_micro as amount, s.created_at as at, s.description, s.id as hold_id, null::bigint as charge_id,
-        -s.base_micro as a_base, s.base_micro - s.applied_micro as a_over, s.base_micro as h_base, s.applied_micro - s.base_micro as h_over, 0::bigint as s_base, 0::bigint as s_over, 0::bigint as x_base
-      where s.type = 'hold'
-      union all
-      select 3, 'release', null, s.applied_micro, p_at, 'Never released by ASBB; closed when it was imported', s.id, null,
-        s.applied_micro, 0, -s.applied_micro, 0, 0, 0, 0
-      where s.role = 'closed' and s.applied_micro > 0
-      union all
-      select 2, 'charge', s.transaction_id, s.applied_micro, s.created_at, s.description, s.hold_id, s.id,
-        c.from_hold - s.base_micro, -c.over_micro, -c.from_hold, 0, s.base_micro, c.over_micro, 0
-      where s.role = 'charge'
-      union all
-      select 2, 'charge', s.transaction_id, 0, s.created_at, s.description, null, s.id, 0, 0, 0, 0, 0, 0, 0
-      where s.role = 'void' and s.type = 'charge'
-      union all
-      select 3, 'release', beside.transaction_id, s.hold_micro - c.from_hold, coalesce(beside.created_at, s.created_at),
-        coalesce(beside.description, 'Rest of the hold'), s.hold_id, null,
-        s.hold_micro - c.from_hold, 0, c.from_hold - s.hold_micro, 0, 0, 0, 0
-      where s.role in ('charge', 'negative') and s.hold_id is not null and (s.hold_micro > c.from_hold or beside.id is not null)
-      union all
-      select 4, 'adjustment', null, -s.applied_micro, p_at, format('Charged twice in ASBB: the same cost as %s', first.transaction_id), null, s.id,
-        s.base_micro, c.over_micro, 0, 0, -s.base_micro, -c.over_micro, 0
-      where v_correct and c.is_repeated and s.applied_micro > 0
-      union all
-      select 2, 'deposit', s.transaction_id, -s.applied_micro, s.created_at, format('Negative charge in ASBB: %s', s.description), null, null,
-        -s.applied_micro, 0, 0, 0, 0, 0, s.applied_micro
-      where s.role = 'negative'
-      union all
-      select 4, 'withdrawal', null, -s.applied_micro, p_at, format('Negative charge in ASBB taken back: %s', s.transaction_id), null, null,
-        s.applied_micro, 0, 0, 0, 0, 0, -s.applied_micro
-      where v_correct and s.role = 'negative'
-      union all
-      select 3, 'release', s.transaction_id, s.hold_micro, s.created_at, s.description, s.hold_id, null, s.hold_micro, 0, -s.hold_micro, 0, 0, 0, 0
-      where s.role = 'release' and s.charge_id is null
-      union all
-      select 3, 'refund', s.transaction_id, s.applied_micro, s.created_at, s.description, null, s.charge_id,
-        f.base_micro, f.over_micro, 0, 0, -f.base_micro, -f.over_micro, 0
-      where s.role = 'refund'
-      union all
-      -- It moved nothing in ASBB and moves nothing here, but its id stays known.
-      select 3, case when s.type = 'refund' then 'release' else 'withdrawal' end, s.transaction_id, 0, s.created_at,
-        format('Without effect in ASBB (%s %s): %s', s.type, ledger.decimal_of(s.amount_micro), s.description), null, null, 0, 0, 0, 0, 0, 0, 0
-      where s.role = 'void' and s.type not in ('hold', 'charge')
-    ) m
+    select account_id, id, 1, 'hold', transaction_id, applied_micro, created_at, description, id, null,
+      -base_micro, base_micro - applied_micro, base_micro, applied_micro - base_micro, 0, 0, 0
+    from split where type = 'hold'
+    union all
+    select account_id, id, 3, 'release', null, applied_micro, p_at, 'Never released by ASBB; closed when it was imported', id, null,
+      applied_micro, 0, -applied_micro, 0, 0, 0, 0
+    from split where role = 'closed' and applied_micro > 0
+    union all
+    select account_id, id, 2, 'charge', transaction_id, applied_micro, created_at, description, hold_id, id,
+      from_hold - base_micro, -over_micro, -from_hold, 0, base_micro, over_micro, 0
+    from split where role = 'charge'
+    union all
+    select account_id, id, 2, 'charge', transaction_id, 0, created_at, description, null, id, 0, 0, 0, 0, 0, 0, 0
+    from split where role = 'void' and type = 'charge'
+    union all
+    select s.account_id, s.id, 3, 'release', beside.transaction_id, s.hold_micro - s.from_hold, coalesce(beside.created_at, s.created_at),
+      coalesce(beside.description, 'Rest of the hold'), s.hold_id, null,
+      s.hold_micro - s.from_hold, 0, s.from_hold - s.hold_micro, 0, 0, 0, 0
+    from split s left join split beside on beside.id = s.release_id
+    where s.role in ('charge', 'negative') and s.hold_id is not null and (s.hold_micro > s.from_hold or beside.id is not null)
+    union all
+    select s.account_id, s.id, 4, 'adjustment', null, -s.applied_micro, p_at,
+      format('Charged twice in ASBB: the same cost as %s', first.transaction_id), null, s.id,
+      s.base_micro, s.over_micro, 0, 0, -s.base_micro, -s.over_micro, 0
+    from split s left join split first on first.id = s.repeats_id
+    where v_correct and s.role = 'charge' and s.repeats_id is not null and s.applied_micro > 0
+    union all
+    select account_id, id, 2, 'deposit', transaction_id, -applied_micro, created_at, format('Negative charge in ASBB: %s', description), null, null,
+      -applied_micro, 0, 0, 0, 0, 0, applied_micro
+    from split where role = 'negative'
+    union all
+    select account_id, id, 4, 'withdrawal', null, -applied_micro, p_at, format('Negative charge in ASBB taken back: %s', transaction_id), null, null,
+      applied_micro, 0, 0, 0, 0, 0, -applied_micro
+    from split where v_correct and role = 'negative'
+    union all
+    select account_id, id, 3, 'release', transaction_id, hold_micro, created_at, description, hold_id, null, hold_micro, 0, -hold_micro, 0, 0, 0, 0
+    from split where role = 'release' and charge_id is null
+    union all
+    select s.account_id, s.id, 3, 'refund', s.transaction_id, s.applied_micro, s.created_at, s.description, null, s.charge_id,
+      f.base_micro, f.over_micro, 0, 0, -f.base_micro, -f.over_micro, 0
+    from split s left join refund f on f.id = s.id
+    where s.role = 'refund'
+    union all
+    -- It moved nothing in ASBB and moves nothing here, but its id stays known.
+    select account_id, id, 3, case when type = 'refund' then 'release' else 'withdrawal' end, transaction_id, 0, created_at,
+      format('Without effect in ASBB (%s %s): %s', type, ledger.decimal_of(amount_micro), description), null, null, 0, 0, 0, 0, 0, 0, 0
+    from split where role = 'void' and type not in ('hold', 'charge')
   ), numbered as materialized (
     select nextval('ledger.txn_numbers') as txn_no, ordered.* from (select * from movement order by at, rank, account_id, id) ordered
   ), hold_number as materialized (
