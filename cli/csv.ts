@@ -4,7 +4,7 @@
  * A spreadsheet takes a cell that begins like a formula for one, and names and descriptions are other people's: those cells
  * get an apostrophe in front. Amounts stay plain, the negative ones too.
  */
-import type { CastReturnObject } from 'csv-stringify';
+import type { CastReturnObject, Options } from 'csv-stringify';
 
 /** `details.hold_percentage` of a record is a field of the object inside it; a list inside it is JSON. */
 function valueAt(record: unknown, field: string): unknown {
@@ -29,13 +29,15 @@ const asItIs = (text: string): string | CastReturnObject => {
   return NUMERAL.test(text) ? plain : text;
 };
 
+const OPTIONS: Options = { record_delimiter: 'windows', escape_formulas: true, cast: { string: asItIs } };
+
 export function csvOf(fields: readonly string[], records: readonly unknown[]): string {
+  return csvLines([fields, ...records.map((record) => fields.map((field) => cellOf(valueAt(record, field))))]);
+}
+
+/** Rows of cells as they stand in a file of CSV. */
+export function csvLines(rows: readonly (readonly string[])[]): string {
   // Loaded here, for most commands print none.
   const { stringify } = require('csv-stringify/sync') as typeof import('csv-stringify/sync');
-  const rows = records.map((record) => fields.map((field) => cellOf(valueAt(record, field))));
-  return stringify([fields, ...rows], {
-    record_delimiter: 'windows',
-    escape_formulas: true,
-    cast: { string: asItIs },
-  });
+  return stringify([...rows], OPTIONS);
 }

@@ -53,7 +53,7 @@ test('a dry run says everything and changes nothing; --apply books it; again it 
   expect(dry.out).toMatch(/^grant +NSF-1 /m);
   expect(dry.out).toMatch(/^allocation schedule +climate +monthly 100\.00 of 1200\.00/m);
   expect(dry.out).toContain('Nothing was changed.');
-  expect(readFileSync(csv, 'utf8').split('\n')).toEqual([
+  expect(readFileSync(csv, 'utf8').split('\r\n')).toEqual([
     'kind,account,transaction_id,job_id,at,amount,detail',
     'held_was_wrong,climate,,,,-50,"ASBB says 50 is held, open holds say 0"',
     expect.stringMatching(

@@ -1,10 +1,12 @@
 /** A report as a file: JSON with everything, or CSV with a line a finding. Written row by row, however many there are. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { csvLines } from '../../csv';
 import { EXIT, Stop } from '../../exit';
 
 type Row = Readonly<Record<string, string | undefined>>;
 
 const BUFFER = 64 * 1024;
+const ROWS_AT_ONCE = 1000;
 
 export function requireReportName(path: string): void {
   if (/\.(json|csv)$/.test(path)) return;
@@ -16,6 +18,7 @@ export class ReportFile {
   private readonly isJson: boolean;
   private rows = 0;
   private pending = '';
+  private cells: string[][] = [];
 
   /** `head` is what JSON says besides the rows. Replaces what is there. */
   constructor(path: string, head: object) {
@@ -31,16 +34,23 @@ export class ReportFile {
   add(row: Row): void {
     if (this.isJson) this.write(`${this.rows === 0 ? '' : ','}\n    ${JSON.stringify(row)}`);
     else {
-      if (this.rows === 0) this.write(`${Object.keys(row).join(',')}\n`);
-      this.write(`${Object.values(row).map(cell).join(',')}\n`);
+      if (this.rows === 0) this.cells.push(Object.keys(row));
+      this.cells.push(Object.values(row).map((value) => value ?? ''));
+      if (this.cells.length >= ROWS_AT_ONCE) this.writeCells();
     }
     this.rows += 1;
   }
 
   end(): void {
     if (this.isJson) this.write(`${this.rows === 0 ? '' : '\n  '}]\n}\n`);
+    this.writeCells();
     writeSync(this.file, this.pending);
     closeSync(this.file);
+  }
+
+  private writeCells(): void {
+    if (this.cells.length > 0) this.write(csvLines(this.cells));
+    this.cells = [];
   }
 
   private write(text: string): void {
@@ -50,9 +60,3 @@ export class ReportFile {
     this.pending = '';
   }
 }
-
-/** RFC 4180; and what a spreadsheet would take for a formula is made text, for job ids and names are other people's. */
-const cell = (value: string | undefined = ''): string => {
-  const tame = /^[=@+]|^-(?![\d.]+$)/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(tame) ? `"${tame.replaceAll('"', '""')}"` : tame;
-};
