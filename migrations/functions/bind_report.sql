@@ -86,9 +86,10 @@ begin
   end if;
   if v_only_looks then return jsonb_build_object('outcome', 'nothing'); end if;
 
+  -- Of whoever has not said his account it may be the same job.
   select u.cost_micro into v_rival from ledger.unmatched u
   where u.cluster_no = v_cluster_no and u.job_id = v_job_id and u.task = v_task and u.status = 'waiting'
-    and u.account_name is not distinct from v_account and u.cost_micro <> (p_report ->> 'cost_micro')::bigint
+    and coalesce(u.account_name = v_account, true) and u.cost_micro <> (p_report ->> 'cost_micro')::bigint
   order by u.unmatched_no desc limit 1;
   if v_rival is not null and not coalesce((p_report ->> 'correction')::boolean, false) then
     perform ledger.fail('already_reconciled',

@@ -82,6 +82,24 @@ test('the same cost twice waits once; another one needs a correction, and both c
   expect(await settled(id)).toMatchObject({ status: 'settled', charged: 0.07 });
 });
 
+test('two that report a job without a hold cannot both have the last word: another cost is refused, whoever brings it', async () => {
+  const asbx = (job_id: string, actual_cost: number, more: object = {}) =>
+    api.post(`${V1}/asbx/reconcile`, { job_cost_data: { job_id, account: 'lab', actual_cost }, ...more });
+  const [job, id] = [nextJob(), await hold()];
+  expect((await bareCost(job, 0.04)).body.status).toBe('waiting');
+  expect(await asbx(job, 0.05)).toMatchObject({ status: 409, body: { code: 'already_reconciled' } });
+  expect((await asbx(job, 0.04)).body.status).toBe('waiting');
+  expect((await asbx(job, 0.06, { correction: true })).body.status).toBe('waiting');
+  await bind(job, id);
+  expect(await settled(id)).toMatchObject({ status: 'settled', charged: 0.06 });
+
+  const [other, its] = [nextJob(), await hold()];
+  expect((await asbx(other, 0.05)).body.status).toBe('waiting');
+  expect(await bareCost(other, 0.04)).toMatchObject({ status: 409, body: { code: 'already_reconciled' } });
+  await bind(other, its);
+  expect(await settled(its)).toMatchObject({ status: 'settled', charged: 0.05 });
+});
+
 test('a key of a cost that waits keeps its body, and is answered as settled once it is', async () => {
   const [job, id] = [nextJob(), await hold()];
   const keyed = (cost: number) => bareCost(job, cost, { idempotency_key: `bare-${job}` });
