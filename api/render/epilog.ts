@@ -6,8 +6,8 @@ import type { AsbxEpilogAnswer } from '../schemas/asbx';
 /** What is known of a job that has ended: by its epilog alone, or with the report of ASBX. */
 export interface EndedJob {
   jobId: string;
-  data: 'completed' | 'failed' | 'no_data';
-  /** What was wrong with the report, or why there was none. */
+  data: 'completed' | 'failed' | 'no_data' | 'skipped';
+  /** What was wrong with the report, why there was none, or why it was not used. */
   detail?: string;
   asbx?: AsbxOutcome;
   outcome?: Chapter | Waiting;

@@ -50,6 +50,9 @@ export interface FoundReport {
   status: 'completed' | 'failed' | 'no_data';
   detail?: string;
   report?: CostReport;
+  /** What the report says itself of what is to become of it. */
+  reconciles?: boolean;
+  teaches?: boolean;
 }
 
 /** The cost report at a path; what is known of the job from its epilog stands before what the file says. */
@@ -73,10 +76,16 @@ export async function readCostFile(
     return {
       status: 'completed',
       report: { ...own, ...job, source: 'epilog', evidence: { epilog: job.evidence, report: own.evidence } },
+      ...given({ reconciles: switchOf(raw, 'auto_reconcile'), teaches: switchOf(raw, 'update_cost_model') }),
     };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1) || 'it'} ${detail}`).join('; ');
     return { status: 'failed', detail: `asbx_data_path is no report of ASBX: ${fields}` };
   }
+}
+
+function switchOf(report: unknown, name: 'auto_reconcile' | 'update_cost_model'): boolean | undefined {
+  const value: unknown = typeof report === 'object' && report !== null ? Reflect.get(report, name) : undefined;
+  return typeof value === 'boolean' ? value : undefined;
 }

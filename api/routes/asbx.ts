@@ -98,8 +98,18 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
         const data = await readCostFile(body.asbx_data_path, asbx.spoolDirectories, job);
         const ended: EndedJob = { jobId: job.jobId, data: data.status, ...given({ detail: data.detail }) };
         if (data.report) {
+          const options: AsbxOptions = {
+            reconciles: data.reconciles ?? asbx.autoReconcile,
+            teaches: data.teaches ?? asbx.updateCostModel,
+            thresholds: asbx.thresholds,
+          };
+          if (!options.reconciles) {
+            const outcome = await reports.epilog(job, caller);
+            // The job has its hold now, so that the report is written down with it.
+            await reports.asbx(data.report, options, caller);
+            return c.json(renderEpilog({ ...ended, data: 'skipped', detail: ONLY_WRITTEN_DOWN, outcome }));
+          }
           try {
-            const options = { reconciles: true, teaches: asbx.updateCostModel, thresholds: asbx.thresholds };
             return c.json(renderEpilog({ ...ended, asbx: await reports.asbx(data.report, options, caller) }));
           } catch (error) {
             // Another cost was reported before. The epilog has nothing else to say of the job.
@@ -122,5 +132,7 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
       }),
       async (c: Context<ApiEnv>) => c.json(renderAsbxStatus(await reports.asbxFigures(), new Date())),
     );
+
+const ONLY_WRITTEN_DOWN = 'the report at asbx_data_path was only written down, as auto_reconcile is false';
 
 const RESULTS = { reconciled: 'settled', recorded: 'recorded', waiting: 'waiting' } as const;

@@ -168,6 +168,25 @@ test('the report that ASBX left is its cost', async () => {
   expect(await moves(job)).toEqual(['charge', 'hold', 'release']);
 });
 
+test('a report that is only to be written down does not become the cost because an epilog brings it', async () => {
+  const [user, job] = [nextUser(), nextJob()];
+  const id = await hold(user);
+  const asbx_data_path = join(spool, `job_${job}_cost.json`);
+  const job_cost_data = { ...ASBX_EXAMPLE.job_cost_data, job_id: `asbx-${job}`, slurm_job_id: job, actual_cost: 3.1 };
+  writeFileSync(asbx_data_path, JSON.stringify({ job_cost_data, auto_reconcile: false }));
+  const recorded = async () => (await api.get(`${V1}/asbx/status`)).body.recorded_reports as number;
+  const before = await recorded();
+  const { body } = await end(epilogOf(user, { job_id: job, asbx_data_path }));
+  expect(body).toMatchObject({
+    data_import_status: 'skipped',
+    error_details: 'the report at asbx_data_path was only written down, as auto_reconcile is false',
+    transaction_id: id,
+    charged: COST.charged,
+  });
+  expect(await readHold(id)).toMatchObject({ status: 'settled', ...COST });
+  expect(await recorded()).toBe(before + 1);
+});
+
 test('twenty epilogs of one job at once, and of twenty equal jobs at once: each settles one hold', async () => {
   const one = nextUser();
   const id = await hold(one);
