@@ -59,7 +59,7 @@ function costOf(value: unknown): { cost: Micro; numeral: string } {
     return { cost, numeral };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw bad(`its estimated_cost ${quoted(numeral)} is more than any account can hold`, { cause: error });
+    throw bad(`its estimated_cost ${quoted(numeral)} is no amount that an account can hold`, { cause: error });
   }
 }
 

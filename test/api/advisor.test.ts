@@ -164,6 +164,15 @@ describe('an answer that is none', () => {
     expect(await valueOf('asbb_advisor_requests_total{result="bad_answer"}')).toBe(1);
   });
 
+  test.each(['1e400', '1e-999999999'])(
+    'the sentence about %s is true of it, too large or too small',
+    async (numeral) => {
+      server.respond = costs(numeral);
+      const detail = `did not make sense: its estimated_cost "${numeral}" is no amount that an account can hold`;
+      expect(await ask(open())).toMatchObject({ detail });
+    },
+  );
+
   test.each([
     ['announced', (answer) => answer.writeHead(200, { 'Content-Length': 10_000_000 }).write('{')],
     [
