@@ -80,7 +80,7 @@ export async function readCostFile(
     };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1) || 'it'} ${detail}`).join('; ');
+    const fields = error.errors.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`.trim()).join('; ');
     return { status: 'failed', detail: `asbx_data_path is no report of ASBX: ${fields}` };
   }
 }

@@ -187,6 +187,19 @@ test('a report that is only to be written down does not become the cost because 
   expect(await recorded()).toBe(before + 1);
 });
 
+test('a report that is half written is said to be none, and its job is settled without it', async () => {
+  const [user, job] = [nextUser(), nextJob()];
+  const id = await hold(user);
+  const asbx_data_path = join(spool, `job_${job}_cost.json`);
+  writeFileSync(asbx_data_path, '{"job_id": "1');
+  expect((await end(epilogOf(user, { job_id: job, asbx_data_path }))).body).toMatchObject({
+    data_import_status: 'failed',
+    error_details: 'asbx_data_path is no report of ASBX: Invalid JSON format',
+    charged: COST.charged,
+  });
+  expect(await readHold(id)).toMatchObject({ status: 'settled', ...COST });
+});
+
 test('twenty epilogs of one job at once, and of twenty equal jobs at once: each settles one hold', async () => {
   const one = nextUser();
   const id = await hold(one);
