@@ -262,27 +262,44 @@ function finish(command: Command | undefined, name: string): void {
 
 const TAKES_VALUE = new Set(['--endpoint', '--token-file', '--ca-file', '--timeout', '-c', '--config']);
 
-/** The first word that is a command, `help` skipped. */
-function commandNamed(args: readonly string[]): string | undefined {
+/** The words that are neither options nor their values, `help` skipped. */
+function wordsOf(args: readonly string[]): string[] {
+  const words: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
     const arg = args[index] as string;
     if (TAKES_VALUE.has(arg)) index += 1;
-    else if (!arg.startsWith('-') && arg !== 'help') return arg;
+    else if (!arg.startsWith('-') && arg !== 'help') words.push(arg);
   }
-  return undefined;
+  return words;
+}
+
+/**
+ * Help for a command that there is not ends as the command would: programs ask that way what this one can do, and a page
+ * with exit 0 would tell them that it can.
+ */
+function withoutFalseHelp(program: Command, args: readonly string[], words: readonly string[]): string[] {
+  let command = program;
+  for (const word of words) {
+    if (command.commands.length === 0) break;
+    const below = command.commands.find((each) => each.name() === word);
+    if (!below) return args.filter((arg) => !['-h', '--help', 'help'].includes(arg));
+    command = below;
+  }
+  return [...args];
 }
 
 /** Runs one command line (without `node` and the script) and says how it ended. Never throws, never exits. */
 export async function runCli(name: ProgramName, args: readonly string[], io: Io): Promise<ExitCode> {
   const color = !args.includes('--no-color');
   try {
-    const wanted = commandNamed(args);
+    const words = wordsOf(args);
+    const [wanted] = words;
     const program = buildProgram(name, io, (entry) => entry === wanted || wanted === 'completion');
     if (args.length === 0) {
       program.outputHelp();
       return EXIT.ok;
     }
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(withoutFalseHelp(program, args, words), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     return tell(error, io, { color, json: args.includes('--json') });
