@@ -75,9 +75,11 @@ const HINTS: Readonly<Record<string, string>> = {
   '28000': 'Does pg_hba.conf let this user in from here?',
 };
 
-export function unreachable(address: string, error: unknown): Stop {
+/** `absent` is what to do where the server has no database of that name. */
+export function unreachable(address: string, error: unknown, absent = HINTS['3D000']): Stop {
+  const code = codeOf(error);
   return new Stop(EXIT.unreachable, `The database ${address} cannot be reached: ${messageOf(error)}.`, {
-    hints: [HINTS[codeOf(error)] ?? 'Is PostgreSQL running there, and is the address right?'],
+    hints: [(code === '3D000' ? absent : HINTS[code]) ?? 'Is PostgreSQL running there, and is the address right?'],
     problem: { code: 'database_unreachable', detail: messageOf(error) },
   });
 }

@@ -53,6 +53,20 @@ const COPIED = {
     from budget_burn_rates b join budget_accounts a on a.id = b.account_id group by a.slurm_account`,
 } as const;
 
+/** What all that reads. */
+const TABLES = [
+  'budget_accounts',
+  'budget_partition_limits',
+  'budget_transactions',
+  'grant_accounts',
+  'grant_budget_periods',
+  'budget_allocation_schedules',
+  'budget_allocations',
+  'job_submissions',
+  'budget_alerts',
+  'budget_burn_rates',
+];
+
 export type Staged = keyof typeof COPIED;
 
 export interface SourceFacts {
@@ -77,13 +91,25 @@ export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
     select version::int as version, dirty from schema_migrations order by version desc limit 1`;
   if (schema?.version !== SCHEMA_VERSION) {
     throw refused(
-      `The database ${found.database} has ASBB's schema in version ${schema?.version ?? 'none'}; what can be read is version ${SCHEMA_VERSION}, that of ASBB v0.2.0. Bring it there with ASBB's own "asbb database migrate".`,
+      `The database ${found.database} has ASBB's schema in version ${schema?.version ?? 'none'}; what can be read is version ${SCHEMA_VERSION}, that of ASBB v0.2.0. Start ASBB v0.2.0 once with "auto_migrate: true" under "database", which brings it there.`,
     );
   }
   if (schema.dirty) {
     throw refused(
       `The database ${found.database} is dirty: a migration of ASBB's stopped halfway (schema_migrations says so). Repair it with ASBB first.`,
     );
+  }
+  const [tables] = await source<{ missing: string | null; closed: string | null }[]>`
+    select string_agg(name, ', ') filter (where to_regclass(name) is null) as missing,
+      string_agg(name, ', ') filter (where not has_table_privilege(to_regclass(name), 'select')) as closed
+    from unnest(${TABLES}::text[]) name`;
+  if (tables?.missing) {
+    throw refused(
+      `The database ${found.database} is not whole: ASBB's schema has these tables too: ${tables.missing}.`,
+    );
+  }
+  if (tables?.closed) {
+    throw refused(`The user may not read all of the database ${found.database}: grant select on ${tables.closed}.`);
   }
   const [rows] = await source<{ accounts: number; transactions: number }[]>`
     select (select count(*) from budget_accounts)::int as accounts, (select count(*) from budget_transactions)::int as transactions`;

@@ -136,6 +136,30 @@ test('what is not asked rightly is said with what to do', async () => {
   expect(existsSync('report.xml')).toBe(false);
 });
 
+test('no password is in what is said of an address that cannot be read', async () => {
+  await using house = await openHouse();
+  for (const dsn of ['host=db user=asbb password=s3cret dbname=asbb', 'postgres://asbb:s3cret@db:port/asbb']) {
+    const { code, out, err } = await importing(house, dsn);
+    expect(code).toBe(2);
+    expect(out + err).not.toContain('s3cret');
+  }
+});
+
+test("what is wrong with ASBB's database is said of that one, not of Bursar's", async () => {
+  await using house = await openHouse();
+  await using partial = await openAsbb();
+  const { code, err } = await importing(house, `${partial.url}_not`);
+  expect(code).toBe(5);
+  expect(err).toContain("Is that the name of ASBB's database?");
+  await partial.sql`drop table budget_alerts`;
+  const { database } = (await partial.sql<{ database: string }[]>`select current_database() as database`)[0]!;
+  const told = await importing(house, partial.url);
+  expect(told.code).toBe(2);
+  expect(told.err).toContain(
+    `The database ${database} is not whole: ASBB's schema has these tables too: budget_alerts.`,
+  );
+});
+
 test('killed in the middle of booking, it goes on where it was, to the same books as one that was not', async () => {
   await using large = await openAsbb();
   await large.sql.unsafe(`

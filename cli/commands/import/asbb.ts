@@ -63,7 +63,7 @@ async function run(
   const progress = showProgress(session.io);
   try {
     await source`select 1`.catch((error: unknown) => {
-      throw unreachable(withoutPassword(dsn), error);
+      throw unreachable(withoutPassword(dsn), error, "Is that the name of ASBB's database?");
     });
     const { unit, timeZone, correct = false } = options;
     const cluster = options.cluster ?? settings(session).defaultCluster;
@@ -88,9 +88,11 @@ async function run(
 
 function openSource(dsn: string) {
   if (!/^postgres(ql)?:\/\//.test(dsn) || !URL.canParse(dsn)) {
-    throw new Stop(EXIT.usage, `"${dsn}" is not the address of a PostgreSQL.`, {
+    // Not repeated: what cannot be read may have a password anywhere in it.
+    throw new Stop(EXIT.usage, 'That is not the address of a PostgreSQL.', {
       hints: [
         'It looks like postgres://asbb@db.example.org:5432/asbb.',
+        'Written as host=… user=…, as ASBB takes it too, it is not read.',
         'A dump is restored first: createdb asbb; psql asbb < dump.sql (or pg_restore -d asbb dump).',
       ],
     });
@@ -100,7 +102,10 @@ function openSource(dsn: string) {
 
 function refuse({ problems, database }: AsbbPlan): never {
   throw new Stop(EXIT.failure, `The database ${database} cannot be imported; nothing was changed.`, {
-    hints: problems.slice(0, ROWS_SHOWN).map(({ subject, problem }) => `${subject} ${problem}.`),
+    hints: [
+      ...problems.slice(0, ROWS_SHOWN).map(({ subject, problem }) => `${subject} ${problem}.`),
+      ...(problems.length > ROWS_SHOWN ? [`… and ${problems.length - ROWS_SHOWN} more; --json has up to 1000.`] : []),
+    ],
     problem: { code: 'import_refused', problems },
   });
 }
@@ -154,7 +159,7 @@ async function answer(session: Session, asbb: AsbbImport, imported: Imported | u
     session.line();
     session.say(
       imported
-        ? 'Prove it: `bursar audit`, and `bursar account list` beside `asbb account list`.'
+        ? 'Prove it: `bursar audit`, and `bursar account list` beside the balances above.'
         : 'Nothing was changed. --report FILE.csv lists every finding; --apply books it.',
     );
   });
