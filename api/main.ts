@@ -7,6 +7,7 @@ import { openLedger } from '../ledger';
 import type { Catalog, Keys, Recovery } from '../ledger/contract';
 import { migrate } from '../migrations/migrate';
 import { configArgument, readConfig, type Config } from '../platform/config';
+import { runProcess } from '../platform/entry';
 import { announce, type Log, openLog } from '../platform/log';
 import { createMetrics } from '../platform/metrics';
 import { isLoopbackHost, readOwnToken, writeOwnToken } from '../platform/own-token';
@@ -244,4 +245,4 @@ async function withTemporal<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-void main();
+runProcess('api', main);

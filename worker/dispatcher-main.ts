@@ -1,4 +1,5 @@
 /** A dispatcher alone, for sites that want more of them than workers. */
+import { runProcess } from '../platform/entry';
 import { announce } from '../platform/log';
 import { startDispatcher } from './dispatcher';
 import { openMetricsPage, openProcess } from './process';
@@ -12,4 +13,4 @@ async function main(): Promise<void> {
   announce(log, 'ready', { address: config.temporalAddress, namespace: config.temporalNamespace });
 }
 
-void main();
+runProcess('dispatcher', main);

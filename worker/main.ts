@@ -1,5 +1,6 @@
 /** The worker: tells the stories, carries the outbox to Temporal, and sweeps. Any number of them may run. */
 import { freePort } from '../platform/embedded/ports';
+import { runProcess } from '../platform/entry';
 import { announce } from '../platform/log';
 import { loopbackOf } from '../platform/own-token';
 import { workflowBundle } from './bundle';
@@ -44,4 +45,4 @@ async function main(): Promise<void> {
   await openMetricsPage(opened, sdkPort);
 }
 
-void main();
+runProcess('worker', main);
