@@ -9,6 +9,7 @@ import { CALLER_KEYS, EDGE_KEYS } from './exposure-keys';
 import { INTEGRATION_KEYS } from './integration-keys';
 import type { Key } from './key';
 import {
+  addressOfDatabase,
   AMOUNT,
   amount,
   count,
@@ -122,8 +123,9 @@ export const KEYS = {
   },
   ...CALLER_KEYS,
   'database.dsn': {
-    schema: url(['postgres:', 'postgresql:']),
-    expects: 'a PostgreSQL address, such as postgres://user@host:5432/bursar',
+    schema: z.string().refine(addressOfDatabase),
+    expects:
+      'a PostgreSQL address, such as postgres://user@host:5432/bursar; in a password, / ? # are written %2F %3F %23',
     meaning: 'PostgreSQL 15 or newer.',
     otherwise: 'the embedded PostgreSQL',
     also: ['DATABASE_URL'],

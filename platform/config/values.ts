@@ -34,6 +34,16 @@ export const listOf = (isRight: (each: string) => boolean) =>
 
 export const filePath = z.string().regex(/^[^\0]+$/);
 
+/**
+ * Where a password has a bare `/`, `?` or `#` in it, the address ends there as far as anybody can tell, and
+ * the rest of the password would be shown as what follows.
+ */
+export const addressOfDatabase = (text: string): boolean => {
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { pathname, search, hash, username } = new URL(text);
+  return ![pathname, hash, ...(username === '' ? [search] : [])].some((part) => part.includes('@'));
+};
+
 export const truth = z
   .string()
   .regex(/^(true|false|yes|no|on|off)$/i)

@@ -104,6 +104,21 @@ test('a wrong address of the database is not repeated, however it is written', (
   }
 });
 
+test('an address whose password would be shown in part is refused', () => {
+  for (const dsn of [
+    'postgres://me:p@hunter2/x@db/bursar',
+    'postgres://me:12#hunter2@db/bursar',
+    'postgres://me:12/hunter2@db/bursar',
+    'postgres://me:12?hunter2@db/bursar',
+  ]) {
+    const mistakes = mistakesOf({ DATABASE_URL: dsn });
+    expect(mistakes).toEqual([expect.stringMatching(/^DATABASE_URL .* \/ \? # are written %2F %3F %23$/)]);
+    expect(mistakes.join()).not.toContain('hunter2');
+  }
+  for (const dsn of ['postgres://me:p@12@db/bursar', 'postgres:///bursar?host=/tmp&user=a', 'postgres://me:a%2Fb@db/x'])
+    expect(mistakesOf({ DATABASE_URL: dsn })).toEqual([]);
+});
+
 test('however it is printed, no password is in it', () => {
   const config = read({ DATABASE_URL: 'postgres://bursar:hunter2@db:5432/bursar?sslpassword=hunter2' });
   expect(config.databaseUrl).toContain('hunter2');

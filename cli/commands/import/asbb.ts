@@ -3,6 +3,7 @@ import { renderAmount } from '../../../domain/money';
 import type { AsbbFinding, AsbbPlan, Imported } from '../../../ledger/contract/imports';
 import { FINDINGS, withAsbbImport, type AsbbImport } from '../../../ledger/imports/asbb';
 import { withoutPassword } from '../../../platform/config';
+import { addressOfDatabase } from '../../../platform/config/values';
 import { connectPostgres } from '../../../platform/postgres';
 import { EXIT, Stop } from '../../exit';
 import { clock } from '../../format';
@@ -87,11 +88,11 @@ async function run(
 }
 
 function openSource(dsn: string) {
-  if (!/^postgres(ql)?:\/\//.test(dsn) || !URL.canParse(dsn)) {
+  if (!addressOfDatabase(dsn)) {
     // Not repeated: what cannot be read may have a password anywhere in it.
     throw new Stop(EXIT.usage, 'That is not the address of a PostgreSQL.', {
       hints: [
-        'It looks like postgres://asbb@db.example.org:5432/asbb.',
+        'It looks like postgres://asbb@db.example.org:5432/asbb; in a password, / ? # are written %2F %3F %23.',
         'Written as host=… user=…, as ASBB takes it too, it is not read.',
         'A dump is restored first: createdb asbb; psql asbb < dump.sql (or pg_restore -d asbb dump).',
       ],
