@@ -76,6 +76,12 @@ test('it holds what runs and what explains it: no tests, no sources, no benchmar
   for (const { name } of migrationFiles()) expect(paths).toContain(`migrations/${name}`);
   for (const name of readdirSync(join(PACKAGE_ROOT, 'deploy/systemd')))
     expect(paths).toContain(`deploy/systemd/${name}`);
+  // What the pages for operators send their readers to; Compose and benchmarks take a checkout.
+  for (const page of paths.filter((path) => path.startsWith('docs/operations/') && path.endsWith('.md'))) {
+    const links = [...readFileSync(join(PACKAGE_ROOT, page), 'utf8').matchAll(/\]\(((?:\.\.\/)*[^:)#]+)[)#]/g)];
+    for (const target of links.map(([, link]) => join(dirname(page), link as string)))
+      if (!/^(docker-compose\.yml|bench\/README\.md)$/.test(target)) expect(paths).toContain(target);
+  }
   for (const name of [
     'api/main.js',
     'worker/main.js',
