@@ -59,12 +59,15 @@ export interface Listen {
   port: number;
 }
 
+/** As ASBB writes it, `:8080` is every address of this machine. */
+const EVERYWHERE = '0.0.0.0';
+
 export const listen = z
   .string()
-  .regex(/^(\[[^\]\s]+\]|[^:\s]+):\d+$/)
+  .regex(/^(\[[^\]\s]+\]|[^:\s]*):\d+$/)
   .transform((text): Listen => {
     const at = text.lastIndexOf(':');
-    return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
+    return { host: text.slice(0, at).replace(/^\[|\]$/g, '') || EVERYWHERE, port: Number(text.slice(at + 1)) };
   })
   .refine(({ host, port: number }) => HOST.safeParse(host).success && number <= 65_535);
 
@@ -89,7 +92,7 @@ export const KEYS = {
   },
   'service.listen_addr': {
     schema: listen,
-    expects: `host:port, such as 127.0.0.1:8080 (port 0 takes any free one): ${WHERE_TO_LISTEN}`,
+    expects: `host:port, such as 127.0.0.1:8080 (port 0 takes any free one; :8080 is all addresses): ${WHERE_TO_LISTEN}`,
     meaning:
       'Where the API listens, beyond this machine only with an admin key. BURSAR_HOST and BURSAR_PORT replace its parts.',
     default: '127.0.0.1:8080',

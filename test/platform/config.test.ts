@@ -414,6 +414,11 @@ test('an older name goes before the one of the key, and a difference is said', (
   expect(warnings).toEqual(['BURSAR_POOL_SIZE and BURSAR_DATABASE_MAX_OPEN_CONNS differ; BURSAR_POOL_SIZE is used']);
 });
 
+test('without a host, as ASBB has it by default, every address of the machine is meant', () => {
+  const file = fileWith('service:\n  listen_addr: ":8080"\n');
+  expect(readConfig([], {}, { file })).toMatchObject({ host: '0.0.0.0', port: 8080 });
+});
+
 test('BURSAR_HOST and BURSAR_PORT each replace their part of listen_addr', () => {
   const file = fileWith('service:\n  listen_addr: 127.0.0.2:9000\n');
   expect(readConfig([], { BURSAR_PORT: '1' }, { file })).toMatchObject({ host: '127.0.0.2', port: 1 });
@@ -422,7 +427,7 @@ test('BURSAR_HOST and BURSAR_PORT each replace their part of listen_addr', () =>
 
 test('all mistakes of file and environment are told at once, each with its line or its variable', () => {
   const text = `service:
-  listen_addr: ":8080"
+  listen_addr: "8080"
   read_timeout: 30
   write_timout: 5s
 database:
@@ -442,7 +447,7 @@ metrics:
   expect(mistakes).toHaveLength(12);
   expect(mistakes).toEqual(
     expect.arrayContaining([
-      at(2, 'service.listen_addr cannot be ":8080"'),
+      at(2, 'service.listen_addr cannot be "8080"'),
       at(3, 'service.read_timeout cannot be "30": it must be a duration with its unit'),
       at(4, 'service.write_timout is no key of Bursar (the nearest that is: service.write_timeout)'),
       at(6, 'database.driver cannot be "mysql": it must be postgres, because'),
