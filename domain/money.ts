@@ -18,6 +18,10 @@ export const CEILING: Micro = (2n ** 33n * MICRO_PER_UNIT) as Micro;
 
 export const ZERO: Micro = 0n as Micro;
 
+/** What an account counts in: an ISO 4217 code, or the name of a service unit. At most 32 characters. */
+export const UNIT = /^[A-Za-z][A-Za-z0-9 _.-]{0,31}$/;
+export const UNIT_EXPECTED = 'must be a currency code like USD or the name of a service unit like SU';
+
 export const toMicro = (value: bigint): Micro => value as Micro;
 
 export const addMicro = (...amounts: Micro[]): Micro => amounts.reduce((sum, amount) => sum + amount, 0n) as Micro;

@@ -8,7 +8,7 @@ import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
 import { compareInstants, readInstant, readTimeIn, readTimeZone } from '../../domain/time';
-import { type Micro, parseAmount, parseReportedCost, renderAmount } from '../../domain/money';
+import { type Micro, parseAmount, parseReportedCost, renderAmount, UNIT, UNIT_EXPECTED } from '../../domain/money';
 
 /** The text of a number or of a string; undefined for everything else. */
 export function numeralOf(value: unknown): string | undefined {
@@ -274,7 +274,7 @@ export const LimitedUser = text(128).meta({
   description: 'Login name; "*" stands for every user who has no cap of his own.',
 });
 export const Unit = text(32)
-  .regex(/^[A-Za-z][A-Za-z0-9 _.-]*$/, 'must be a currency code like USD or the name of a service unit like SU')
+  .regex(UNIT, UNIT_EXPECTED)
   .meta({ description: 'ISO 4217 code, or the name of a service unit.' });
 
 export const TimeZone = z

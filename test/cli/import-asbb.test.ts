@@ -133,6 +133,9 @@ test('what is not asked rightly is said with what to do', async () => {
   expect(await asked(asbb.url, '--report', 'report.xml')).toMatch(
     /^2 --report takes a file that ends in \.json or \.csv/,
   );
+  expect(await asked(asbb.url, '--unit', '€', '--apply')).toMatch(
+    /^2 --unit "€" is none: it must be a currency code like USD/,
+  );
   expect(existsSync('report.xml')).toBe(false);
 });
 

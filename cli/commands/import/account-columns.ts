@@ -1,6 +1,6 @@
 /** What a line of a file of accounts may say, and how each column is read. */
 import { Fault } from '../../../domain/faults';
-import { parseAmount, renderAmount, ZERO, type Micro } from '../../../domain/money';
+import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO, type Micro } from '../../../domain/money';
 import { nearestOf } from '../../../domain/nearest';
 import {
   addDays,
@@ -101,8 +101,7 @@ class LineReader {
       this.wrong('end', 'the account ends before it starts');
     }
     const unit = fields.unit || defaults.unit;
-    if (!/^[^\s]{1,32}$/.test(unit))
-      this.wrong('unit', `"${unit.slice(0, 40)}" is no unit: 32 characters at most, without spaces`);
+    if (!UNIT.test(unit)) this.wrong('unit', `"${unit.slice(0, 40)}" is no unit: it ${UNIT_EXPECTED}`);
     const parent = this.name('parent', false);
     const subtreeLimit = this.amount('subtree_limit');
     const overdraftLimit = this.amount('overdraft_limit');

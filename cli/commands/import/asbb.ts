@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { renderAmount } from '../../../domain/money';
+import { renderAmount, UNIT, UNIT_EXPECTED } from '../../../domain/money';
 import type { AsbbFinding, AsbbPlan, Imported } from '../../../ledger/contract/imports';
 import { FINDINGS, withAsbbImport, type AsbbImport } from '../../../ledger/imports/asbb';
 import { withoutPassword } from '../../../platform/config';
@@ -60,6 +60,7 @@ async function run(
   options: Options,
 ): Promise<void> {
   if (options.report !== undefined) requireReportName(options.report);
+  if (!UNIT.test(options.unit)) throw new Stop(EXIT.usage, `--unit "${options.unit}" is none: it ${UNIT_EXPECTED}.`);
   const source = openSource(dsn);
   const progress = showProgress(session.io);
   try {
