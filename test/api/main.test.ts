@@ -409,11 +409,11 @@ describe('on SIGHUP', () => {
     writeFileSync(file, 'logging:\n  levle: info\n');
     const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js'), '--config', file], {
       env: { ...process.env, DATABASE_URL: database.url },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     let output = '';
-    child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
-    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
+    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
     expect(output).toContain(`${file}:2: logging.levle is no key of Bursar (the nearest that is: logging.level)`);
   });
 });
