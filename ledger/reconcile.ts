@@ -76,7 +76,10 @@ export function openReconcile(deps: { sql: Sql; prices: PriceBooks; advance: Adv
     const events = changes && !correction ? undefined : [...told, costEvent(request, target, corrects, before)];
     const begun = await begin(sql, { target, actualCost, corrects, before, events, prices, caller });
     if (!begun) throw alreadyReconciled(known ?? ZERO, actualCost);
-    if (begun.answer) return { ...readAnswer(begun.answer), replayed: true };
+    if (begun.answer) {
+      await requireSameJob(sql, begun.holdId, jobId);
+      return { ...readAnswer(begun.answer), replayed: true };
+    }
 
     // Whatever the scheduler could say: nobody gives the hold up because somebody reconciled another task of it.
     await advance(begun.holdId, { scheduler: 'unreachable' }, caller.principal);
@@ -85,6 +88,18 @@ export function openReconcile(deps: { sql: Sql; prices: PriceBooks; advance: Adv
     if (settled !== begun.cost) throw alreadyReconciled(settled ?? ZERO, toMicro(begun.cost));
     return giveAnswer(sql, begun, answerOf(begun, after));
   };
+}
+
+/** Only the same job may be told that its cost is known already: that of another one would be lost. */
+async function requireSameJob(sql: Sql, holdId: TransactionId, jobId: string): Promise<void> {
+  const { events } = await loadFacts(sql, holdId);
+  const costs = events.filter(({ type }) => type === 'cost');
+  if (costs.length === 0 || costs.some((event) => event.jobId === jobId)) return;
+  throw new Fault(
+    'already_reconciled',
+    `The hold ${holdId} was settled with the cost of job ${costs[0]?.jobId}, and not of ${jobId}; send the cost of that one with its own transaction_id, or without any.`,
+    { facts: { job_id: costs[0]?.jobId, requested_job_id: jobId } },
+  );
 }
 
 function costEvent(request: Request, target: Target, corrects: string, { now }: LedgerFacts): EventToRecord {

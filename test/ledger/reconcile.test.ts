@@ -31,6 +31,18 @@ const chargeCount = async (holdId: string) => {
   return row?.count;
 };
 
+test('the cost of another job is not taken for a repetition because it is as high, and is refused by name', async () => {
+  const [holdId, jobId, other] = [await house.hold(), nextJob(), nextJob()];
+  await reconcile({ holdId, jobId }, '3.5');
+  await expect(reconcile({ holdId, jobId: other }, '3.5')).rejects.toMatchObject({
+    code: 'already_reconciled',
+    message: expect.stringContaining(`the cost of job ${jobId}, and not of ${other}`) as unknown,
+  });
+  expect(await reconcile({ holdId, jobId }, '3.5')).toMatchObject({ replayed: true });
+  expect(await reconcile({ holdId }, '3.5')).toMatchObject({ replayed: true });
+  expect(await chargeCount(holdId)).toBe(1);
+});
+
 test('settles a hold of whose job no event ever arrived: charges exactly, gives the rest back, once', async () => {
   const [holdId, jobId] = [await house.hold(), nextJob()];
   const answer = await reconcile({ holdId, jobId }, '3.5', { metadata: { exit_code: 0 } });
