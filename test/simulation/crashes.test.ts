@@ -72,30 +72,38 @@ async function holdTheBooks<T>(meanwhile: () => Promise<T>): Promise<T> {
   }) as Promise<T>;
 }
 
-/** How many statements of a part wait for the books. */
-async function waiting(sql: Sql, part: 'api' | 'worker', statement = '%'): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*)::int as count from pg_stat_activity
+/** The connections of a part whose statement waits for the books. */
+async function waiting(sql: Sql, part: 'api' | 'worker', statement: string): Promise<number[]> {
+  const rows = await sql<{ pid: number }[]>`
+    select pid from pg_stat_activity
     where application_name = ${`bursar-${part}`} and wait_event_type = 'Lock' and query like ${statement}`;
-  return row?.count ?? 0;
+  return rows.map(({ pid }) => pid);
 }
 
-/** Whether all that a part had asked has been done and committed. */
-async function isIdle(sql: Sql, part: 'api' | 'worker'): Promise<boolean> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*)::int as count from pg_stat_activity
-    where application_name = ${`bursar-${part}`} and state <> 'idle'`;
-  return row?.count === 0;
+/** Whether all that these connections had asked has been done and committed. */
+async function areIdle(sql: Sql, pids: number[]): Promise<boolean> {
+  const [row] = await sql<{ idle: number }[]>`
+    select count(*)::int as idle from pg_stat_activity where pid = any(${pids}) and state = 'idle'`;
+  return row?.idle === pids.length;
 }
 
-/** Kills a part when its statement has done its work and it has not heard so yet; `look` sees it just before. */
-async function killBeforeItHears(part: 'api' | 'worker', statement?: string, look = async () => {}): Promise<void> {
-  await holdTheBooks(async () => {
-    await eventually(`the ${part} waits for the books`, async () => (await waiting(stack.sql, part, statement)) > 0);
+/**
+ * Kills a part when its statement has done its work and it has not heard so yet; `look` sees it just before.
+ *
+ * Only those statements are waited for that were seen to wait for the books, each of them a transaction of its own. What
+ * else a stopped process was about never ends: it does not say the commit of what it had begun, nor send the values of
+ * a statement that was being prepared.
+ */
+async function killBeforeItHears(part: 'api' | 'worker', statement: string, look = async () => {}): Promise<void> {
+  const caught = await holdTheBooks(async () => {
+    await eventually(`the ${part} waits for the books`, async () => {
+      return (await waiting(stack.sql, part, statement)).length > 0;
+    });
     await stack.signal(part, 'SIGSTOP');
+    return waiting(stack.sql, part, statement);
   });
   try {
-    await eventually('its statements are through', () => isIdle(stack.sql, part));
+    await eventually('its statements are through', () => areIdle(stack.sql, caught));
     await look();
   } finally {
     await stack.signal(part, 'SIGKILL');
@@ -204,7 +212,7 @@ test('the worker dies while it settles: the job is charged once', async () => {
   const workload = await openWorkload('worker', 20);
   const done = workload.run();
   await workload.nth('ended', 1 + random(4));
-  await killBeforeItHears('worker');
+  await killBeforeItHears('worker', '%act_on_story%');
   await done;
   await expectTrueBooks('worker', workload);
 });
