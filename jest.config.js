@@ -2,8 +2,9 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  // What needs more than the repository has a configuration of its own: jest.oracles, jest.package, jest.production, jest.walk.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(oracles|package|production|walk)/'],
+  // What needs more than the repository has a configuration of its own: jest.oracles, jest.package, jest.production, jest.slurm,
+  // jest.walk.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(oracles|package|production|slurm|walk)/'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.bursar'],
   transform: {
     '^.+\\.ts$': [
