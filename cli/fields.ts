@@ -36,9 +36,11 @@ export const FIELDS = {
     fields(`success status original_hold actual_charge refund_amount additional_charge transaction_id unit unmatched_id
     message replayed`),
   cluster:
-    fields(`name time_zone default_partition failure_policy cost_source unpriced price_preset hold_multiplier hold_cap
-    minimum_charge end_grace_seconds reconciliation_timeout_seconds partitions`),
-  partition: fields('name max_time_seconds default_time_seconds queue_weight cost_source failure_policy'),
+    fields(`name time_zone default_partition enforcement failure_policy failure_limit exempt_users without_account cost_source
+    unpriced price_preset hold_multiplier hold_cap minimum_charge end_grace_seconds reconciliation_timeout_seconds partitions`),
+  partition: fields(
+    'name max_time_seconds default_time_seconds queue_weight cost_source failure_policy failure_limit exempt',
+  ),
   rate: fields('rate_no cluster partition resource unit rate price su_per_unit starts_at ends_at source'),
   hold: HOLD,
   job: JOB,

@@ -8,8 +8,8 @@ export type ExhaustionPolicy = (typeof EXHAUSTION_POLICIES)[number];
 export const REQUEUE_POLICIES = ['run_on', 'hold_job', 'cancel'] as const;
 export type RequeuePolicy = (typeof REQUEUE_POLICIES)[number];
 
-/** What hooks do when Bursar cannot be reached. */
-export const FAILURE_POLICIES = ['open', 'closed'] as const;
+/** What hooks do when Bursar cannot be reached: let jobs in, refuse them, or let them in up to an amount an hour. */
+export const FAILURE_POLICIES = ['open', 'closed', 'open_to_limit'] as const;
 export type FailurePolicy = (typeof FAILURE_POLICIES)[number];
 
 /** Settled at the end from rates, or once a cost is reported (rulings 13). */
@@ -31,3 +31,11 @@ export type FailureMode = (typeof FAILURE_MODES)[number];
 /** What then estimates on clusters without rates: ASBB's two formulas, or nothing. */
 export const ADVISOR_FALLBACKS = ['SIMPLE', 'STATIC', 'NONE'] as const;
 export type AdvisorFallback = (typeof ADVISOR_FALLBACKS)[number];
+
+/** Are the decisions about a cluster's jobs applied, or only made and recorded? */
+export const ENFORCEMENTS = ['enforce', 'shadow'] as const;
+export type Enforcement = (typeof ENFORCEMENTS)[number];
+
+/** What becomes of a submission that names no account, nor has its user a default one. */
+export const WITHOUT_ACCOUNT = ['deny', 'exempt'] as const;
+export type WithoutAccount = (typeof WITHOUT_ACCOUNT)[number];

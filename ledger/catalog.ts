@@ -7,7 +7,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../domain/faults';
 import { given } from '../domain/given';
-import { parseAmount, toMicro } from '../domain/money';
+import { parseAmount, toMicro, type Micro } from '../domain/money';
+import type { FailurePolicy } from '../domain/policy';
 import { compareInstants, readTimeZone, type Instant } from '../domain/time';
 import type { Sql, Tx } from '../platform/postgres';
 import type { Caller, Catalog, Cluster, ClusterSettings, Page, Paged, Partition, Rate } from './contract';
@@ -97,10 +98,15 @@ async function putCluster(tx: Tx, name: string, settings: Partial<ClusterSetting
     const detail = 'is required of a new cluster: the IANA zone in which its days begin, like America/Chicago';
     throw new Fault('malformed_request', `time_zone ${detail}`, { errors: [{ pointer: '/time_zone', detail }] });
   }
+  requireLimit(settings.failurePolicy ?? before?.failurePolicy, limitOf(settings, before));
   const columns = {
     ...given({
       default_partition: settings.defaultPartition,
+      enforcement: settings.enforcement,
       failure_policy: settings.failurePolicy,
+      failure_limit_micro: settings.failureLimit,
+      exempt_users: settings.exemptUsers && [...new Set(settings.exemptUsers)].sort(),
+      without_account: settings.withoutAccount,
       cost_source: settings.costSource,
       unpriced: settings.unpriced,
       price_preset: settings.pricePreset,
@@ -124,20 +130,35 @@ async function putCluster(tx: Tx, name: string, settings: Partial<ClusterSetting
   return withoutNumber(after);
 }
 
+/** What a cluster's limit will be: null in a setting takes it away. */
+const limitOf = ({ failureLimit }: Partial<ClusterSettings>, before: Cluster | undefined) =>
+  failureLimit === undefined ? before?.failureLimit : (failureLimit ?? undefined);
+
+/** A hook that may let jobs in up to a limit must be told which. */
+function requireLimit(policy: FailurePolicy | undefined, limit: Micro | undefined): void {
+  if (policy !== 'open_to_limit' || limit !== undefined) return;
+  const detail = 'is required where failure_policy is open_to_limit: how much an hour hooks may let in by themselves';
+  throw new Fault('malformed_request', `failure_limit ${detail}`, { errors: [{ pointer: '/failure_limit', detail }] });
+}
+
 /** A PUT that repeats what is there must not make every process read its prices again. */
 function isSameCluster(before: Cluster, settings: Partial<ClusterSettings>, timeZone: string): boolean {
   const wanted = { ...before, ...settings, timeZone };
-  const { defaultPartition = null, holdCap = null } = before;
+  const { defaultPartition = null, holdCap = null, failureLimit = null } = before;
   return (
     CLUSTER_KEYS.every((key) => wanted[key] === before[key]) &&
     (settings.defaultPartition === undefined || settings.defaultPartition === defaultPartition) &&
-    (settings.holdCap === undefined || settings.holdCap === holdCap)
+    (settings.holdCap === undefined || settings.holdCap === holdCap) &&
+    (settings.failureLimit === undefined || settings.failureLimit === failureLimit) &&
+    (settings.exemptUsers === undefined || isDeepStrictEqual([...settings.exemptUsers].sort(), before.exemptUsers))
   );
 }
 
 const CLUSTER_KEYS = [
   'timeZone',
+  'enforcement',
   'failurePolicy',
+  'withoutAccount',
   'costSource',
   'unpriced',
   'pricePreset',
@@ -151,6 +172,7 @@ async function putPartition(tx: Tx, cluster: string, partition: Partition, calle
   const known = await requireCluster(tx, cluster);
   const before = known.partitions.find(({ name }) => name === partition.name);
   if (before && isDeepStrictEqual(before, partition)) return before;
+  requireLimit(partition.failurePolicy, partition.failureLimit ?? known.failureLimit);
   await tx`
     insert into ledger.partitions ${tx({
       cluster_no: known.clusterNo,
@@ -160,15 +182,19 @@ async function putPartition(tx: Tx, cluster: string, partition: Partition, calle
       queue_weight_micro: parseAmount(partition.queueWeight),
       cost_source: partition.costSource ?? null,
       failure_policy: partition.failurePolicy ?? null,
+      failure_limit_micro: partition.failureLimit ?? null,
+      exempt: partition.exempt ?? false,
     })}
     on conflict (cluster_no, name) do update set
       max_time_seconds = excluded.max_time_seconds,
       default_time_seconds = excluded.default_time_seconds,
       queue_weight_micro = excluded.queue_weight_micro,
       cost_source = excluded.cost_source,
-      failure_policy = excluded.failure_policy`;
+      failure_policy = excluded.failure_policy,
+      failure_limit_micro = excluded.failure_limit_micro,
+      exempt = excluded.exempt`;
   const after = requirePartition(await requireCluster(tx, cluster), partition.name);
-  await note(tx, 'put_partition', known, caller, before, after);
+  await note(tx, 'put_partition', known, caller, before && PARTITION.write(before), PARTITION.write(after));
   return after;
 }
 
@@ -176,7 +202,7 @@ async function removePartition(tx: Tx, cluster: string, partition: string, calle
   const found = await requireCluster(tx, cluster);
   const before = requirePartition(found, partition);
   await tx`delete from ledger.partitions where cluster_no = ${found.clusterNo} and name = ${partition}`;
-  await note(tx, 'remove_partition', found, caller, before, undefined);
+  await note(tx, 'remove_partition', found, caller, PARTITION.write(before), undefined);
   return before;
 }
 
@@ -335,12 +361,22 @@ const CLUSTER: Codec<Cluster> = {
   write: (cluster) => json(withoutNumber(cluster)),
   read: (stored) => {
     const cluster = stored as unknown as Cluster;
-    const cap = cluster.holdCap === undefined ? {} : { holdCap: micro(cluster.holdCap) };
-    return { ...cluster, minimumCharge: micro(cluster.minimumCharge), ...cap };
+    const amounts = given({
+      holdCap: cluster.holdCap && micro(cluster.holdCap),
+      failureLimit: cluster.failureLimit && micro(cluster.failureLimit),
+    });
+    const partitions = cluster.partitions.map((partition) => PARTITION.read(json(partition)));
+    return { ...cluster, minimumCharge: micro(cluster.minimumCharge), ...amounts, partitions };
   },
 };
 
-const PARTITION: Codec<Partition> = { write: json, read: (stored) => stored as unknown as Partition };
+const PARTITION: Codec<Partition> = {
+  write: json,
+  read: (stored) => {
+    const partition = stored as unknown as Partition;
+    return { ...partition, ...given({ failureLimit: partition.failureLimit && micro(partition.failureLimit) }) };
+  },
+};
 
 const RATE: Codec<Rate> = {
   write: json,

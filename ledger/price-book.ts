@@ -71,7 +71,11 @@ interface ClusterRow {
   name: string;
   timeZone: string;
   defaultPartition: string | null;
+  enforcement: Cluster['enforcement'];
   failurePolicy: Cluster['failurePolicy'];
+  failureLimitMicro: bigint | null;
+  exemptUsers: string[];
+  withoutAccount: Cluster['withoutAccount'];
   costSource: Cluster['costSource'];
   unpriced: Cluster['unpriced'];
   pricePreset: Cluster['pricePreset'];
@@ -90,6 +94,8 @@ interface PartitionRow {
   queueWeightMicro: bigint;
   costSource: Cluster['costSource'] | null;
   failurePolicy: Cluster['failurePolicy'] | null;
+  failureLimitMicro: bigint | null;
+  exempt: boolean;
 }
 
 export interface RateRow {
@@ -109,7 +115,9 @@ export async function readClusters(sql: Sql | Tx, name?: string): Promise<Number
   const [clusters, partitions] = await Promise.all([
     sql<ClusterRow[]>`
       select cluster_no as "clusterNo", name, time_zone as "timeZone", default_partition as "defaultPartition",
-             failure_policy as "failurePolicy", cost_source as "costSource", unpriced, price_preset as "pricePreset",
+             enforcement, failure_policy as "failurePolicy", failure_limit_micro as "failureLimitMicro",
+             exempt_users as "exemptUsers", without_account as "withoutAccount", cost_source as "costSource", unpriced,
+             price_preset as "pricePreset",
              hold_multiplier_micro as "holdMultiplierMicro", hold_cap_micro as "holdCapMicro",
              minimum_charge_micro as "minimumChargeMicro", end_grace_seconds as "endGraceSeconds",
              reconciliation_timeout_seconds as "reconciliationTimeoutSeconds"
@@ -119,7 +127,8 @@ export async function readClusters(sql: Sql | Tx, name?: string): Promise<Number
     sql<PartitionRow[]>`
       select p.cluster_no as "clusterNo", p.name, p.max_time_seconds as "maxTimeSeconds",
              p.default_time_seconds as "defaultTimeSeconds", p.queue_weight_micro as "queueWeightMicro",
-             p.cost_source as "costSource", p.failure_policy as "failurePolicy"
+             p.cost_source as "costSource", p.failure_policy as "failurePolicy",
+             p.failure_limit_micro as "failureLimitMicro", p.exempt
       from ledger.partitions p join ledger.clusters c using (cluster_no)
       where ${name === undefined ? sql`true` : sql`c.name = ${name}`}
       order by p.name`,
@@ -147,7 +156,11 @@ const clusterOf = (row: ClusterRow, partitions: Partition[]): NumberedCluster =>
   name: row.name,
   timeZone: row.timeZone,
   ...(row.defaultPartition === null ? {} : { defaultPartition: row.defaultPartition }),
+  enforcement: row.enforcement,
   failurePolicy: row.failurePolicy,
+  ...(row.failureLimitMicro === null ? {} : { failureLimit: toMicro(row.failureLimitMicro) }),
+  exemptUsers: row.exemptUsers,
+  withoutAccount: row.withoutAccount,
   costSource: row.costSource,
   unpriced: row.unpriced,
   pricePreset: row.pricePreset,
@@ -166,6 +179,8 @@ const partitionOf = (row: PartitionRow): Partition => ({
   queueWeight: renderAmount(row.queueWeightMicro),
   ...(row.costSource === null ? {} : { costSource: row.costSource }),
   ...(row.failurePolicy === null ? {} : { failurePolicy: row.failurePolicy }),
+  ...(row.failureLimitMicro === null ? {} : { failureLimit: toMicro(row.failureLimitMicro) }),
+  ...(row.exempt ? { exempt: true as const } : {}),
 });
 
 export const rateOf = (row: RateRow): Rate => ({

@@ -10,13 +10,19 @@ export const renderPartition = (partition: Partition): z.infer<typeof PartitionA
   queue_weight: factorOf(partition.queueWeight),
   cost_source: partition.costSource,
   failure_policy: partition.failurePolicy,
+  failure_limit: amountOr(partition.failureLimit, undefined),
+  exempt: partition.exempt ?? false,
 });
 
 export const renderCluster = (cluster: Cluster): z.infer<typeof ClusterAnswer> => ({
   name: cluster.name,
   time_zone: cluster.timeZone,
   default_partition: cluster.defaultPartition,
+  enforcement: cluster.enforcement,
   failure_policy: cluster.failurePolicy,
+  failure_limit: amountOr(cluster.failureLimit, undefined),
+  exempt_users: [...cluster.exemptUsers],
+  without_account: cluster.withoutAccount,
   cost_source: cluster.costSource,
   unpriced: cluster.unpriced,
   price_preset: cluster.pricePreset,

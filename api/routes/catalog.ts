@@ -104,6 +104,8 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
             defaultTimeSeconds: body.default_time_seconds,
             costSource: body.cost_source,
             failurePolicy: body.failure_policy,
+            failureLimit: body.failure_limit,
+            exempt: body.exempt || undefined,
           }),
         };
         return c.json(renderPartition(await catalog.putPartition(path.cluster, partition, caller)));
@@ -180,7 +182,11 @@ const readCluster = (body: z.output<typeof PutClusterRequest>): Partial<ClusterS
   given({
     timeZone: body.time_zone,
     defaultPartition: body.default_partition,
+    enforcement: body.enforcement,
     failurePolicy: body.failure_policy,
+    failureLimit: body.failure_limit,
+    exemptUsers: body.exempt_users,
+    withoutAccount: body.without_account,
     costSource: body.cost_source,
     unpriced: body.unpriced,
     pricePreset: body.price_preset,

@@ -1,6 +1,13 @@
 /** Clusters, partitions and rates: where jobs run and what that costs. */
 import { z } from 'zod';
-import { COST_SOURCES, FAILURE_POLICIES, PRICE_PRESETS, UNPRICED_POLICIES } from '../../domain/policy';
+import {
+  COST_SOURCES,
+  ENFORCEMENTS,
+  FAILURE_POLICIES,
+  PRICE_PRESETS,
+  UNPRICED_POLICIES,
+  WITHOUT_ACCOUNT,
+} from '../../domain/policy';
 import {
   Amount,
   PositiveAmount,
@@ -13,6 +20,7 @@ import {
   Time,
   TimeZone,
   Unit,
+  UserName,
   alongside,
   factor,
   HoldMultiplier,
@@ -22,7 +30,18 @@ import {
   text,
 } from './wire';
 
-const FailurePolicy = z.enum(FAILURE_POLICIES).describe('What hooks do when Bursar cannot be reached.');
+const FailurePolicy = z
+  .enum(FAILURE_POLICIES)
+  .describe(
+    'What hooks do when Bursar cannot be reached: let jobs in (open), refuse them, or let them in up to failure_limit.',
+  );
+const Enforcement = z
+  .enum(ENFORCEMENTS)
+  .describe('shadow: every decision is made and recorded, and no job of a hook is refused.');
+const WithoutAccount = z
+  .enum(WITHOUT_ACCOUNT)
+  .describe('Submissions that name no account, and whose user has no default one.');
+const LIMIT_NOTE = 'How much an hour hooks let in by themselves, where failure_policy is open_to_limit.';
 const CostSource = z
   .enum(COST_SOURCES)
   .describe('usage: settled at the end from rates; reported: a cost is waited for.');
@@ -31,7 +50,14 @@ const Seconds = integer(1, 2_000_000_000);
 const clusterSettings = {
   time_zone: TimeZone.describe('IANA zone of times without one, and of days.'),
   default_partition: PartitionName.nullable(),
+  enforcement: Enforcement,
   failure_policy: FailurePolicy,
+  failure_limit: PositiveAmount.nullable().describe(LIMIT_NOTE),
+  exempt_users: z
+    .array(UserName)
+    .max(1000)
+    .describe('Users whose submissions are neither asked about nor charged. Default: root.'),
+  without_account: WithoutAccount,
   cost_source: CostSource,
   unpriced: z.enum(UNPRICED_POLICIES).describe('What happens at admission to what has no price.'),
   price_preset: z.enum(PRICE_PRESETS).describe('What prices while no rate has been entered.'),
@@ -64,6 +90,8 @@ export const PutPartitionRequest = z
     queue_weight: factor({ min: 'zero' }).optional().describe('Multiplies the cost; default 1.'),
     cost_source: CostSource.optional(),
     failure_policy: FailurePolicy.optional(),
+    failure_limit: PositiveAmount.optional().describe(LIMIT_NOTE),
+    exempt: z.boolean().optional().describe('Jobs here are neither asked about nor charged.'),
     idempotency_key: IdempotencyKey.optional(),
   })
   .meta({ id: 'PutPartitionRequest', description: 'The whole partition as it shall be: what is absent is unset.' });
@@ -76,6 +104,8 @@ export const PartitionAnswer = z
     queue_weight: z.number(),
     cost_source: CostSource.optional(),
     failure_policy: FailurePolicy.optional(),
+    failure_limit: Money.optional(),
+    exempt: z.boolean(),
   })
   .meta({ id: 'Partition' });
 
@@ -84,7 +114,11 @@ export const ClusterAnswer = z
     name: z.string(),
     time_zone: z.string(),
     default_partition: z.string().optional(),
+    enforcement: Enforcement,
     failure_policy: FailurePolicy,
+    failure_limit: Money.optional(),
+    exempt_users: z.array(z.string()),
+    without_account: WithoutAccount,
     cost_source: CostSource,
     unpriced: z.enum(UNPRICED_POLICIES),
     price_preset: z.enum(PRICE_PRESETS),

@@ -1,5 +1,12 @@
 import { Option, type Command } from 'commander';
-import { COST_SOURCES, FAILURE_POLICIES, PRICE_PRESETS, UNPRICED_POLICIES } from '../../domain/policy';
+import {
+  COST_SOURCES,
+  ENFORCEMENTS,
+  FAILURE_POLICIES,
+  PRICE_PRESETS,
+  UNPRICED_POLICIES,
+  WITHOUT_ACCOUNT,
+} from '../../domain/policy';
 import { readTimeLimit } from '../../domain/slurm-time';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
@@ -14,7 +21,11 @@ import type { Cluster, Partition } from '../wire';
 interface Settings {
   timeZone?: string;
   defaultPartition?: string;
+  enforcement?: string;
   failurePolicy?: string;
+  failureLimit?: string;
+  exemptUsers?: string;
+  withoutAccount?: string;
   costSource?: string;
   unpriced?: string;
   pricePreset?: string;
@@ -30,8 +41,16 @@ const withSettings = (command: Command): Command =>
     .option('--time-zone <zone>', 'IANA zone of its clocks, like America/Chicago')
     .option('--default-partition <partition>', 'for jobs that name none; none: there is none')
     .addOption(
+      new Option('--enforcement <how>', 'apply what is decided about submissions, or only record it').choices(
+        ENFORCEMENTS,
+      ),
+    )
+    .addOption(
       new Option('--failure-policy <policy>', 'what hooks do when Bursar cannot be reached').choices(FAILURE_POLICIES),
     )
+    .option('--failure-limit <amount>', 'with open_to_limit: how much an hour; none: no limit is set')
+    .option('--exempt-users <users>', 'neither asked about nor charged, like root,slurm; none: nobody is')
+    .addOption(new Option('--without-account <policy>', 'submissions that name no account').choices(WITHOUT_ACCOUNT))
     .addOption(
       new Option('--cost-source <source>', 'settle by usage and rates, or wait for a reported cost').choices(
         COST_SOURCES,
@@ -48,7 +67,11 @@ const withSettings = (command: Command): Command =>
 const bodyOf = (options: Settings) => ({
   time_zone: options.timeZone,
   default_partition: orNull(options.defaultPartition),
+  enforcement: options.enforcement,
   failure_policy: options.failurePolicy,
+  failure_limit: orNull(options.failureLimit),
+  exempt_users: listOf(options.exemptUsers),
+  without_account: options.withoutAccount,
   cost_source: options.costSource,
   unpriced: options.unpriced,
   price_preset: options.pricePreset,
@@ -59,14 +82,32 @@ const bodyOf = (options: Settings) => ({
   reconciliation_timeout_seconds: whole(options.reconciliationTimeout),
 });
 
-const FAILURE = { open: 'jobs start unchecked', closed: 'jobs wait' } as const;
+/** `root,slurm`; `none` is nobody. */
+const listOf = (text: string | undefined): string[] | undefined =>
+  text === 'none' ? [] : text?.split(',').map((user) => user.trim());
+
+const FAILURE = {
+  open: 'jobs start unchecked',
+  closed: 'jobs are refused',
+  open_to_limit: 'jobs start up to a limit',
+} as const;
+
+const failure = ({
+  failure_policy: policy,
+  failure_limit: limit,
+}: Pick<Partition, 'failure_policy' | 'failure_limit'>) =>
+  policy &&
+  (policy === 'open_to_limit' && limit !== undefined ? `jobs start up to ${money(limit)} an hour` : FAILURE[policy]);
 
 function showCluster(session: Session, cluster: Cluster): void {
   session.fields([
     ['Cluster', cluster.name],
     ['Time zone', cluster.time_zone],
     ['Default partition', cluster.default_partition],
-    ['Bursar away', FAILURE[cluster.failure_policy]],
+    ['Decisions', cluster.enforcement === 'shadow' ? 'recorded, not applied (shadow)' : 'applied'],
+    ['Bursar away', failure(cluster)],
+    ['Exempt users', cluster.exempt_users.join(', ') || 'none'],
+    ['No account', cluster.without_account === 'deny' ? 'job is denied' : 'job is exempt'],
     ['Settles by', cluster.cost_source === 'usage' ? 'usage and rates' : 'reported cost'],
     ['No price', cluster.unpriced === 'deny' ? 'job is denied' : 'job runs, its cost is quarantined'],
     ['Without rates', cluster.price_preset === 'none' ? 'nothing is priced' : cluster.price_preset],
@@ -91,7 +132,8 @@ const showPartitions = (session: Session, partitions: readonly Partition[]): voi
     { title: 'DEFAULT TIME', value: (partition) => wallTime(partition.default_time_seconds), align: 'right' },
     { title: 'WEIGHT', value: (partition) => String(partition.queue_weight), align: 'right' },
     { title: 'SETTLES BY', value: (partition) => partition.cost_source },
-    { title: 'BURSAR AWAY', value: (partition) => partition.failure_policy && FAILURE[partition.failure_policy] },
+    { title: 'BURSAR AWAY', value: failure },
+    { title: 'EXEMPT', value: (partition) => (partition.exempt ? 'yes' : undefined) },
   ]);
 
 export function defineCluster(parent: Command, act: Act): void {
@@ -123,7 +165,8 @@ export function defineCluster(parent: Command, act: Act): void {
               },
               { title: 'SETTLES BY', value: (row) => row.cost_source },
               { title: 'HOLDS', value: (row) => `${row.hold_multiplier} x`, align: 'right' },
-              { title: 'BURSAR AWAY', value: (row) => FAILURE[row.failure_policy], optional: 1 },
+              { title: 'BURSAR AWAY', value: failure, optional: 1 },
+              { title: 'DECISIONS', value: (row) => row.enforcement, optional: 2 },
             ]),
           'No clusters yet. `bursar cluster create NAME --time-zone ZONE` makes one.',
           FIELDS.cluster,
@@ -184,7 +227,10 @@ export function defineCluster(parent: Command, act: Act): void {
       .description('Change a cluster, or make it known. What is not named stays as it is.')
       .argument('<cluster>', 'cluster name'),
   )
-    .addHelpText('after', '\nExamples:\n  $ bursar cluster set mycluster --hold-multiplier 1.1 --failure-policy open\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar cluster set mycluster --hold-multiplier 1.1 --failure-policy open\n  $ bursar cluster set mycluster --enforcement shadow\n  $ bursar cluster set mycluster --failure-policy open_to_limit --failure-limit 250\n',
+    )
     .action(
       act(async (session, name: string, options: Settings) => {
         if (Object.keys(options).length === 0) {
@@ -215,6 +261,8 @@ export function defineCluster(parent: Command, act: Act): void {
     .option('--weight <factor>', 'multiplies costs (default 1)')
     .addOption(new Option('--cost-source <source>', "in place of the cluster's").choices(COST_SOURCES))
     .addOption(new Option('--failure-policy <policy>', "in place of the cluster's").choices(FAILURE_POLICIES))
+    .option('--failure-limit <amount>', "with open_to_limit: how much an hour, in place of the cluster's")
+    .option('--exempt', 'jobs here are neither asked about nor charged')
     .option('--remove', 'remove it')
     .addHelpText(
       'after',
@@ -232,6 +280,8 @@ export function defineCluster(parent: Command, act: Act): void {
             weight?: string;
             costSource?: string;
             failurePolicy?: string;
+            failureLimit?: string;
+            exempt?: boolean;
             remove?: boolean;
           },
         ) => {
@@ -249,6 +299,8 @@ export function defineCluster(parent: Command, act: Act): void {
             queue_weight: options.weight,
             cost_source: options.costSource,
             failure_policy: options.failurePolicy,
+            failure_limit: options.failureLimit,
+            exempt: options.exempt,
           });
           session.answer(
             set,

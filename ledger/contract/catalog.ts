@@ -1,7 +1,7 @@
 /** Clusters, their partitions, and what resources cost on them. */
 import type { ClusterTerms, PartitionTerms } from '../../domain/meter';
 import type { Micro } from '../../domain/money';
-import type { CostSource, FailurePolicy } from '../../domain/policy';
+import type { CostSource, Enforcement, FailurePolicy, WithoutAccount } from '../../domain/policy';
 import type { DatedRate } from '../../domain/tariff';
 import type { Instant } from '../../domain/time';
 import type { Caller, Page, Paged } from './asking';
@@ -10,7 +10,13 @@ import type { Caller, Page, Paged } from './asking';
 export interface Cluster extends ClusterTerms {
   timeZone: string;
   defaultPartition?: string;
+  enforcement: Enforcement;
   failurePolicy: FailurePolicy;
+  /** How much an hour of jobs hooks let in by themselves, where the policy is open_to_limit. */
+  failureLimit?: Micro;
+  /** Users whose jobs are neither asked about nor charged. */
+  exemptUsers: readonly string[];
+  withoutAccount: WithoutAccount;
   costSource: CostSource;
   endGraceSeconds: number;
   reconciliationTimeoutSeconds: number;
@@ -21,6 +27,9 @@ export interface Cluster extends ClusterTerms {
 export interface Partition extends PartitionTerms {
   costSource?: CostSource;
   failurePolicy?: FailurePolicy;
+  failureLimit?: Micro;
+  /** Jobs here are neither asked about nor charged. */
+  exempt?: true;
 }
 
 export interface Rate extends DatedRate {
@@ -36,8 +45,9 @@ export interface PriceBook {
 }
 
 /** What can be set of a cluster; null takes a setting away. */
-export type ClusterSettings = Omit<Cluster, 'name' | 'partitions' | 'defaultPartition' | 'holdCap'> & {
+export type ClusterSettings = Omit<Cluster, 'name' | 'partitions' | 'defaultPartition' | 'holdCap' | 'failureLimit'> & {
   defaultPartition: string | null;
+  failureLimit: Micro | null;
   holdCap: Micro | null;
 };
 

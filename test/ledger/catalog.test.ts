@@ -61,7 +61,10 @@ describe('clusters', () => {
     expect(await catalog.putCluster('beta', { timeZone: 'america/new_york' }, ADMIN)).toEqual({
       name: 'beta',
       timeZone: 'America/New_York',
+      enforcement: 'enforce',
       failurePolicy: 'closed',
+      exemptUsers: ['root'],
+      withoutAccount: 'deny',
       costSource: 'usage',
       unpriced: 'deny',
       pricePreset: 'asbb-compat',
