@@ -27,6 +27,8 @@ export interface RunEvent {
   correction?: boolean;
   /** A cost that somebody reconciled by hand: with it the run is over, whatever else is known. */
   final?: boolean;
+  /** Of an array: it is said of the tasks that have not begun. */
+  onlyWaiting?: boolean;
 }
 
 /** One task of a job from submit to end; it runs once, or again after each requeue. */

@@ -75,7 +75,10 @@ function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
     }
     // What is said of the array is said of each task, but for its cost, and for a start (an array has none).
     const shared = withoutCosts(common).filter(({ type }) => type !== 'started');
-    for (const [task, ofTask] of byTask) tasks.push(readTask(jobId, task, [...ofTask, ...shared]));
+    for (const [task, ofTask] of byTask) {
+      const hasBegun = ofTask.some(({ type, startedAt }) => type === 'started' || startedAt !== undefined);
+      tasks.push(readTask(jobId, task, [...ofTask, ...shared.filter(({ onlyWaiting }) => !(onlyWaiting && hasBegun))]));
+    }
     if (common.some(({ type }) => type === 'started')) tasks.push(readTask(jobId, '', withoutCosts(common)));
     wholeCosts.push(...costsOf(common));
     endsAsAWhole ||= shared.some(({ type }) => type === 'ended' || type === 'cancelled');
@@ -84,14 +87,13 @@ function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
   const isReconciled = wholeCosts.some(({ isFinal }) => isFinal);
   const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
   const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
-  const left = Math.max(hold.arrayTasks, tasks.length) - overCount;
   return {
     hold,
     tasks,
     events,
     wholeCosts,
     isOver,
-    unfinished: isOver ? 0 : Math.max(1, left),
+    unfinished: isOver ? 0 : Math.max(1, expected - overCount),
     ...latestNews(hold, tasks),
   };
 }

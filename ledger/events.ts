@@ -136,6 +136,7 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     suspendedSeconds: wholeSeconds(event.suspendedSeconds),
     cost: event.cost,
     correction: event.correction,
+    onlyWaiting: event.onlyWaiting,
     final: event.final,
   };
   const task = event.task ?? '';

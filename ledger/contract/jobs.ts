@@ -45,6 +45,8 @@ export interface JobEvent {
   /** The numeral as received. */
   cost?: string;
   correction?: boolean;
+  /** Of an array: what is said is said of the tasks that have not begun. */
+  onlyWaiting?: boolean;
   raw?: unknown;
 }
 

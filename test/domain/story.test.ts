@@ -628,6 +628,14 @@ describe('an array', () => {
       hold: three,
       due: ['1: usage 10..40', '2: usage 20..50', 'close'],
     },
+    'of which the waiting tasks were cancelled goes on with those that run': {
+      now: 60,
+      events: [...one, task('2', 'started', 20), said('cancelled', 50, { onlyWaiting: true })],
+      state: 'running',
+      hold: three,
+      facts: { charges: [charged(runKey(10, '1_1'), { startedAt: minute(10) })], handledThrough: 4n },
+      waitsFor: 'job 1_2 to end',
+    },
     'of which one task was requeued is topped up for it': {
       now: 90,
       events: [...one, task('2', 'started', 20), task('2', 'requeued', 50)],
