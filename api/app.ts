@@ -29,6 +29,7 @@ import { jobRoutes } from './routes/jobs';
 import { keyRoutes } from './routes/keys';
 import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
+import { slurmRoutes } from './routes/slurm';
 import { auditRoutes, probeRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
 import { unmatchedRoutes } from './routes/unmatched';
@@ -62,6 +63,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     holdRoutes,
     catalogRoutes,
     jobRoutes,
+    slurmRoutes,
     usageRoutes,
     asbxRoutes,
     unmatchedRoutes,

@@ -166,3 +166,33 @@ export const EPILOG_EXAMPLE = {
   allocated_cpus: '16(x2)',
   asbx_data_path: '/var/spool/asbx/job_88123_cost.json',
 };
+
+/** As job_submit/lua sees a job before Slurm has filled in a default. */
+export const SLURM_JOB_EXAMPLE = {
+  user: 'rkaur',
+  account: 'climate-ml',
+  partition: 'gpu-aws',
+  time_limit: 240,
+  min_nodes: 2,
+  num_tasks: 16,
+  tres_per_node: 'gres:gpu:2',
+};
+
+export const SLURM_EVENTS_EXAMPLE = {
+  records: [
+    {
+      source: 'jobcomp',
+      job_id: 88123,
+      job_state: 3,
+      submit_time: 1_772_460_311,
+      start_time: 1_772_460_711,
+      end_time: 1_772_464_311,
+      tres_fmt_alloc_str: 'cpu=16,mem=64G,node=2,gres/gpu=4',
+      admin_comment: 'bursar:5d1f0a7c9be24c6f8a3d7e10b2c49f36',
+      account: 'climate-ml',
+      partition: 'gpu-aws',
+      user_name: 'rkaur',
+      nodes: 'g[1-2]',
+    },
+  ],
+};

@@ -131,6 +131,7 @@ export function makeItem(
     request: {
       account: request.account,
       cluster: cluster.name,
+      ...(request.isSubmission ? { mode: cluster.enforcement } : {}),
       components: request.components,
       ...(request.user === undefined ? {} : { user: request.user }),
       ...(request.jobId === undefined ? {} : { jobId: request.jobId }),

@@ -4,6 +4,7 @@
  */
 import type { TransactionId } from '../domain/ids';
 import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
+import type { Enforcement } from '../domain/policy';
 import { renderRefusal, type Asked, type Refusal } from '../domain/refusal';
 import type { Instant } from '../domain/time';
 import type { Decision, EstimateNote, StoredRequest } from './contract';
@@ -15,6 +16,8 @@ export interface RecordedRequest extends StoredRequest {
   timeZone: string;
   estimated: string;
   holdMultiplier: string;
+  /** Of a submission: whether its cluster enforced decisions. */
+  mode?: Enforcement;
   /** A component each. */
   amounts: string[];
   /** As priced; 0 where there is no finite one. */
@@ -58,6 +61,7 @@ export function renderDecision(
     available: isPlaced,
     code: answer.code,
     message: refused?.message ?? 'Budget check passed',
+    ...(request.mode === undefined ? {} : { mode: request.mode }),
     account: request.account,
     unit: request.unit,
     cluster: request.cluster,

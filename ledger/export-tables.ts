@@ -332,7 +332,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       plain('cluster_no', 'of clusters'),
       plain('key', "the hook's, stamped on the job"),
       plain('principal', 'who told of it'),
-      plain('admitted', 'exempt, denied, shadow, open, open_to_limit, closed or withdrawn'),
+      plain('admitted', 'exempt, denied, shadow, open, open_to_limit or closed'),
       plain('code', 'why'),
       plain('reason', 'the same as a sentence'),
       plain('account', 'as the job named it', 'account_name'),

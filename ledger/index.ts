@@ -21,6 +21,7 @@ import { openPriceBooks } from './price-book';
 import { openRecovery } from './recovery';
 import { openUsage } from './usage';
 import { openReports } from './reports';
+import { openSlurm } from './slurm';
 import { openUnmatched } from './unmatched';
 
 export interface LedgerOptions {
@@ -46,13 +47,15 @@ export function openLedger(
   const movements = openMovements({ sql });
   const jobs = openJobs({ sql, prices, holds, movements });
   const recovery = openRecovery({ sql });
+  const admission = openAdmission({ sql, prices, defaultCluster, ...(advisor && { advisor }) });
   return {
-    admission: openAdmission({ sql, prices, defaultCluster, ...(advisor && { advisor }) }),
+    admission,
     holds,
     movements,
     accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
     catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
     jobs,
+    slurm: openSlurm({ sql, prices, admission, defaultCluster }),
     reports: openReports({ sql, prices, jobs }),
     unmatched: openUnmatched({ sql, jobs }),
     outbox: openOutbox({ sql }),

@@ -4,7 +4,7 @@
  */
 import type { ChargeSource, ResizeCause } from '../domain/job';
 import { meterRun } from '../domain/metered';
-import { divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
+import { addMicro, divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
 import type { RequeuePolicy } from '../domain/policy';
 import { estimate } from '../domain/price';
 import { cutDays, cutUsage, spread, type ChargePiece, type CutUsage } from '../domain/usage';
@@ -106,6 +106,9 @@ function charge(
     ];
   }
   const priced = priceRun(due.run, due.endedAt, facts, book);
+  if ('quarantined' in priced && holdOf(due.run, facts).uncharged !== undefined) {
+    return [chargeAct(due.run, [], { source: due.by, facts, actor, endedAt: due.endedAt })];
+  }
   if ('quarantined' in priced) {
     unpriced.set(due.run.runKey, priced.quarantined);
     return [];
@@ -126,6 +129,7 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
   const { run, runKey } = storyRun;
   const { facts, actor } = note;
   const hold = holdOf(storyRun, facts);
+  const free = hold.uncharged !== undefined;
   const endedAt = run.endedAt ?? note.endedAt;
   const usedUntil = endedAt ?? run.supersededAt;
   const slices = usedUntil === undefined ? undefined : meterRun(run, usedUntil, storyRun.asked);
@@ -136,19 +140,27 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
     partition: hold.partition,
     ...(hold.user === undefined ? {} : { user: hold.user }),
     source: note.source,
-    pieces,
+    pieces: free ? [] : pieces,
     ...(note.reportedNumeral === undefined ? {} : { reportedNumeral: note.reportedNumeral }),
     ...(run.startedAt === undefined ? {} : { startedAt: instantOfMicros(run.startedAt) }),
     ...(endedAt === undefined ? {} : { endedAt: instantOfMicros(endedAt) }),
     ...(run.startedAt === undefined || endedAt === undefined
       ? {}
-      : { usage: { runSeconds: runSeconds(run, endedAt), ...(run.endState ? { endState: run.endState } : {}) } }),
+      : {
+          usage: {
+            runSeconds: runSeconds(run, endedAt),
+            ...(run.endState ? { endState: run.endState } : {}),
+            ...(free ? { uncharged: hold.uncharged, wouldHaveCost: renderAmount(addMicro(...amountsIn(pieces))) } : {}),
+          },
+        }),
     ...(slices ? { slices } : {}),
     correction: note.correction ?? false,
     actor,
   });
   return { act: 'charge', request };
 }
+
+const amountsIn = (pieces: readonly ChargePiece[]) => pieces.map(({ amount }) => amount);
 
 const meterAct = ({ run, slices }: Extract<Due, { act: 'meter' }>): Act => ({
   act: 'meter',

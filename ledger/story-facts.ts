@@ -40,6 +40,8 @@ export interface LedgerHold extends StoryHold {
   held: Micro;
   charged: Micro;
   released: Micro;
+  /** Why its runs are metered and cost nothing. */
+  uncharged?: 'shadow' | 'exempt';
   request?: JobRequest;
 }
 
@@ -83,6 +85,7 @@ export interface RawFacts {
     charged: string;
     released: string;
     late: boolean;
+    uncharged: 'shadow' | 'exempt' | null;
     overdueAt: number | null;
     effectiveAt: number;
     placedAt: number;
@@ -196,6 +199,7 @@ export function readFacts(leaderNo: bigint, raw: RawFacts): LedgerFacts {
         charged: microOf(hold.charged),
         released: microOf(hold.released),
         late: hold.late,
+        ...(hold.uncharged === null ? {} : { uncharged: hold.uncharged }),
         ...(hold.overdueAt === null ? {} : { overdueAt: BigInt(hold.overdueAt) }),
         effectiveAt: BigInt(hold.effectiveAt),
         placedAt: BigInt(hold.placedAt),

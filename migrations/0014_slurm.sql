@@ -25,7 +25,7 @@ create table ledger.submissions (
   cluster_no int not null references ledger.clusters,
   key text collate "C" not null,               -- the hook's, which is stamped on the job
   principal text not null,
-  admitted text not null check (admitted in ('exempt', 'denied', 'shadow', 'open', 'open_to_limit', 'closed', 'withdrawn')),
+  admitted text not null check (admitted in ('exempt', 'denied', 'shadow', 'open', 'open_to_limit', 'closed')),
   code text not null,                          -- why: the code of a refusal, or 'exempt_user', 'service_unavailable', ...
   reason text not null,                        -- the same as a sentence
   account_name text,

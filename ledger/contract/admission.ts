@@ -4,6 +4,7 @@ import type { Facts, FaultCode } from '../../domain/faults';
 import type { TransactionId } from '../../domain/ids';
 import type { JobRequest } from '../../domain/job';
 import type { Micro } from '../../domain/money';
+import type { Enforcement } from '../../domain/policy';
 import type { Estimate } from '../../domain/price';
 import type { Instant } from '../../domain/time';
 import type { Caller } from './asking';
@@ -22,6 +23,8 @@ export interface CheckRequest {
   details?: Record<string, unknown>;
   /** For the advisor; it is not kept. */
   jobScript?: string;
+  /** A hook asks: whether its cluster enforces the answer is recorded with the decision. */
+  isSubmission?: true;
 }
 
 /**
@@ -40,6 +43,8 @@ export interface Decision {
   code: 'placed' | FaultCode;
   /** The whole sentence for the user; begins with ASBB's words. */
   message: string;
+  /** Of a submission: whether the answer was to be applied. */
+  mode?: Enforcement;
   account: string;
   unit: string;
   cluster: string;

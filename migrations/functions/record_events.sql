@@ -21,6 +21,7 @@ declare
   v_fresh boolean;
   v_rival_no bigint;
   v_adopted boolean;
+  v_uncharged text;
   v_reported boolean;
   v_lock bigint;
   v_receipts jsonb[] := '{}';
@@ -58,6 +59,12 @@ begin
     v_job := ledger.bind_job(
       v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at, v_hold_no);
 
+    -- A stamp whose submission has no hold: why not decides whether its runs are charged.
+    v_uncharged := null;
+    if v_hold_no is null and v_event.hold_key is not null then
+      v_uncharged := ledger.why_uncharged(v_event.cluster_no, v_event.hold_key);
+    end if;
+
     v_adopted := false;
     if v_job.hold_no is null then
       -- The check may have named the job; else whoever pays for it is known by name.
@@ -70,7 +77,8 @@ begin
       if v_hold_no is null then
         v_hold_no := ledger.adopt_job(
           v_event.new_hold_id, coalesce(v_event.account, v_job.account_name), v_event.cluster_no, v_event.partition,
-          v_event."user", v_event.job_id, coalesce(v_event.submitted_at, v_event.started_at, v_event.at), p_actor);
+          v_event."user", v_event.job_id, coalesce(v_event.submitted_at, v_event.started_at, v_event.at), p_actor,
+          v_uncharged);
         v_adopted := v_hold_no is not null;
       end if;
       v_job.hold_no := v_hold_no;
@@ -112,6 +120,12 @@ begin
       where j.job_no = v_job.job_no;
     end if;
     v_touched := v_touched || v_job.job_no;
+    if v_event.hold_key is not null and v_job.stamp is null then
+      update ledger.jobs set stamp = v_event.hold_key where job_no = v_job.job_no;
+      if v_uncharged is not null then
+        perform ledger.mark_uncharged(v_event.cluster_no, v_event.hold_key);
+      end if;
+    end if;
 
     select coalesce(h.group_no, h.hold_no), h.hold_id, h.status into v_leader_no, v_hold_id, v_hold_status
     from ledger.holds h where h.hold_no = v_job.hold_no;

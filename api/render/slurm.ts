@@ -1,0 +1,89 @@
+import type { z } from 'zod';
+import { renderStamp } from '../../domain/slurm-stamp';
+import type { SlurmEstimate, SlurmPolicy, SlurmReceipt, SubmissionAnswer, Withdrawal } from '../../ledger/contract';
+import type {
+  SlurmEstimateAnswer,
+  SlurmEventsAnswer,
+  SlurmPolicyAnswer,
+  SlurmSubmissionAnswer,
+  SlurmWithdrawalAnswer,
+} from '../schemas/slurm';
+import { amount, amountOr, factorOf } from './money';
+
+export const renderSubmission = (answer: SubmissionAnswer, key: string): z.infer<typeof SlurmSubmissionAnswer> => ({
+  accept: answer.accept,
+  message: answer.message,
+  code: answer.code,
+  stamp: renderStamp(key),
+  transaction_id: answer.holdId,
+  estimated_cost: amount(answer.estimatedCost),
+  hold_amount: amount(answer.holdAmount),
+  unit: answer.unit,
+  mode: answer.mode,
+  would_deny: answer.wouldDeny,
+  exempt: answer.exempt,
+  replayed: answer.replayed,
+});
+
+export const renderSlurmEstimate = ({
+  message,
+  cost,
+  unit,
+  fits,
+}: SlurmEstimate): z.infer<typeof SlurmEstimateAnswer> => ({
+  message,
+  cost: amount(cost),
+  unit,
+  fits,
+});
+
+export const renderWithdrawals = (
+  keys: readonly string[],
+  outcomes: readonly Withdrawal[],
+): z.infer<typeof SlurmWithdrawalAnswer> => ({
+  withdrawn: outcomes.filter((outcome) => outcome === 'withdrawn').length,
+  outcomes: keys.map((key, n) => ({ key, outcome: outcomes[n] ?? 'unknown' })),
+});
+
+export function renderSlurmReceipts(receipts: readonly SlurmReceipt[]): z.infer<typeof SlurmEventsAnswer> {
+  const count = (wanted: SlurmReceipt['status']) => receipts.filter(({ status }) => status === wanted).length;
+  return {
+    recorded: count('recorded'),
+    duplicates: count('duplicate'),
+    unmatched: count('unmatched'),
+    rejected: count('rejected'),
+    receipts: receipts.map(({ status, jobId, holdId, detail }) => ({
+      status,
+      job_id: jobId,
+      transaction_id: holdId,
+      detail,
+    })),
+  };
+}
+
+export const renderSlurmPolicy = (policy: SlurmPolicy): z.infer<typeof SlurmPolicyAnswer> => ({
+  cluster: policy.cluster,
+  time_zone: policy.timeZone,
+  unit: policy.unit,
+  enforcement: policy.enforcement,
+  failure_policy: policy.failurePolicy,
+  failure_limit: amountOr(policy.failureLimit, undefined),
+  exempt_users: [...policy.exemptUsers],
+  exempt_partitions: policy.exemptPartitions,
+  without_account: policy.withoutAccount,
+  default_partition: policy.defaultPartition,
+  partitions: Object.fromEntries(
+    Object.entries(policy.partitions).map(([name, partition]) => [
+      name,
+      {
+        failure_policy: partition.failurePolicy,
+        failure_limit: amountOr(partition.failureLimit, undefined),
+        default_minutes: partition.defaultMinutes,
+        max_minutes: partition.maxMinutes,
+        weight: factorOf(partition.weight),
+        per_hour: Object.fromEntries(Object.entries(partition.perHour).map(([kind, price]) => [kind, amount(price)])),
+      },
+    ]),
+  ),
+  made_at: policy.madeAt,
+});

@@ -1,0 +1,162 @@
+/** What the hooks inside a Slurm controller ask and tell (hooks/slurm). */
+import { Hono } from 'hono';
+import { instantOfSeconds } from '../../domain/time';
+import type { ApiDeps, ApiEnv } from '../env';
+import { SLURM_EVENTS_EXAMPLE, SLURM_JOB_EXAMPLE } from '../examples';
+import { operation } from '../operation';
+import {
+  renderSlurmEstimate,
+  renderSlurmPolicy,
+  renderSlurmReceipts,
+  renderSubmission,
+  renderWithdrawals,
+} from '../render/slurm';
+import {
+  SlurmEstimateAnswer,
+  SlurmEstimateRequest,
+  SlurmEventsAnswer,
+  SlurmEventsRequest,
+  SlurmPolicyAnswer,
+  SlurmPolicyQuery,
+  SlurmSubmissionAnswer,
+  SlurmSubmissionRequest,
+  SlurmWithdrawalAnswer,
+  SlurmWithdrawalRequest,
+} from '../schemas/slurm';
+
+const tag = 'Slurm';
+
+/** Slurm's own ceiling for a script is 4 MiB; so are a thousand records. */
+const BYTES_MAX = 8 * 1_048_576;
+
+/** A hook that is newer than the service may send more than it knows. */
+const dialect = 'asbb';
+
+export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
+  new Hono<ApiEnv>()
+    .post(
+      '/slurm/submissions',
+      operation({
+        id: 'submitSlurmJob',
+        tag,
+        may: ['hook'],
+        summary: 'A job is being submitted: may it?',
+        description:
+          "The decision of /budget/check about the raw facts of job_submit/lua. A no is HTTP 200 with accept:false, also for an account that nobody knows. A job's array is one submission; each component of a heterogeneous job is one.",
+        dialect,
+        body: SlurmSubmissionRequest,
+        keyed: false,
+        bodyBytesMax: BYTES_MAX,
+        answer: SlurmSubmissionAnswer,
+        faults: ['cluster_not_found', 'key_reused'],
+        example: { request: { key: '5d1f0a7c9be24c6f8a3d7e10b2c49f36', job: SLURM_JOB_EXAMPLE } },
+      }),
+      async (c) => {
+        const { body, caller } = c.var.input;
+        const stopClock = metrics.checkSeconds.startTimer();
+        const answer = await slurm.submit(
+          {
+            key: body.key,
+            facts: body.job,
+            ...(body.cluster === undefined ? {} : { cluster: body.cluster }),
+            ...(body.at === undefined ? {} : { askedAt: instantOfSeconds(body.at) }),
+          },
+          caller,
+        );
+        stopClock();
+        metrics.checks.inc({ result: answer.wouldDeny ? 'denied' : 'approved' });
+        if (answer.wouldDeny) metrics.refusals.inc({ code: answer.code });
+        else if (answer.holdId !== undefined && !answer.replayed) metrics.transactions.inc({ type: 'hold' });
+        return c.json(renderSubmission(answer, body.key));
+      },
+    )
+    .post(
+      '/slurm/estimates',
+      operation({
+        id: 'estimateSlurmJob',
+        tag,
+        may: ['hook', 'estimate'],
+        summary: 'What would this job cost, and would it fit?',
+        description: 'For whoever submits: the price and a yes or no. No balance, no limit, nothing of anybody else.',
+        dialect,
+        body: SlurmEstimateRequest,
+        keyed: false,
+        bodyBytesMax: BYTES_MAX,
+        answer: SlurmEstimateAnswer,
+        faults: ['cluster_not_found'],
+        example: { request: { job: SLURM_JOB_EXAMPLE } },
+      }),
+      async (c) => {
+        const { cluster, job: facts } = c.var.input.body;
+        return c.json(
+          renderSlurmEstimate(await slurm.estimate({ facts, ...(cluster === undefined ? {} : { cluster }) })),
+        );
+      },
+    )
+    .post(
+      '/slurm/withdrawals',
+      operation({
+        id: 'withdrawSlurmSubmissions',
+        tag,
+        may: ['hook'],
+        summary: 'Submissions came to nothing: their money goes back.',
+        description:
+          'By the keys that the hook made: the components of a heterogeneous job of which a later one was refused. A hold that a job has been bound to stays.',
+        dialect,
+        body: SlurmWithdrawalRequest,
+        keyed: false,
+        answer: SlurmWithdrawalAnswer,
+        faults: ['cluster_not_found'],
+        example: {
+          request: { keys: ['5d1f0a7c9be24c6f8a3d7e10b2c49f36'], reason: 'Component 1 of the job was refused' },
+        },
+      }),
+      async (c) => {
+        const { body, caller } = c.var.input;
+        return c.json(renderWithdrawals(body.keys, await slurm.withdraw(body.cluster, body.keys, body.reason, caller)));
+      },
+    )
+    .post(
+      '/slurm/events',
+      operation({
+        id: 'recordSlurmRecords',
+        tag,
+        may: ['hook'],
+        summary: 'What hooks have written down: in any order, late, or twice.',
+        description:
+          'Records as they are. One receipt each, in order; one that cannot be understood is rejected and does not stop the others.',
+        dialect,
+        body: SlurmEventsRequest,
+        keyed: false,
+        bodyBytesMax: BYTES_MAX,
+        answer: SlurmEventsAnswer,
+        faults: ['cluster_not_found'],
+        example: { request: SLURM_EVENTS_EXAMPLE },
+      }),
+      async (c) => {
+        const { body, caller } = c.var.input;
+        const receipts = await slurm.record(body.cluster, body.records, caller);
+        receipts.forEach(({ status }, n) => metrics.jobEvents.inc({ type: sourceOf(body.records[n]), status }));
+        return c.json(renderSlurmReceipts(receipts));
+      },
+    )
+    .get(
+      '/slurm/policy',
+      operation({
+        id: 'readSlurmPolicy',
+        tag,
+        may: ['hook', 'read'],
+        summary: 'What a hook needs to decide alone while the service is away.',
+        description: 'A relay keeps it in a file beside the controller: prices of now, failure policy, exemptions.',
+        query: SlurmPolicyQuery,
+        answer: SlurmPolicyAnswer,
+        faults: ['cluster_not_found'],
+      }),
+      async (c) => c.json(renderSlurmPolicy(await slurm.policy(c.var.input.query.cluster))),
+    );
+
+const SOURCES = ['submit', 'jobcomp', 'prolog', 'epilog'];
+
+/** Labels of metrics come from a closed set. */
+const sourceOf = (record: Record<string, unknown> | undefined): string =>
+  SOURCES.find((source) => source === record?.source) ?? 'unknown';

@@ -1,0 +1,149 @@
+/** What the hooks inside a Slurm controller send and are answered: raw facts in, decisions out. */
+import { z } from 'zod';
+import { ENFORCEMENTS, FAILURE_POLICIES, WITHOUT_ACCOUNT } from '../../domain/policy';
+import { readStamp, renderStamp } from '../../domain/slurm-stamp';
+import { ClusterName, Count, JsonObject, Money, Time, integer, text } from './wire';
+
+const Cluster = ClusterName.optional().describe("Default: the key's own cluster, else the configured default.");
+
+const HookKey = z
+  .string()
+  .refine((key) => readStamp(renderStamp(key)) === key, 'must be 8 to 128 letters, digits, "_" or "-"')
+  .meta({
+    description:
+      "Made by the hook before it asks (32 random hex digits) and stamped on the job's admin_comment as bursar:<key>, whatever the answer is. The same key gets the same answer.",
+  });
+
+/** Unix seconds, as Slurm counts. */
+const Seconds = integer(0, 253_402_300_799).describe('Seconds since 1970.');
+
+const RawJob = JsonObject.describe(
+  'The facts as job_submit/lua sees them, as they are: account, partition, time_limit, min_nodes, num_tasks, tres_per_node and so on. What is absent, nil or NO_VAL is not set; what is not known here is ignored.',
+);
+
+export const SlurmSubmissionRequest = z
+  .object({ cluster: Cluster, key: HookKey, job: RawJob, at: Seconds.optional() })
+  .meta({ id: 'SlurmSubmissionRequest' });
+
+export const SlurmSubmissionAnswer = z
+  .object({
+    accept: z.boolean().describe('What the hook is to do. In shadow mode it lets in what would have been denied.'),
+    message: z.string().describe('The whole sentence for the user.'),
+    code: z
+      .string()
+      .describe("'placed', the code of a refusal, or exempt_user, exempt_partition or exempt_without_account."),
+    stamp: z.string().describe('What belongs into admin_comment.'),
+    transaction_id: z.string().optional().describe("The hold's id."),
+    estimated_cost: Money,
+    hold_amount: Money.describe('What is held, or would have been.'),
+    unit: z.string().optional(),
+    mode: z.enum(ENFORCEMENTS),
+    would_deny: z.boolean(),
+    exempt: z.string().optional().describe('Why the job is neither asked about nor charged.'),
+    replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
+  })
+  .meta({ id: 'SlurmSubmissionAnswer' });
+
+export const SlurmEstimateRequest = z.object({ cluster: Cluster, job: RawJob }).meta({ id: 'SlurmEstimateRequest' });
+
+export const SlurmEstimateAnswer = z
+  .object({
+    message: z.string().describe('The price in words. No balance, no limit.'),
+    cost: Money,
+    unit: z.string().optional(),
+    fits: z.boolean().describe('Would it be admitted now?'),
+  })
+  .meta({ id: 'SlurmEstimateAnswer' });
+
+export const SlurmWithdrawalRequest = z
+  .object({
+    cluster: Cluster,
+    keys: z.array(HookKey).min(1).max(1000),
+    reason: text(500).describe('Why: another component of the heterogeneous job was refused.'),
+  })
+  .meta({ id: 'SlurmWithdrawalRequest' });
+
+export const SlurmWithdrawalAnswer = z
+  .object({
+    withdrawn: Count,
+    outcomes: z
+      .array(
+        z.object({
+          key: z.string(),
+          outcome: z
+            .enum(['withdrawn', 'closed', 'bound', 'unknown'])
+            .describe(
+              "withdrawn: its money is back. closed: it was over before. bound: it is a job's and stays. unknown: nothing is held with that key.",
+            ),
+        }),
+      )
+      .describe('One a key, in the order of the request.'),
+  })
+  .meta({ id: 'SlurmWithdrawalAnswer' });
+
+export const SlurmEventsRequest = z
+  .object({
+    cluster: Cluster,
+    records: z
+      .array(JsonObject)
+      .min(1)
+      .max(1000)
+      .describe(
+        'As the hooks wrote them, each with its source: submit (what a hook decided alone: key, at, outcome, cost, why, job), jobcomp (the record of job completion), prolog and epilog ({env, at}).',
+      ),
+  })
+  .meta({ id: 'SlurmEventsRequest', description: 'In any order; the same record twice is one.' });
+
+export const SlurmEventsAnswer = z
+  .object({
+    recorded: Count,
+    duplicates: Count,
+    unmatched: Count,
+    rejected: Count,
+    receipts: z
+      .array(
+        z.object({
+          status: z
+            .enum(['recorded', 'duplicate', 'unmatched', 'rejected'])
+            .describe('rejected: it cannot be understood; sending it again changes nothing.'),
+          job_id: z.string().optional(),
+          transaction_id: z.string().optional(),
+          detail: z.string().optional(),
+        }),
+      )
+      .describe('One a record, in the order of the request.'),
+  })
+  .meta({ id: 'SlurmEventsAnswer' });
+
+export const SlurmPolicyQuery = z.object({ cluster: Cluster });
+
+const FailurePolicy = z.enum(FAILURE_POLICIES);
+
+export const SlurmPolicyAnswer = z
+  .object({
+    cluster: z.string(),
+    time_zone: z.string(),
+    unit: z.string().optional().describe('Of the prices; absent where the cluster has no rates.'),
+    enforcement: z.enum(ENFORCEMENTS),
+    failure_policy: FailurePolicy,
+    failure_limit: Money.optional().describe('How much an hour a hook lets in, where the policy is open_to_limit.'),
+    exempt_users: z.array(z.string()),
+    exempt_partitions: z.array(z.string()),
+    without_account: z.enum(WITHOUT_ACCOUNT),
+    default_partition: z.string().optional(),
+    partitions: z
+      .record(
+        z.string(),
+        z.object({
+          failure_policy: FailurePolicy.optional(),
+          failure_limit: Money.optional(),
+          default_minutes: Count.optional(),
+          max_minutes: Count.optional(),
+          weight: z.number(),
+          per_hour: z.record(z.string(), Money).describe('node, cpu, gpu, gpu:<model>, and mem (a GiB).'),
+        }),
+      )
+      .describe('By name; "*" is every other one.'),
+    made_at: Time,
+  })
+  .meta({ id: 'SlurmPolicy' });

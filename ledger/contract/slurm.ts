@@ -1,0 +1,98 @@
+/** What the hooks inside a Slurm controller ask and tell. They send raw facts; everything else is decided here. */
+import type { TransactionId } from '../../domain/ids';
+import type { Micro } from '../../domain/money';
+import type { Enforcement, FailurePolicy } from '../../domain/policy';
+import type { RawFacts } from '../../domain/slurm-submission';
+import type { Instant } from '../../domain/time';
+import type { Caller } from './asking';
+
+/** One call of the submit hook: a job, an array, or one component of a heterogeneous job. */
+export interface SlurmSubmission {
+  /** Undefined: the configured default cluster. */
+  cluster?: string;
+  /** Made by the hook before it asked, and stamped on the job whatever the answer is (rulings 10). */
+  key: string;
+  facts: RawFacts;
+  /** When the hook was asked, by its clock; kept, and decides nothing. */
+  askedAt?: Instant;
+}
+
+export interface SubmissionAnswer {
+  /** What the hook is to do: in shadow mode it accepts what would have been denied. */
+  accept: boolean;
+  /** 'placed', the code of a refusal, or why nothing was asked: 'exempt_user', 'exempt_partition', 'exempt_without_account'. */
+  code: string;
+  /** The whole sentence. */
+  message: string;
+  mode: Enforcement;
+  wouldDeny: boolean;
+  /** Why the job is neither asked about nor charged. */
+  exempt?: string;
+  holdId?: TransactionId;
+  estimatedCost: Micro;
+  holdAmount: Micro;
+  /** Absent where no account says it. */
+  unit?: string;
+  /** An earlier answer to the same key, given again. */
+  replayed: boolean;
+}
+
+/** A price, for whoever asks: no balance, no limit, nobody's name. */
+export interface SlurmEstimate {
+  message: string;
+  cost: Micro;
+  unit?: string;
+  fits: boolean;
+}
+
+export interface SlurmReceipt {
+  /** rejected: it cannot be understood, and sending it again changes nothing. */
+  status: 'recorded' | 'duplicate' | 'unmatched' | 'rejected';
+  jobId?: string;
+  holdId?: TransactionId;
+  detail?: string;
+}
+
+export type Withdrawal = 'withdrawn' | 'closed' | 'bound' | 'unknown';
+
+/** What a hook prices with while the service is away. Amounts are of the cluster's unit. */
+export interface SlurmPolicy {
+  cluster: string;
+  timeZone: string;
+  /** The unit of its rates; undefined: nothing is priced here. */
+  unit?: string;
+  enforcement: Enforcement;
+  failurePolicy: FailurePolicy;
+  failureLimit?: Micro;
+  exemptUsers: readonly string[];
+  exemptPartitions: string[];
+  withoutAccount: 'deny' | 'exempt';
+  defaultPartition?: string;
+  /** '' stands for every partition that is not named. */
+  partitions: Record<string, PartitionPolicy>;
+  madeAt: Instant;
+}
+
+export interface PartitionPolicy {
+  failurePolicy?: FailurePolicy;
+  failureLimit?: Micro;
+  defaultMinutes?: number;
+  maxMinutes?: number;
+  /** Of its queue; what an hour costs is without it. */
+  weight: string;
+  /** What an hour of each resource costs now. */
+  perHour: Record<string, Micro>;
+}
+
+export interface Slurm {
+  /** The one decision of /budget/check, and what the site says of jobs that are not asked about. `cluster_not_found`. */
+  submit(submission: SlurmSubmission, caller: Caller): Promise<SubmissionAnswer>;
+  /** `cluster_not_found`. */
+  estimate(submission: Omit<SlurmSubmission, 'key'>): Promise<SlurmEstimate>;
+  /** Gives back holds that are nobody's job's, by their keys; once each. `cluster_not_found`. */
+  withdraw(cluster: string | undefined, keys: readonly string[], reason: string, caller: Caller): Promise<Withdrawal[]>;
+  /** One receipt a record, in order; one that cannot be understood does not stop the others. `cluster_not_found`. */
+  record(cluster: string | undefined, records: readonly RawFacts[], caller: Caller): Promise<SlurmReceipt[]>;
+  /** `cluster_not_found`. */
+  policy(cluster: string | undefined): Promise<SlurmPolicy>;
+}

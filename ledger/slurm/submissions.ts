@@ -1,0 +1,174 @@
+/**
+ * A submission: exempt, or decided as any budget check is. What cannot be asked about (no account, one that Bursar does not
+ * know, facts that mean nothing) is a no like others, for whoever reads it is a user at his terminal.
+ */
+import { Fault } from '../../domain/faults';
+import { ZERO } from '../../domain/money';
+import { readSubmission, type RawFacts, type Submission } from '../../domain/slurm-submission';
+import { instantOfMs } from '../../domain/time';
+import type { Sql } from '../../platform/postgres';
+import type { Admission, Caller, Decision, Slurm, SlurmEstimate, SubmissionAnswer } from '../contract';
+import type { NumberedCluster, PriceBooks } from '../price-book';
+import { clusterNamed } from './cluster';
+import { exemptionOf, type Exemption } from './exemption';
+import { noteSubmission } from './notes';
+import { checkOf } from './request';
+
+export interface SubmissionsDeps {
+  sql: Sql;
+  prices: PriceBooks;
+  admission: Admission;
+  defaultCluster: string;
+}
+
+/** Why nothing could be asked, as a user should read it. */
+interface Unasked {
+  code: 'malformed_request' | 'account_missing' | 'account_not_found';
+  reason: string;
+}
+
+export function openSubmissions(deps: SubmissionsDeps): Pick<Slurm, 'submit' | 'estimate'> {
+  const { sql, prices, admission, defaultCluster } = deps;
+
+  /** From memory; before anything is let in without being asked about, memory is compared with the database. */
+  async function exempted(name: string, submission: Submission): Promise<Exemption | undefined> {
+    const { cluster } = await clusterNamed(prices, name);
+    if (exemptionOf(cluster, submission) === undefined) return undefined;
+    await prices.upToDate();
+    return exemptionOf((await clusterNamed(prices, name)).cluster, submission);
+  }
+
+  return {
+    async submit({ cluster: name = defaultCluster, key, facts, askedAt }, caller) {
+      const { cluster, book } = await clusterNamed(prices, name);
+      const submission = submissionOf(facts);
+      if ('code' in submission) return refuse(cluster, key, submission, undefined, caller);
+
+      const exemption = await exempted(name, submission);
+      if (exemption) return exempt(cluster, key, exemption, submission, caller);
+
+      const check = checkOf(submission, cluster, book, instantOfMs(Date.now()));
+      if (!check) return refuse(cluster, key, withoutAccount(cluster), submission, caller);
+      if (askedAt !== undefined) check.details = { ...check.details, asked_at: askedAt };
+      try {
+        return answerOf(await admission.check(check, { ...caller, key }));
+      } catch (error) {
+        if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
+        return refuse(cluster, key, unknownAccount(check.account), submission, caller);
+      }
+    },
+
+    async estimate({ cluster: name = defaultCluster, facts }) {
+      const { cluster, book } = await clusterNamed(prices, name);
+      const submission = submissionOf(facts);
+      if ('code' in submission) return { message: submission.reason, cost: ZERO, fits: false };
+      const exemption = exemptionOf(cluster, submission);
+      if (exemption) return { message: exemption.reason, cost: ZERO, fits: true };
+      const check = checkOf(submission, cluster, book, instantOfMs(Date.now()));
+      if (!check) return { message: withoutAccount(cluster).reason, cost: ZERO, fits: false };
+      try {
+        return estimateOf(await admission.estimate(check));
+      } catch (error) {
+        if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
+        return { message: unknownAccount(check.account).reason, cost: ZERO, fits: false };
+      }
+    },
+  };
+
+  async function refuse(
+    cluster: NumberedCluster,
+    key: string,
+    { code, reason }: Unasked,
+    submission: Submission | undefined,
+    caller: Caller,
+  ): Promise<SubmissionAnswer> {
+    const isShadow = cluster.enforcement === 'shadow';
+    const admitted = isShadow ? 'shadow' : 'denied';
+    const isNews = await noteSubmission(
+      sql,
+      cluster,
+      { key, admitted, code, reason, ...(submission && { submission }) },
+      caller,
+    );
+    return {
+      accept: isShadow,
+      code,
+      message: reason,
+      mode: cluster.enforcement,
+      wouldDeny: true,
+      estimatedCost: ZERO,
+      holdAmount: ZERO,
+      replayed: !isNews,
+    };
+  }
+
+  async function exempt(
+    cluster: NumberedCluster,
+    key: string,
+    { code, reason }: Exemption,
+    submission: Submission,
+    caller: Caller,
+  ): Promise<SubmissionAnswer> {
+    const isNews = await noteSubmission(sql, cluster, { key, admitted: 'exempt', code, reason, submission }, caller);
+    return {
+      accept: true,
+      code,
+      message: reason,
+      mode: cluster.enforcement,
+      wouldDeny: false,
+      exempt: reason,
+      estimatedCost: ZERO,
+      holdAmount: ZERO,
+      replayed: !isNews,
+    };
+  }
+}
+
+/** The submission, or why it is none. */
+export function submissionOf(facts: RawFacts): Submission | Unasked {
+  try {
+    return readSubmission(facts);
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === 'malformed_request')) throw error;
+    return { code: 'malformed_request', reason: `What the job asks for cannot be priced: ${error.message}.` };
+  }
+}
+
+const withoutAccount = ({ name }: NumberedCluster): Unasked => ({
+  code: 'account_missing',
+  reason: `The job names no account, and ${name} runs no jobs without one; name yours with --account.`,
+});
+
+const unknownAccount = (account: string): Unasked => ({
+  code: 'account_not_found',
+  reason: `There is no budget for account "${account}"; name another with --account, or ask whoever keeps the budgets for one.`,
+});
+
+/** In shadow mode a no is recorded, and the hook is told to let the job in. */
+export function answerOf(decision: Decision): SubmissionAnswer {
+  const { available, mode = 'enforce', code, message, holdId, estimatedCost, holdAmount, unit, replayed } = decision;
+  return {
+    accept: available || mode === 'shadow',
+    code,
+    message,
+    mode,
+    wouldDeny: !available,
+    ...(holdId === undefined ? {} : { holdId }),
+    estimatedCost,
+    holdAmount,
+    unit,
+    replayed,
+  };
+}
+
+/** What a stranger may know: the price, and whether it fits. A refusal's own words name limits and balances. */
+function estimateOf({ available, code, estimatedCost: cost, unit, message, estimate }: Decision): SlurmEstimate {
+  if (code === 'time_limit_missing' || code === 'unpriced') return { message, cost, unit, fits: false };
+  const price = estimate.lines.at(-1)?.replace(/^= /, '') ?? '';
+  return {
+    message: `Up to ${price}; ${available ? 'the budget covers it' : 'more than the budget allows now'}.`,
+    cost,
+    unit,
+    fits: available,
+  };
+}
