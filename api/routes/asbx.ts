@@ -45,7 +45,7 @@ export const asbxRoutes = ({ ledger: { reports }, metrics, defaultCluster, asbx 
         body: AsbxReconcileRequest,
         keyed: false,
         answer: AsbxReconcileAnswer,
-        faults: ['cluster_not_found', 'hold_not_found', 'not_a_hold', 'already_reconciled'],
+        faults: ['cluster_not_found', 'hold_not_found', 'not_a_hold', 'hold_taken', 'already_reconciled'],
         example: { request: ASBX_EXAMPLE },
       }),
       async (c) => {

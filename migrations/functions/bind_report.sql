@@ -32,6 +32,7 @@ declare
   v_events jsonb;
   v_rival bigint;
   v_unmatched_no bigint;
+  v_payer text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('reports/' || v_cluster_no || '/' || coalesce(v_account, ''), 0));
   perform pg_advisory_xact_lock(hashtextextended(v_cluster_no::text || '/' || v_job_id, 0));
@@ -46,6 +47,16 @@ begin
 
   if v_hold_no is not null then
     select * into strict v_hold from ledger.holds where hold_no = v_hold_no;
+    -- Whoever names both a hold and an account is mistaken in one of them; an epilog's job has ended all the same.
+    if p_report ->> 'source' = 'asbx' and v_hold.hold_id = p_report ->> 'hold_id' then
+      select a.name into strict v_payer from ledger.accounts a where a.account_no = v_hold.account_no;
+      if v_payer <> v_account then
+        perform ledger.fail('hold_taken',
+          format('Hold %s is of account ''%s'', and the report of account ''%s''; send the account of the hold, or leave out one of the two.',
+            v_hold.hold_id, v_payer, v_account),
+          jsonb_build_object('transaction_id', v_hold.hold_id, 'account', v_payer, 'requested_account', v_account));
+      end if;
+    end if;
     select * into v_bound from ledger.jobs j
     where j.hold_no = v_hold_no
     order by j.job_id = v_job_id desc, j.submitted_at desc nulls last limit 1;

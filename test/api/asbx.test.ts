@@ -241,6 +241,19 @@ test('a hold that is named and not known is 404 where its job is not known eithe
   expect((await api.get(`${V1}/unmatched`)).body).toHaveLength(before);
 });
 
+test('a report that names a hold and another account than its own is refused, names both, and books nothing', async () => {
+  const [job, id] = [nextJob(), await hold()];
+  const mistaken = await report(job, { budget_transaction_id: id, account: 'somebody' });
+  expect(mistaken).toMatchObject({
+    status: 409,
+    body: { code: 'hold_taken', facts: { transaction_id: id, account: 'lab', requested_account: 'somebody' } },
+  });
+  expect(mistaken.body.detail).toMatch(/'lab'.*'somebody'/);
+  const { job_id, status } = await readHold(id);
+  expect({ job_id, status }).toEqual({ status: 'open' });
+  expect((await report(job, { budget_transaction_id: id })).body.original_transaction).toBe(id);
+});
+
 test('reports and notifications that were asked for are said not to be made', async () => {
   const [job, id] = [nextJob(), await hold()];
   const { body } = await report(
