@@ -8,6 +8,7 @@ export interface StoryCharge {
   runKey: string;
   holdNo: bigint;
   startedAt?: bigint;
+  endedAt?: bigint;
   /** Its amount is what somebody reported, no longer what usage says. */
   isReported: boolean;
   /** False: what the run used has not been written down, for its end was not known when it was charged. */
@@ -91,6 +92,7 @@ export function runOfWholeJob({ hold }: Strand, { events, cluster, charges }: Ru
     jobId: first?.jobId ?? hold.holdId,
     task: '',
     starts: [],
+    guessedEnds: [],
     suspensions: [],
     suspendedSeconds: 0,
     resources: [],

@@ -17,6 +17,8 @@ export interface RunEvent {
   /** Array task ('4'), heterogeneous component ('+1'), '' for the job itself. */
   task: string;
   at: bigint;
+  /** Nobody has said when: `at` is when it arrived. */
+  atArrival?: boolean;
   recordedAt: bigint;
   startedAt?: bigint;
   endState?: EndState;
@@ -62,6 +64,9 @@ export interface Run {
   endedAt?: bigint;
   endHeardAt?: bigint;
   endState?: EndState;
+  /** Ends that were taken for its own until somebody said when it ended, and the event that said so. */
+  guessedEnds: bigint[];
+  endToldBy?: bigint;
   /** Nobody has said when it ended, but a later run of the task began then. */
   supersededAt?: bigint;
   supersededHeardAt?: bigint;
@@ -198,6 +203,7 @@ function runsOf(jobId: string, task: string, events: readonly RunEvent[]): Run[]
       startedAt: accounted.at,
       starts: group.map(({ at }) => at),
       startHeardAt: group.map(({ heardAt }) => heardAt).reduce(lesser),
+      guessedEnds: [],
       ...(next ? { supersededAt: next.at, supersededHeardAt: next.heardAt } : {}),
       suspensions: [],
       suspendedSeconds: 0,
@@ -257,11 +263,15 @@ function runSoonAfter(end: RunEvent, runs: readonly Run[], events: readonly RunE
 }
 
 function closeRuns(runs: Run[], events: readonly RunEvent[]): void {
-  for (const event of events) {
-    if (!CLOSING.includes(event.type)) continue;
+  const ends = events.filter(({ type }) => CLOSING.includes(type));
+  const isGuess = ({ atArrival }: RunEvent) => atArrival === true;
+  for (const event of [...ends.filter((end) => !isGuess(end)), ...ends.filter(isGuess)]) {
     const run = runOf(runs, event);
+    if (!run) continue;
+    if (isGuess(event)) run.guessedEnds.push(event.at);
     // Sorted by time: the first record of an end wins, a finished job that is requeued does not get longer.
-    if (!run || run.endedAt !== undefined) continue;
+    if (run.endedAt !== undefined) continue;
+    if (!isGuess(event)) run.endToldBy = event.eventNo;
     const endState = event.endState ?? STATE_BY_TYPE[event.type];
     run.endedAt = event.at < (run.startedAt ?? event.at) ? (run.startedAt ?? event.at) : event.at;
     run.endHeardAt = event.recordedAt;
@@ -292,6 +302,7 @@ function runWithoutStart(
     starts: [],
     endedAt: end.at,
     endHeardAt: end.recordedAt,
+    guessedEnds: [],
     ...(end.endState ? { endState: end.endState } : {}),
     suspensions: [],
     suspendedSeconds: 0,
@@ -362,7 +373,16 @@ function assignCosts(runs: Run[], events: readonly RunEvent[], jobId: string, ta
   for (const event of reports.sort((a, b) => ascending(a.eventNo, b.eventNo))) {
     let run = runOf(runs, event) ?? runs[0];
     if (!run) {
-      run = { jobId, task, starts: [], suspensions: [], suspendedSeconds: 0, resources: [], costs: [] };
+      run = {
+        jobId,
+        task,
+        starts: [],
+        guessedEnds: [],
+        suspensions: [],
+        suspendedSeconds: 0,
+        resources: [],
+        costs: [],
+      };
       if (event.submittedAt !== undefined) run.submittedAt = event.submittedAt;
       runs.push(run);
     }

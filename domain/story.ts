@@ -34,12 +34,12 @@ export interface StoryOptions {
 }
 
 export type Due =
-  | { act: 'charge'; by: Exclude<ChargeSource, 'reported'>; run: StoryRun; endedAt: bigint }
+  | { act: 'charge'; by: Exclude<ChargeSource, 'reported'>; run: StoryRun; endedAt: bigint; corrects?: true }
   | { act: 'charge'; by: 'reported'; run: StoryRun; cost: ReportedCost }
   /** One cost for the whole of an array or a heterogeneous job: divided over its runs. */
   | { act: 'spread'; runs: StoryRun[]; cost: ReportedCost }
-  /** Charged before its end was known; now its hours are. */
-  | { act: 'meter'; run: StoryRun; slices: MeteredSlice[] }
+  /** Charged before its end was known; now its hours are. With `toldEnd` they take the place of those of a guessed end. */
+  | { act: 'meter'; run: StoryRun; slices: MeteredSlice[]; toldEnd?: bigint }
   | ResizeDue
   | { act: 'close'; hold: StoryHold; reason: string; at: bigint }
   | { act: 'overdue'; hold: StoryHold; isOverdue: boolean };
@@ -158,8 +158,13 @@ class Telling {
     if (charge) {
       const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
       if (isNews && cost) due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
-      const slices = unmeteredSlices(storyRun);
-      if (slices.length > 0) due.push({ act: 'meter', run: storyRun, slices });
+      const toldEnd = this.newsOfTheEnd(storyRun);
+      if (toldEnd !== undefined && !charge.isReported && !isNews && !this.options.unpriced.has(runKey)) {
+        due.push({ act: 'charge', by: 'usage', run: storyRun, endedAt: toldEnd, corrects: true });
+        return undefined;
+      }
+      const slices = toldEnd === undefined ? unmeteredSlices(storyRun) : meterRun(run, toldEnd, storyRun.asked);
+      if (slices?.length) due.push({ act: 'meter', run: storyRun, slices, ...(toldEnd !== undefined && { toldEnd }) });
       return undefined;
     }
     if (cost) {
@@ -187,6 +192,13 @@ class Telling {
     }
     due.push({ act: 'charge', by: isReportedCost ? 'provisional' : 'usage', run: storyRun, endedAt });
     return undefined;
+  }
+
+  /** When it ended, if it was charged to a guess and somebody who knows has spoken since. */
+  private newsOfTheEnd({ run, charge }: StoryRun): bigint | undefined {
+    if (charge?.endedAt === undefined || run.endToldBy === undefined) return undefined;
+    const isNews = run.endToldBy > this.facts.handledThrough && run.guessedEnds.includes(charge.endedAt);
+    return isNews ? run.endedAt : undefined;
   }
 
   // Holds --------------------------------------------------------------------------------------------------------------

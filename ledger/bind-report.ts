@@ -34,8 +34,9 @@ export function endOf(job: ReportedJob, source: ReportSource): ToldEvent[] {
   return [
     {
       type: 'ended',
-      // Epilogs run at the end of their jobs.
+      // Epilogs run at the end of their jobs, but may be sent later.
       at: endedAt ?? instantOfMs(Date.now()),
+      ...(endedAt === undefined && { atArrival: true }),
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(endState === undefined ? {} : { endState }),
       ...(exitCode === undefined ? {} : { exitCode }),

@@ -124,11 +124,13 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     return at;
   };
   const at = read(event.at);
+  if (event.atArrival) notes.add('nobody has said when: it is the time at which this arrived');
   const submitted = event.submittedAt ?? (event.type === 'submitted' ? event.at : undefined);
   const submittedAt = submitted === undefined ? undefined : read(submitted);
   const startedAt = event.startedAt === undefined ? undefined : read(event.startedAt);
   const facts = {
     startedAt: startedAt === undefined ? undefined : Number(epochMicros(startedAt)),
+    atArrival: event.atArrival,
     endState: event.endState,
     exitCode: event.exitCode,
     resources: event.resources,

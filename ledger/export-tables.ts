@@ -237,6 +237,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       money('refunded', 'sum of its refunds'),
       plain('corrected_by_report', 'a reported cost has replaced one by usage'),
       time('metered_until', 'end of its usage_slices'),
+      plain('first_slice', 'usage_slices before it do not count'),
       plain('reported_numeral', 'the cost as the machine wrote it'),
       time('started_at', 'start of the run'),
       time('ended_at', 'end of the run'),

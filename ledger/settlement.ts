@@ -20,7 +20,7 @@ import type { LedgerFacts, LedgerHold } from './story-facts';
 export type Act =
   | { act: 'charge'; request: ReturnType<typeof requestOf> }
   | { act: 'close'; hold_id: string; reason: string; effective_at: string; actor: string }
-  | { act: 'meter'; run_key: string; slices: ReturnType<typeof renderSlices> }
+  | { act: 'meter'; run_key: string; slices: ReturnType<typeof renderSlices>; told_end: string | null }
   | {
       act: 'resize';
       hold_id: string;
@@ -113,7 +113,8 @@ function charge(
     unpriced.set(due.run.runKey, priced.quarantined);
     return [];
   }
-  return [chargeAct(due.run, priced.pieces, { source: due.by, facts, actor, endedAt: due.endedAt })];
+  const correction = due.corrects ?? false;
+  return [chargeAct(due.run, priced.pieces, { source: due.by, correction, facts, actor, endedAt: due.endedAt })];
 }
 
 interface ChargeNote {
@@ -162,10 +163,11 @@ function chargeAct(storyRun: StoryRun, pieces: ChargePiece[], note: ChargeNote):
 
 const amountsIn = (pieces: readonly ChargePiece[]) => pieces.map(({ amount }) => amount);
 
-const meterAct = ({ run, slices }: Extract<Due, { act: 'meter' }>): Act => ({
+const meterAct = ({ run, slices, toldEnd }: Extract<Due, { act: 'meter' }>): Act => ({
   act: 'meter',
   run_key: run.runKey,
   slices: renderSlices(slices),
+  told_end: toldEnd === undefined ? null : instantOfMicros(toldEnd),
 });
 
 /** A reported cost belongs to the days of its run, in proportion to what the rates say; else to when the money was held. */

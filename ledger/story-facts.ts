@@ -109,6 +109,7 @@ export interface RawFacts {
         type: JobEventType;
         task: string;
         at: number;
+        atArrival?: boolean;
         recordedAt: number;
         startedAt?: number;
         endState?: EndState;

@@ -61,7 +61,8 @@ export async function readUsed(
     with scope as (
       select a.account_no, a.name from ledger.accounts a where ${inScope(tx, rootNo, unit)}
     ), run as not materialized (
-      select ch.charge_no, coalesce(ch.ended_at, ch.metered_until) as ended_at,
+      select ch.charge_no, ch.first_slice,
+        case when ch.first_slice > 1 then ch.metered_until else coalesce(ch.ended_at, ch.metered_until) end as ended_at,
         ch.metered_until is null and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${labelOf(tx, asked.groupBy)} as label
       from ledger.charges ch join scope s using (account_no)
       where (${clusterNo}::int is null or ch.cluster_no = ${clusterNo})
@@ -73,7 +74,7 @@ export async function readUsed(
       where p.starts_at < ${to} and p.ends_at >= ${from}
     ), slice as materialized (
       select run.label, u.starts_at, u.ends_at, u.active_micros, u.nodes, u.cpus, u.gpus, u.memory_mib, ${placed('u')}
-      from ledger.usage_slices u join run using (charge_no)
+      from ledger.usage_slices u join run on run.charge_no = u.charge_no and u.slice_no >= run.first_slice
       where u.starts_at < ${to} and u.ends_at > ${from}
     ), cut_piece as (
       select label, first_bucket as bucket, ${amountIn('first_bucket')} as amount from piece

@@ -26,6 +26,8 @@ export interface JobEvent {
   cluster: string;
   jobId: string;
   at: Instant;
+  /** Nobody has said when it happened: `at` is when it arrived, and gives way to whoever knows. */
+  atArrival?: boolean;
   submittedAt?: Instant;
   startedAt?: Instant;
   /** Array task ('4') or heterogeneous component ('+1'); '' for the job itself. */

@@ -53,7 +53,11 @@ begin
       when 'meter' then
         select * into strict v_charge from ledger.charges where run_key = v_act ->> 'run_key';
         perform ledger.lock_tree(array[v_charge.account_no]);
-        perform ledger.meter_run(v_charge.charge_no, v_act -> 'slices');
+        if v_act ->> 'told_end' is null then
+          perform ledger.meter_run(v_charge.charge_no, v_act -> 'slices');
+        else
+          perform ledger.meter_again(v_charge.charge_no, v_act -> 'slices', (v_act ->> 'told_end')::timestamptz);
+        end if;
       when 'close' then
         perform ledger.close_hold(
           v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, null);

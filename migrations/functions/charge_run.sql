@@ -7,6 +7,7 @@
 -- The same run again:
 --   - with the same cost, or by usage again: nothing happens, the first answer (a run's first record wins);
 --   - the first reported cost after usage or a provisional one: an adjustment by the difference;
+--   - by usage with "correction" (its end was only guessed): an adjustment, and its hours are those of the new slices;
 --   - another reported cost: already_reconciled, unless "correction" is true: then an adjustment;
 --   - and in each case "close" closes the hold if it is still open, so a settlement that is repeated completes.
 --
@@ -112,7 +113,9 @@ begin
           case when v_delta > 0 then ledger.scale_pieces(v_pieces, v_delta) end, true,
           coalesce(v_reason, format('Corrected cost for job %s', v_charge.job_id)), v_actor, v_effective_at);
       end if;
-      if v_source = 'reported' then
+      if v_source <> 'reported' then
+        perform ledger.meter_again(v_charge.charge_no, v_slices, v_ended_at);
+      else
         update ledger.charges
         set reported_numeral = p_request ->> 'reported_numeral', reported_micro = v_total::bigint,
           corrected_by_report = true

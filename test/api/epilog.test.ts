@@ -341,6 +341,25 @@ test('where nobody says when it began it waits for that, and the answer says wha
   expect(await readHold(id)).toMatchObject({ status: 'open' });
 });
 
+test('one that does not know the end is charged to its arrival, and corrected once somebody does', async () => {
+  const [user, started] = [nextUser(), Math.floor(Date.now() / 1000) - 7_200];
+  const id = await hold(user);
+  const epilog = epilogOf(user, { submit_time: SUBMITTED, start_time: started, end_time: 0 });
+  const { body } = await end(epilog);
+  expect(body).toMatchObject({ state: 'settled', transaction_id: id });
+  expect(body.charged).toBeGreaterThanOrEqual(2);
+  const told = { type: 'ended', job_id: epilog.job_id, started_at: at(started), at: at(started + 3_600) };
+  for (let again = 0; again < 2; again++) {
+    await api.post(`${V1}/jobs/events`, { events: [told] });
+    await api.ledger.jobs.advance(id, { scheduler: 'unreachable' });
+    expect((await end(epilog)).body).toMatchObject({ transaction_id: id, charged: 1 });
+  }
+  expect(await readHold(id)).toMatchObject({ status: 'settled', charged: 1 });
+  expect(await moves(epilog.job_id)).toEqual(['adjustment', 'charge', 'hold', 'release']);
+  const { body: usage } = await api.get(`${V1}/usage?account=lab&user=${user}&group_by=user`);
+  expect(JSON.stringify(usage)).toContain('"cpu_hours":10,');
+});
+
 test('a cluster that waits for reported costs waits, and the report settles it', async () => {
   const [user, cluster] = [nextUser(), 'reporting'];
   const id = await hold(user, { cluster });

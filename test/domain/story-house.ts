@@ -1,4 +1,5 @@
 /** A tiny language for stories: events at minutes after the hold was placed, and what is due as one line each. */
+import { given } from '../../domain/given';
 import { meterRun } from '../../domain/metered';
 import type { Resources } from '../../domain/job';
 import { slicesOf, type RunEvent } from '../../domain/runs';
@@ -84,7 +85,7 @@ export function lineOf(due: Due): string {
       if (due.by === 'reported') return `${task}reported ${due.cost.numeral}`;
       const slices = slicesOf(due.run.run, due.endedAt, due.run.asked);
       const times = slices.map(({ from, to }) => `${minutesOf(from)}..${minutesOf(to)}`).join('+');
-      return `${task}${due.by} ${times === '' ? 'nothing' : times}`;
+      return `${task}${due.corrects ? 'corrected ' : ''}${due.by} ${times === '' ? 'nothing' : times}`;
     }
     case 'spread':
       return `spread ${due.cost.numeral} over ${due.runs.length}`;
@@ -108,12 +109,12 @@ export function carryOut(facts: StoryFacts, story: Story): StoryFacts {
   const change = (hold: StoryHold, changes: Partial<StoryHold>) =>
     holds.set(hold.holdNo, { ...(holds.get(hold.holdNo) as StoryHold), ...changes });
   const charge = (run: Story['runs'][number], isReported: boolean) => {
-    const { startedAt } = run.run;
+    const { startedAt, endedAt } = run.run;
     const made: StoryCharge = {
       runKey: run.runKey,
       holdNo: run.hold.holdNo,
       isReported,
-      ...(run.charge ? run.charge : startedAt === undefined ? {} : { startedAt }),
+      ...(run.charge ?? given({ startedAt, endedAt })),
     };
     const until = run.run.endedAt ?? run.run.supersededAt;
     const isMetered = run.charge?.isMetered ?? (until !== undefined && !!meterRun(run.run, until, run.asked)?.length);

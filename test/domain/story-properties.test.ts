@@ -125,6 +125,24 @@ test('every run is charged once, for exactly its time, in whatever order events 
     ),
   ));
 
+test('an end that nobody knew gives way to the one that is told, in whatever order they arrive', () =>
+  check(
+    fc.property(
+      shuffled([
+        said('started', 10),
+        said('ended', 70, { endState: 'COMPLETED' }),
+        said('ended', 95, { startedAt: 10, atArrival: true }),
+        said('ended', 130, { atArrival: true }),
+      ]),
+      (arrivals) => {
+        const { charged, story } = live(arrivals);
+        expect(charged.at(-1)?.replace('corrected ', '')).toBe('usage 10..70');
+        expect(charged.length).toBeLessThanOrEqual(2);
+        expect(story).toMatchObject({ isOver: true, due: [] });
+      },
+    ),
+  ));
+
 test('the same holds for every task of an array, whose hold closes when all have ended and not before', () =>
   check(
     fc.property(

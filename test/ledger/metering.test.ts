@@ -16,7 +16,7 @@ async function slices(): Promise<string[]> {
   const rows = await house.sql<{ line: string }[]>`
     select format('%s..%s %s %s %s %s %s', extract(epoch from starts_at - ${clock(0)}) / 60,
       extract(epoch from ends_at - ${clock(0)}) / 60, nodes, cpus, gpus, memory_mib, active_micros / 1000000) as line
-    from ledger.usage_slices order by charge_no, slice_no`;
+    from ledger.usage_slices u join ledger.charges c using (charge_no) where u.slice_no >= c.first_slice order by charge_no, slice_no`;
   return rows.map(({ line }) => line.replace(/\.0+\b/g, ''));
 }
 
@@ -65,3 +65,28 @@ test('of a job of which only the cost is known no hours are made up', async () =
   expect(await house.advance(hold)).toMatchObject({ closed: true });
   expect(await slices()).toEqual([]);
 });
+
+test.each([
+  ['by its usage', undefined, usd('2')],
+  ['with a reported cost', '3', usd('3')],
+])(
+  'a run that was charged %s to an end that nobody knew is metered again once somebody does',
+  async (_by, numeral, amount) => {
+    const hold = await house.hold();
+    await house.say(
+      { type: 'started', at: clock(0), holdId: hold, resources: { ...RESOURCES, gpus: 0 } },
+      { type: 'ended', at: clock(90), atArrival: true },
+    );
+    if (numeral !== undefined) {
+      const cost = { jobId: '4711', cluster: 'hpc', numeral, actualCost: usd(numeral), correction: false };
+      await house.ledger.jobs.reconcile(cost, CALLER);
+    }
+    await house.advance(hold);
+    expect(await slices()).toEqual(['0..90 2 16 0 1024 5400']);
+    await house.say({ type: 'ended', at: clock(60) });
+    for (let again = 0; again < 3; again++) expect(await house.advance(hold)).toMatchObject({ closed: true });
+    expect(await slices()).toEqual(['0..60 2 16 0 1024 3600']);
+    const [charge] = await house.sql`select amount_micro + adjusted_micro as amount from ledger.charges`;
+    expect(charge).toEqual({ amount });
+  },
+);

@@ -129,6 +129,7 @@ const MUTABLE = new Set([
   'charges.reported_numeral',
   'charges.reported_micro',
   'charges.metered_until',
+  'charges.first_slice',
 ]);
 
 test.each(['transactions', 'entries', 'charge_pieces', 'holds', 'charges'])(
