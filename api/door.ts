@@ -39,6 +39,7 @@ export function openDoor(exposure: Exposure, log: Log): Door | undefined {
 
   try {
     const certificate = read();
+    let served = certificate;
     const tokens = authEnabled ? openTokens(exposure) : undefined;
     return {
       ...given({ certificate, tokens }),
@@ -54,7 +55,11 @@ export function openDoor(exposure: Exposure, log: Log): Door | undefined {
         try {
           const renewed = read();
           if (renewed === undefined || server === undefined) return;
+          if (served && renewed.cert.equals(served.cert) && renewed.key.equals(served.key)) {
+            return log.info({ endsAt: renewed.endsAt.toISOString() }, 'certificate unchanged');
+          }
           renewCertificate(server, renewed);
+          served = renewed;
           log.info({ names: renewed.names, endsAt: renewed.endsAt.toISOString() }, 'certificate renewed');
         } catch (error) {
           if (!(error instanceof UnusableFile)) throw error;

@@ -158,6 +158,10 @@ describe('the process', () => {
     expect((await get(`${url}/livez`)).by).toBe('second');
     expect(await get(`${url}/livez`, {}, kept)).toMatchObject({ status: 200, by: 'first' });
 
+    api.child.kill('SIGHUP');
+    await eventually('it is looked at again', () => api.said('certificate unchanged')[0]);
+    expect(api.said('certificate renewed')).toHaveLength(1);
+
     writeFileSync(files.certFile, 'half a cert');
     api.child.kill('SIGHUP');
     expect(await eventually('it is refused', () => api.said('certificate not renewed')[0])).toMatchObject({
