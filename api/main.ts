@@ -5,6 +5,7 @@ import { Fault } from '../domain/faults';
 import { parseAmount } from '../domain/money';
 import { openLedger } from '../ledger';
 import type { Catalog, Keys, Recovery } from '../ledger/contract';
+import { ensureDefaultCluster } from '../ledger/default-cluster';
 import { migrate } from '../migrations/migrate';
 import { configArgument, readConfig, type Config } from '../platform/config';
 import { runProcess } from '../platform/entry';
@@ -105,7 +106,7 @@ async function main(): Promise<void> {
   shutdown.add('server', () => closeServer(server));
 
   if (config.autoMigrate) await bringToSchema(sql, log, () => shutdown.hasBegun);
-  await ensureDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
+  await keepDefaultCluster(ledger.catalog, config.defaultCluster, config.timeZone, log, () => shutdown.hasBegun);
 }
 
 const asbxSettings = ({ asbx }: Config): AsbxSettings => ({
@@ -183,8 +184,7 @@ async function bringToSchema(sql: Sql, log: Log, isEnding: () => boolean): Promi
   log.info({ applied: done.applied, schemaVersion: done.schemaVersion }, 'schema migrated');
 }
 
-/** A fresh install has one cluster. */
-async function ensureDefaultCluster(
+async function keepDefaultCluster(
   catalog: Catalog,
   name: string,
   timeZone: string,
@@ -192,12 +192,8 @@ async function ensureDefaultCluster(
   isEnding: () => boolean,
 ): Promise<void> {
   const create = async () => {
-    try {
-      await catalog.createCluster(name, { timeZone }, { principal: 'bursar' });
+    if (await ensureDefaultCluster(catalog, name, timeZone))
       log.info({ cluster: name, timeZone }, 'default cluster made');
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'cluster_exists') throw error;
-    }
   };
   await untilItWorks(create, isEnding, (error) =>
     log.warn({ err: error, cluster: name }, 'default cluster not made yet'),

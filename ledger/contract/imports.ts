@@ -63,6 +63,8 @@ export interface AsbbPlan {
   database: string;
   unit: string;
   cluster: string;
+  /** It is made when this is applied. */
+  clusterIsNew: boolean;
   timeZone: string;
   correct: boolean;
   /** What is young and what is old is judged by this moment. */

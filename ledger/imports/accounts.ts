@@ -10,6 +10,7 @@ import { toMicro } from '../../domain/money';
 import type { Sql } from '../../platform/postgres';
 import type { AccountLine, AccountsPlan, FileMistake, Imported, Progress } from '../contract/imports';
 import { ask } from '../errors';
+import type { ImportCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
 
 const STAGING = 'ledger.account_rows, ledger.account_limit_rows, ledger.account_places';
@@ -30,11 +31,11 @@ export interface AccountsFile {
   lines: AsyncIterable<AccountLine | ({ kind: 'mistake' } & FileMistake)>;
 }
 
-/** Reads the file, hands what it would do to `use`, and clears the staging tables. `cluster_not_found`. One import at a time. */
+/** Reads the file, hands what it would do to `use`, and clears the staging tables. One import at a time. */
 export async function withAccountsImport<T>(
   sql: Sql,
   file: AccountsFile,
-  clusterNo: number,
+  cluster: ImportCluster,
   onProgress: (progress: Progress) => void,
   use: (accounts: AccountsImport) => Promise<T>,
 ): Promise<T> {
@@ -44,7 +45,7 @@ export async function withAccountsImport<T>(
       const mistakes = await stage(sql, file, onProgress);
       const plan = await summarise(sql, mistakes);
       if (plan.mistakesInAll === 0) await refuseCircles(sql, plan);
-      return await use({ plan, apply: () => apply(sql, file.name, clusterNo, onProgress) });
+      return await use({ plan, apply: async () => apply(sql, file.name, await cluster.number(), onProgress) });
     } finally {
       await sql.unsafe(`truncate ${STAGING}`);
     }

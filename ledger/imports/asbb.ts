@@ -18,7 +18,7 @@ import type {
 } from '../contract/imports';
 import { ask } from '../errors';
 import { stageAsbb } from './asbb-source';
-import { readCluster, type ImportCluster } from './cluster';
+import { readCluster, type FreshCluster, type ImportCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
 
 /** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
@@ -76,13 +76,13 @@ export interface AsbbImport {
  * be finished; `cluster_not_found`.
  */
 export async function withAsbbImport<T>(
-  { sql, source }: { sql: Sql; source: Sql },
+  { sql, source, fresh }: { sql: Sql; source: Sql; fresh?: FreshCluster | undefined },
   settings: AsbbSettings,
   onProgress: (progress: Progress) => void,
   use: (asbb: AsbbImport) => Promise<T>,
 ): Promise<T> {
   return withImportLock(sql, async () => {
-    const cluster = await readCluster(sql, settings.cluster);
+    const cluster = await readCluster(sql, settings.cluster, fresh);
     const timeZone = readTimeZone(settings.timeZone ?? cluster.timeZone);
     await clear(sql);
     try {
@@ -91,7 +91,14 @@ export async function withAsbbImport<T>(
       const run = await runToResume(sql, asked);
       await sql.unsafe('analyze ledger.asbb_accounts, ledger.asbb_transactions');
       await read(sql, run.at, cluster, onProgress);
-      const plan = { ...asked, ...(await summarise(sql)), at: run.at, resumes: run.importNo !== undefined };
+      const clusterIsNew = cluster.isNew;
+      const plan = {
+        ...asked,
+        clusterIsNew,
+        ...(await summarise(sql)),
+        at: run.at,
+        resumes: run.importNo !== undefined,
+      };
       return await use({
         plan,
         findings: (limit) => ask(() => findings(sql, limit)),
@@ -301,9 +308,10 @@ async function apply(
   onProgress: (progress: Progress) => void,
 ): Promise<Imported> {
   const { database, ...settings } = asked;
+  const clusterNo = await cluster.number();
   const importNo = run.importNo ?? (await begin(sql, database, settings, run.at));
   const { unit, timeZone, correct } = asked;
-  const booked = JSON.stringify({ unit, cluster_no: cluster.no, time_zone: timeZone, correct, actor: ACTOR });
+  const booked = JSON.stringify({ unit, cluster_no: clusterNo, time_zone: timeZone, correct, actor: ACTOR });
   const before = await countImported(sql, importNo);
   const transactions = await inBatches(sql, 'booking', onProgress, async (tx, ids) => {
     const [row] = await tx<{ written: bigint }[]>`

@@ -40,6 +40,15 @@ optics,,,,5,,,,,,*
 lasers,Lasers,EUR,UTC,10,15,2026-01-01T12:00:00Z,2026-12-31,optics,,
 `;
 
+test('on a database that no server has started on, the cluster of the configuration is made by --apply', async () => {
+  await using house = await freshDatabase();
+  const { catalog } = openLedger(house.sql);
+  expect(await importing(house, FILE)).toMatchObject({ code: 0 });
+  expect(await catalog.listClusters()).toEqual([]);
+  expect(await importing(house, FILE, '--apply')).toMatchObject({ code: 0 });
+  expect(await catalog.listClusters()).toMatchObject([{ name: 'default' }]);
+});
+
 test('a dry run changes nothing; --apply makes accounts, parents, caps and opening balances; the same file again is no news', async () => {
   await using house = await openHouse();
   const dry = await importing(house, FILE);

@@ -83,6 +83,28 @@ test('a dry run says everything and changes nothing; --apply books it; again it 
   expect(await audit.run()).toMatchObject({ ok: true, transactions: 7 });
 });
 
+test('on a database that no server has started on, its cluster is made as a server would make it, and only by --apply', async () => {
+  await using house = await freshDatabase();
+  const { catalog } = openLedger(house.sql);
+  const dry = await importing(house, asbb.url);
+  expect(dry).toMatchObject({ code: 0, out: expect.stringMatching(/^Cluster: +default, which would be made$/m) });
+  expect(await catalog.listClusters()).toEqual([]);
+  expect(await importing(house, asbb.url, '--cluster', 'eagle')).toMatchObject({ code: 4 });
+  const made = await importing(house, asbb.url, '--apply', '--json');
+  expect(made.json).toMatchObject({ cluster: 'default', imported: { accounts: 2, transactions: 7 } });
+  expect(await catalog.listClusters()).toMatchObject([{ name: 'default', reconciliationTimeoutSeconds: 86_400 }]);
+});
+
+test('a report that cannot be written is refused before anything is read', async () => {
+  await using house = await openHouse();
+  const nowhere = join(folder, 'no', 'such', 'report.csv');
+  const { code, err } = await importing(house, 'postgres://nobody@127.0.0.1:1/asbb', '--report', nowhere);
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('report.csv cannot be written (ENOENT)') });
+  const report = join(folder, 'later.csv');
+  expect((await importing(house, 'postgres://nobody@127.0.0.1:1/asbb', '--report', report)).code).toBeGreaterThan(2);
+  expect(existsSync(report)).toBe(false);
+});
+
 test.each([
   [
     'another version',

@@ -9,9 +9,9 @@ import { EXIT, Stop } from '../../exit';
 import { URL_OPTION, type Where } from '../../own-database';
 import { showProgress } from '../../progress';
 import type { Act, Session } from '../../session';
-import { settings } from '../../settings';
 import { plural } from '../../text';
 import { readAccountFile } from './account-file';
+import { clusterOf } from './cluster';
 import { withLedger } from './with-ledger';
 
 interface Options extends Where {
@@ -84,22 +84,17 @@ async function run(session: Session, sql: Sql, file: string, options: Options): 
     ...(end !== undefined && { end }),
   };
   const lines = readAccountFile(file, defaults);
-  const cluster = await readCluster(sql, options.cluster ?? settings(session).defaultCluster);
+  const { name, fresh } = clusterOf(session, sql, options.cluster);
+  const cluster = await readCluster(sql, name, fresh);
   const progress = showProgress(session.io);
   try {
-    await withAccountsImport(
-      sql,
-      { name: basename(file), lines },
-      cluster.no,
-      progress.tell,
-      async ({ plan, apply }) => {
-        progress.end();
-        if (plan.mistakesInAll > 0) refuse(file, plan);
-        const imported = options.apply ? await apply() : undefined;
-        progress.end();
-        answer(session, plan, imported);
-      },
-    );
+    await withAccountsImport(sql, { name: basename(file), lines }, cluster, progress.tell, async ({ plan, apply }) => {
+      progress.end();
+      if (plan.mistakesInAll > 0) refuse(file, plan);
+      const imported = options.apply ? await apply() : undefined;
+      progress.end();
+      answer(session, plan, imported);
+    });
   } finally {
     progress.end();
   }

@@ -10,9 +10,9 @@ import { clock } from '../../format';
 import { unreachable, URL_OPTION, type Where } from '../../own-database';
 import { showProgress } from '../../progress';
 import type { Act, Session } from '../../session';
-import { settings } from '../../settings';
 import { plural } from '../../text';
-import { ReportFile, requireReportName } from './report-file';
+import { clusterOf } from './cluster';
+import { ReportFile, requireReport } from './report-file';
 import { withLedger } from './with-ledger';
 
 interface Options extends Where {
@@ -59,7 +59,7 @@ async function run(
   dsn: string,
   options: Options,
 ): Promise<void> {
-  if (options.report !== undefined) requireReportName(options.report);
+  if (options.report !== undefined) requireReport(options.report);
   if (!UNIT.test(options.unit)) throw new Stop(EXIT.usage, `--unit "${options.unit}" is none: it ${UNIT_EXPECTED}.`);
   const source = openSource(dsn);
   const progress = showProgress(session.io);
@@ -68,9 +68,9 @@ async function run(
       throw unreachable(withoutPassword(dsn), error, "Is that the name of ASBB's database?");
     });
     const { unit, timeZone, correct = false } = options;
-    const cluster = options.cluster ?? settings(session).defaultCluster;
+    const { name: cluster, fresh } = clusterOf(session, sql, options.cluster);
     await withAsbbImport(
-      { sql, source },
+      { sql, source, fresh },
       { unit, cluster, correct, ...(timeZone !== undefined && { timeZone }) },
       progress.tell,
       async (asbb) => {
@@ -182,7 +182,7 @@ function showHead(session: Session, plan: AsbbPlan, imported: Imported | undefin
     ['Transactions', String(plan.transactions)],
     ['Partition limits', String(plan.limits)],
     ['Unit', plan.unit],
-    ['Cluster', plan.cluster],
+    ['Cluster', plan.clusterIsNew ? `${plan.cluster}, which ${imported ? 'was' : 'would be'} made` : plan.cluster],
     ['Time zone', plan.timeZone],
     [
       'As of',
@@ -213,6 +213,7 @@ const planBody = (plan: AsbbPlan) => ({
   database: plan.database,
   unit: plan.unit,
   cluster: plan.cluster,
+  cluster_is_new: plan.clusterIsNew,
   time_zone: plan.timeZone,
   correct: plan.correct,
   as_of: plan.at,

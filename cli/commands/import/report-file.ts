@@ -1,5 +1,6 @@
 /** A report as a file: JSON with everything, or CSV with a line a finding. Written row by row, however many there are. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs';
+import { codeOf } from '../../../domain/code-of';
 import { csvLines } from '../../csv';
 import { EXIT, Stop } from '../../exit';
 
@@ -8,9 +9,22 @@ type Row = Readonly<Record<string, string | undefined>>;
 const BUFFER = 64 * 1024;
 const ROWS_AT_ONCE = 1000;
 
-export function requireReportName(path: string): void {
-  if (/\.(json|csv)$/.test(path)) return;
-  throw new Stop(EXIT.usage, `--report takes a file that ends in .json or .csv, not "${path}".`);
+/** Refuses a file that could not be written when all is read, which may be an hour later. Changes nothing. */
+export function requireReport(path: string): void {
+  if (!/\.(json|csv)$/.test(path)) {
+    throw new Stop(EXIT.usage, `--report takes a file that ends in .json or .csv, not "${path}".`);
+  }
+  const isNew = !existsSync(path);
+  closeSync(open(path, 'a'));
+  if (isNew) rmSync(path);
+}
+
+function open(path: string, how: 'a' | 'w'): number {
+  try {
+    return openSync(path, how);
+  } catch (error) {
+    throw new Stop(EXIT.usage, `--report: ${path} cannot be written (${codeOf(error) || String(error)}).`);
+  }
 }
 
 export class ReportFile {
@@ -23,11 +37,7 @@ export class ReportFile {
   /** `head` is what JSON says besides the rows. Replaces what is there. */
   constructor(path: string, head: object) {
     this.isJson = path.endsWith('.json');
-    try {
-      this.file = openSync(path, 'w');
-    } catch (error) {
-      throw new Stop(EXIT.usage, `--report: ${error instanceof Error ? error.message : path}.`);
-    }
+    this.file = open(path, 'w');
     if (this.isJson) this.write(`${JSON.stringify(head, null, 2).slice(0, -2)},\n  "findings": [`);
   }
 
