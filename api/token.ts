@@ -108,10 +108,11 @@ function readPublicKey(path: string): [algorithm: string, key: KeyObject] {
 }
 
 function accessOf({ sub, scope, cluster }: JWTPayload): Access {
-  if (sub === undefined || !isPrincipal(sub)) {
+  // The library lets a number pass, which would be written into the books as one.
+  if (typeof sub !== 'string' || !isPrincipal(sub)) {
     throw refused(
       'wrong_claims',
-      'Its sub must be up to 63 letters, digits and ". _ - @ +", and begin with a letter or a digit.',
+      'Its sub must be a text of up to 63 letters, digits and ". _ - @ +", and begin with a letter or a digit.',
     );
   }
   if (isReserved(sub)) throw refused('wrong_claims', 'Its sub is a name of Bursar itself.');

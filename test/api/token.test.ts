@@ -115,6 +115,7 @@ test.each<[string, Record<string, unknown>, string]>([
   ['a life longer than auth.jwt_expiry', { exp: now() + 90_000 }, 'auth.jwt_expiry allows 86400 s'],
   ['an iat before auth.jwt_expiry', { iat: now() - 90_000 }, 'auth.jwt_expiry'],
   ['a name of our own', { sub: 'local' }, 'a name of Bursar itself'],
+  ['a number for a name', { sub: 4711 }, 'Its sub must be a text'],
   ['a name with spaces', { sub: 'a b' }, 'Its sub must be'],
   ['no scope', { scope: undefined }, 'one of admin, hook, estimate, read'],
   ['a scope that there is not', { scope: 'root' }, 'one of admin, hook, estimate, read'],
