@@ -54,7 +54,7 @@ function copyContext(context: string): void {
   });
   for (const path of tracked.split('\n')) {
     const source = join(PACKAGE_ROOT, path);
-    if (!allowed.includes(path.split('/')[0] ?? '') || !existsSync(source)) continue;
+    if (!allowed.some((rule) => path === rule || path.startsWith(`${rule}/`)) || !existsSync(source)) continue;
     mkdirSync(dirname(join(context, path)), { recursive: true });
     cpSync(source, join(context, path));
   }
@@ -67,21 +67,36 @@ const bursar = (args: string[], env: NodeJS.ProcessEnv = {}) =>
     env: { PATH: process.env.PATH, HOME: join(folder, 'home'), ...env },
   });
 
-test('it holds what runs and what explains it: no tests, no sources, no benchmarks', () => {
+test('it holds what runs and every page that explains it: no tests, no sources, no benchmarks', () => {
   const paths = packed.files.map(({ path }) => path);
   expect([...new Set(paths.map((path) => path.split('/')[0]))].sort()).toEqual(
-    ['LICENSE', 'README.md', 'bin', 'deploy', 'dist', 'docs', 'examples', 'migrations', 'package.json'].sort(),
+    [
+      'CONTRIBUTING.md',
+      'LICENSE',
+      'README.md',
+      'bench',
+      'bin',
+      'deploy',
+      'dist',
+      'docs',
+      'examples',
+      'migrations',
+      'package.json',
+    ].sort(),
   );
-  expect(paths.filter((path) => /\.ts$|(^|\/)test\/|^dist\/(bench|cli)\//.test(path))).toEqual([]);
+  expect(paths.filter((path) => /\.ts$|(^|\/)test\/|^dist\/(bench|cli)\/|^bench\/(?!README)/.test(path))).toEqual([]);
   for (const { name } of migrationFiles()) expect(paths).toContain(`migrations/${name}`);
   for (const name of readdirSync(join(PACKAGE_ROOT, 'deploy/systemd')))
     expect(paths).toContain(`deploy/systemd/${name}`);
-  // What the pages for operators send their readers to; Compose and benchmarks take a checkout.
-  for (const page of paths.filter((path) => path.startsWith('docs/operations/') && path.endsWith('.md'))) {
-    const links = [...readFileSync(join(PACKAGE_ROOT, page), 'utf8').matchAll(/\]\(((?:\.\.\/)*[^:)#]+)[)#]/g)];
-    for (const target of links.map(([, link]) => join(dirname(page), link as string)))
-      if (!/^(docker-compose\.yml|bench\/README\.md)$/.test(target)) expect(paths).toContain(target);
-  }
+  const dead = paths
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((page) => {
+      const links = readFileSync(join(PACKAGE_ROOT, page), 'utf8').matchAll(/\]\(([^:)#]+)[)#]/g);
+      return [...links].map(([, link = '']) => ({ page, target: join(dirname(page), link) }));
+    })
+    .filter(({ target }) => !paths.some((path) => path === target || path.startsWith(`${target.replace(/\/$/, '')}/`)));
+  // These take a checkout.
+  expect(dead.filter(({ target }) => !/^(docker-compose\.yml|bench\/[\w-]+\.ts)$/.test(target))).toEqual([]);
   for (const name of [
     'api/main.js',
     'worker/main.js',
