@@ -1,0 +1,208 @@
+-- What the hook decides by itself while the service is away: by the policy file, which bursar-relay keeps fresh.
+--
+-- No policy file, no prices for a partition that is open up to an amount, or a total that cannot be kept: closed. What is decided
+-- here goes into the spool, and the sweep gives the jobs that were let in their holds, late and flagged.
+
+local M = {}
+
+local MICRO = 1000000
+local INFINITE = 4294967295
+local STRICTER = { open = 1, open_to_limit = 2, closed = 3 }
+
+local function has(list, word)
+  for _, each in ipairs(type(list) == "table" and list or {}) do
+    if each == word then
+      return true
+    end
+  end
+  return false
+end
+
+local function split(text)
+  local words = {}
+  for word in text:gmatch("[^,%s]+") do
+    words[#words + 1] = word
+  end
+  return words
+end
+
+-- `1-1000:2%5,7`: how many tasks. Nothing said is one job.
+local function tasks_of(array)
+  if type(array) ~= "string" or array == "" then
+    return 1
+  end
+  local count = 0
+  for _, range in ipairs(split((array:gsub("%%%d+", "")))) do
+    local first, last, step = range:match("^(%d+)%-(%d+):?(%d*)$")
+    if first then
+      count = count + math.max(0, math.floor((tonumber(last) - tonumber(first)) / math.max(1, tonumber(step) or 1)) + 1)
+    else
+      count = count + 1
+    end
+  end
+  return math.max(1, count)
+end
+
+-- `gres:gpu:a100:2,gres/gpu=1`: how many of which model; "" is no model in particular.
+local function gpus_in(text, times, found)
+  for _, entry in ipairs(split(type(text) == "string" and text or "")) do
+    local rest = entry:gsub("^gres[:/]", "")
+    if rest:match("^gpu") then
+      local count = tonumber(rest:match("[:=](%d+)$")) or 1
+      local model = rest:match("^gpu[:/]([^:=%d][^:=]*)") or ""
+      found[model] = (found[model] or 0) + count * times
+    end
+  end
+end
+
+-- Millionths of the unit, rounded up; nil where a price is missing. A little too much is right here: the service charges what
+-- was used, and this is only how much may pass unasked.
+function M.cost(job, partition)
+  local rates = type(partition) == "table" and partition.per_hour
+  if type(rates) ~= "table" then
+    return nil
+  end
+  local minutes = job.time_limit or partition.default_minutes or partition.max_minutes
+  if minutes == INFINITE then
+    minutes = partition.max_minutes
+  end
+  minutes = tonumber(minutes)
+  if not minutes or minutes >= INFINITE then
+    return nil
+  end
+
+  local nodes = math.max(1, job.min_nodes or 1)
+  local tasks = math.max(1, job.num_tasks or nodes * (job.ntasks_per_node or 1))
+  local cpus = math.max(1, job.min_cpus or 1, tasks * (job.cpus_per_task or 1), nodes)
+  local gpus = {}
+  gpus_in(job.tres_per_job, 1, gpus)
+  gpus_in(job.tres_per_node or job.gres, nodes, gpus)
+  gpus_in(job.tres_per_socket, nodes * 2, gpus)
+  gpus_in(job.tres_per_task, tasks, gpus)
+  local memory = math.max((job.min_mem_per_node or 0) * nodes, (job.min_mem_per_cpu or 0) * cpus) / 1024
+
+  local hourly = cpus * (tonumber(rates.cpu) or 0) + nodes * (tonumber(rates.node) or 0) + memory * (tonumber(rates.mem) or 0)
+  for model, count in pairs(gpus) do
+    local rate = tonumber(rates["gpu:" .. model]) or tonumber(rates.gpu)
+    if not rate then
+      return nil
+    end
+    hourly = hourly + count * rate
+  end
+  local weight = tonumber(partition.weight) or 1
+  return math.ceil(hourly * weight * (minutes / 60) * tasks_of(job.array) * MICRO)
+end
+
+-- Adds to what this hour has let in unasked, or says that it would be too much. Written before the job is let in: a controller
+-- that is killed in between has counted a job too many, never one too few.
+function M.count(bursar, config, pot, micro, limit, now)
+  local path = config.hour_file or (config.policy_file or "") .. ".hour"
+  local hour = math.floor(now / 3600)
+  local kept = { hour = hour, micro = {} }
+  if bursar.read_file(path) then
+    local before = bursar.read_json(path)
+    if not before or type(before.micro) ~= "table" or type(before.hour) ~= "number" then
+      -- Cut off by a power cut. Nobody knows what the hour has let in, so that the rest of it lets in nothing.
+      before = { hour = hour, micro = { unknown = 1 } }
+      bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
+    end
+    -- A clock that was set back opens no new hour.
+    if before.hour >= hour then
+      kept = before
+    end
+  end
+  if kept.micro.unknown then
+    return false, "what this hour has already let in is not known"
+  end
+  local total = (tonumber(kept.micro[pot]) or 0) + micro
+  if total > limit * MICRO then
+    return false, "this hour's amount is used up"
+  end
+  kept.micro[pot] = total
+  local lines = {}
+  for name, amount in pairs(kept.micro) do
+    lines[#lines + 1] = string.format("%q:%.0f", name, amount)
+  end
+  local text = string.format('{"hour":%d,"micro":{%s}}\n', kept.hour, table.concat(lines, ","))
+  if not bursar.write_whole(path, text) then
+    return false, path .. " cannot be written"
+  end
+  return true
+end
+
+local AWAY = "Bursar, which keeps the budgets, cannot be asked now"
+
+local function policy_of(policy, names)
+  local strictest, limit, pot = nil, nil, nil
+  for _, name in ipairs(names) do
+    local partition = type(policy.partitions) == "table" and policy.partitions[name]
+    partition = type(partition) == "table" and partition or {}
+    local own = STRICTER[partition.failure_policy] and partition.failure_policy
+    local says = own or (STRICTER[policy.failure_policy] and policy.failure_policy) or "closed"
+    if not strictest or STRICTER[says] > STRICTER[strictest] then
+      strictest = says
+      limit = tonumber(partition.failure_limit) or tonumber(policy.failure_limit) or 0
+      pot = tonumber(partition.failure_limit) and "partition " .. name or "cluster"
+    end
+  end
+  return strictest or "closed", limit or 0, pot or "cluster"
+end
+
+-- { accept, outcome, sentence, why, cost } with the cost in the unit. `micro`: what it costs, where the caller knows better.
+function M.decide(bursar, config, job, now, micro)
+  local policy = bursar.read_json(config.policy_file)
+  if not policy then
+    return { accept = false, outcome = "closed", sentence = AWAY .. ". Please try again later.", why = "no policy file" }
+  end
+  local user = job.user or (job.user_id == 0 and "root") or nil
+  if user and has(policy.exempt_users, user) then
+    return { accept = true, outcome = "exempt", why = "user " .. user }
+  end
+  local names = split(job.partition or policy.default_partition or "")
+  local exempt = #names > 0
+  for _, name in ipairs(names) do
+    exempt = exempt and has(policy.exempt_partitions, name)
+  end
+  if exempt then
+    return { accept = true, outcome = "exempt", why = "partition " .. table.concat(names, ",") }
+  end
+  if policy.enforcement == "shadow" then
+    return { accept = true, outcome = "open", why = "shadow mode" }
+  end
+  if not (job.account or job.default_account) then
+    if policy.without_account == "exempt" then
+      return { accept = true, outcome = "exempt", why = "no account" }
+    end
+    local sentence = "A job needs an account to pay for it: name one with --account."
+    return { accept = false, outcome = "closed", sentence = sentence, why = "no account" }
+  end
+
+  local says, limit, pot = policy_of(policy, names)
+  local dearest = micro
+  if not micro then
+    for _, name in ipairs(names) do
+      local cost = M.cost(job, type(policy.partitions) == "table" and policy.partitions[name])
+      dearest = cost and math.max(dearest or 0, cost) or (says == "open_to_limit" and math.huge) or dearest
+    end
+  end
+  local cost = dearest and dearest < math.huge and dearest / MICRO or nil
+  if says == "open" then
+    return { accept = true, outcome = "open", why = "policy", cost = cost }
+  end
+  local where = #names == 1 and "partition " .. names[1] or "this cluster"
+  local sentence = AWAY .. ", and " .. where .. " takes no job without it. Please try again later."
+  if says == "closed" then
+    return { accept = false, outcome = "closed", sentence = sentence, why = "policy", cost = cost }
+  end
+  sentence = AWAY .. ", and this job may not start without it. Please try again later."
+  if not cost then
+    return { accept = false, outcome = "closed", sentence = sentence, why = "no price is known for it" }
+  end
+  local counted, why = M.count(bursar, config, pot, dearest, limit, now)
+  if counted then
+    return { accept = true, outcome = "open_to_limit", why = "policy", cost = cost }
+  end
+  return { accept = false, outcome = "closed", sentence = sentence, why = why, cost = cost }
+end
+
+return M

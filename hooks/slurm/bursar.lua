@@ -1,0 +1,336 @@
+-- What Bursar's hooks in Slurm share. Lua 5.1, lua-socket and lua-cjson; nothing else, and nothing of one Slurm version.
+--
+-- A hook sends what Slurm gave it, raw, and does what the service answers. Grammar, prices and decisions are the service's, so that
+-- a hook hardly ever needs an upgrade. Only while the service is away does a hook decide by itself, by the policy file.
+--
+-- The controller holds locks while its script runs: whatever is done here has a deadline, and nothing here may raise beyond it.
+
+local socket = require("socket")
+local cjson = require("cjson.safe")
+
+local M = { version = "1" }
+
+-- Reading and writing small files ---------------------------------------------------------------------------------------------
+
+function M.read_file(path)
+  local file = path and io.open(path, "r")
+  if not file then
+    return nil
+  end
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+function M.read_json(path)
+  local text = M.read_file(path)
+  local value = text and cjson.decode(text)
+  if type(value) ~= "table" then
+    return nil
+  end
+  return value
+end
+
+-- A reader sees the old file or the new one, also when we are killed half-way.
+function M.write_whole(path, text)
+  local half = path .. ".new"
+  local file = io.open(half, "w")
+  if not file then
+    return false
+  end
+  local written = file:write(text)
+  local closed = file:close()
+  return (written and closed and os.rename(half, path)) and true or false
+end
+
+-- 32 hex digits. No key, no stamp: whoever cannot read /dev/urandom is told by nil.
+function M.new_key()
+  local file = io.open("/dev/urandom", "rb")
+  local bytes = file and file:read(16)
+  if file then
+    file:close()
+  end
+  if not bytes or #bytes ~= 16 then
+    return nil
+  end
+  return (bytes:gsub(".", function(byte)
+    return string.format("%02x", string.byte(byte))
+  end))
+end
+
+-- The stamp -------------------------------------------------------------------------------------------------------------------
+
+local STAMP = "bursar:[0-9A-Za-z_-]+"
+
+function M.stamp_in(text)
+  return type(text) == "string" and text:match(STAMP) or nil
+end
+
+-- What was there stays; one stamp, the newest.
+function M.stamped(text, stamp)
+  if type(text) ~= "string" or text == "" then
+    return stamp
+  end
+  if M.stamp_in(text) then
+    return (text:gsub(STAMP, stamp, 1))
+  end
+  return text .. " " .. stamp
+end
+
+-- One HTTP exchange -----------------------------------------------------------------------------------------------------------
+
+local ANSWER_BYTES_MAX = 65536
+
+local function place_of(url)
+  local host, port, path = url:match("^http://([^/:]+):?(%d*)(.*)$")
+  if not host then
+    return nil
+  end
+  return host, tonumber(port) or 80, (path:gsub("/+$", ""))
+end
+
+-- Names are never looked up here: that has no deadline. The installer and the relay do, and write down what they found.
+local function addresses_of(host, config)
+  if host:match("^%d+%.%d+%.%d+%.%d+$") then
+    return { host }
+  end
+  if host == "localhost" then
+    return { "127.0.0.1" }
+  end
+  local policy = M.read_json(config.policy_file)
+  local known = policy and policy.addresses or config.addresses
+  return type(known) == "table" and known or {}
+end
+
+-- The answer's status and body, or nil and why not. `deadline` bounds all of it: the socket's own patience is counted anew by
+-- each operation, so it is set before each to what is left.
+local function exchange(config, token, path, text, deadline, full)
+  local host, port, base = place_of(config.url or "")
+  if not host then
+    return nil, "url is not an http address"
+  end
+  local function left()
+    -- A clock that was set back must not lengthen the wait.
+    return math.min(deadline - socket.gettime(), full)
+  end
+
+  local connection, why = nil, "the address of " .. host .. " is not known yet; bursar-relay looks it up"
+  for _, address in ipairs(addresses_of(host, config)) do
+    if left() <= 0 then
+      why = "timeout"
+      break
+    end
+    local tcp = address:find(":", 1, true) and socket.tcp6() or socket.tcp()
+    tcp:settimeout(left())
+    local ok, refused = tcp:connect(address, port)
+    if ok then
+      connection = tcp
+      break
+    end
+    tcp:close()
+    why = refused
+  end
+  if not connection then
+    return nil, why
+  end
+
+  local function step(name, ...)
+    local rest = left()
+    if rest <= 0 then
+      return nil, "timeout"
+    end
+    connection:settimeout(rest)
+    connection:settimeout(rest, "t")
+    return connection[name](connection, ...)
+  end
+  local function finish(status, body)
+    connection:close()
+    return status, body
+  end
+
+  local sent, failed = step(
+    "send",
+    table.concat({
+      "POST " .. base .. path .. " HTTP/1.1",
+      "Host: " .. host .. ":" .. port,
+      "Authorization: Bearer " .. token,
+      "Content-Type: application/json",
+      "Content-Length: " .. #text,
+      "User-Agent: bursar-hook/" .. M.version,
+      "Connection: close",
+      "",
+      text,
+    }, "\r\n")
+  )
+  if not sent then
+    return finish(nil, failed)
+  end
+
+  local line, lost = step("receive", "*l")
+  local status = line and tonumber(line:match("^HTTP/1%.%d (%d%d%d)"))
+  if not status then
+    return finish(nil, line and "what answers there does not speak HTTP" or lost)
+  end
+  local length, chunked
+  repeat
+    line, lost = step("receive", "*l")
+    if not line then
+      return finish(nil, lost)
+    end
+    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
+    name = name and name:lower()
+    if name == "content-length" then
+      length = tonumber(value)
+    elseif name == "transfer-encoding" then
+      chunked = value:lower():find("chunked", 1, true)
+    end
+  until line == ""
+
+  local body = ""
+  while chunked or length == nil or #body < length do
+    local want = length and length - #body
+    if chunked then
+      line, lost = step("receive", "*l")
+      want = line and tonumber(line:match("^%x+") or "", 16)
+      if not want then
+        return finish(nil, lost or "a broken answer")
+      end
+      if want == 0 then
+        break
+      end
+    end
+    if #body + (want or 0) > ANSWER_BYTES_MAX then
+      return finish(nil, "an answer of more than " .. ANSWER_BYTES_MAX .. " bytes")
+    end
+    local piece, stopped, rest = step("receive", want or "*a")
+    if not piece then
+      if not (stopped == "closed" and length == nil and not chunked) then
+        return finish(nil, stopped)
+      end
+      piece = rest or ""
+    end
+    body = body .. piece
+    if length == nil and not chunked then
+      break
+    end
+    if chunked then
+      step("receive", "*l")
+    end
+  end
+  return finish(status, body)
+end
+
+-- Asks, until `deadline`. The answer as a table; or nil, why, and the status where there was one.
+function M.ask(config, token, path, question, deadline, full)
+  if not token or token == "" then
+    return nil, "no key: is token_file readable?"
+  end
+  local text, unfit = cjson.encode(question)
+  if not text then
+    return nil, unfit
+  end
+  local done, status, body = pcall(exchange, config, token, path, text, deadline, full)
+  if not done then
+    return nil, tostring(status)
+  end
+  if not status then
+    return nil, tostring(body)
+  end
+  local answer = cjson.decode(body)
+  if status == 200 and type(answer) == "table" then
+    return answer, nil, 200
+  end
+  local detail = type(answer) == "table" and type(answer.detail) == "string" and answer.detail or "no reason given"
+  return nil, "HTTP " .. status .. ": " .. detail, status
+end
+
+function M.token(config)
+  if type(config.token) == "string" then
+    return config.token
+  end
+  local text = M.read_file(config.token_file)
+  return text and text:match("^%s*(%S+)%s*$")
+end
+
+M.now = socket.gettime
+
+-- Facts -----------------------------------------------------------------------------------------------------------------------
+
+-- What Slurm's C puts where nobody said anything, in 16, 32 and 64 bits. INFINITE of a time limit is an answer, and stays. Of the
+-- numbers only these are of 16 bits; 65534 is an ordinary job id.
+local SCRIPT_BYTES_MAX = 65536
+local SIXTEEN_BITS = { cpus_per_task = true, ntasks_per_node = true, ntasks_per_socket = true, ntasks_per_tres = true }
+
+function M.said(value, name)
+  local kind = type(value)
+  if kind == "number" then
+    local unsaid = value == 4294967294 or value == -2 or value >= 1.8e19 or value ~= value
+    if unsaid or (SIXTEEN_BITS[name] and value >= 65534) then
+      return nil
+    end
+    return value
+  end
+  if kind == "string" then
+    return value ~= "" and value or nil
+  end
+  if kind == "boolean" then
+    return value
+  end
+  return nil
+end
+
+-- `{ name on the wire = name in Slurm }`; whatever this Slurm does not know is left out.
+function M.facts(thing, names)
+  local facts = {}
+  for wire, name in pairs(names) do
+    local there, value = pcall(function()
+      return thing[name]
+    end)
+    if there then
+      facts[wire] = M.said(value, wire)
+    end
+  end
+  if facts.script then
+    facts.script = facts.script:sub(1, SCRIPT_BYTES_MAX)
+  end
+  return facts
+end
+
+-- The spool -------------------------------------------------------------------------------------------------------------------
+
+-- Four kinds of records; of each one file that grows and one that is being sent.
+local PARTS_OF_SPOOL = 8
+
+-- Appends one line. False and why where it was dropped: the comparison with sacct mends that. The line begins with an empty one,
+-- because the last may have been cut off by a full disk or a kill; a buffer of its own size makes it one write.
+function M.spool(config, name, record)
+  local text, unfit = cjson.encode(record)
+  if not text then
+    return false, unfit
+  end
+  local path = (config.spool or "") .. "/" .. name .. ".ndjson"
+  local file, refused = io.open(path, "a")
+  if not file then
+    return false, refused
+  end
+  local size = file:seek("end") or 0
+  if size + #text > (config.spool_bytes or 1073741824) / PARTS_OF_SPOOL then
+    file:close()
+    local count = io.open(path .. ".dropped", "a")
+    if count then
+      count:write(".")
+      count:close()
+    end
+    return false, path .. " is full"
+  end
+  text = "\n" .. text .. "\n"
+  file:setvbuf("full", #text + 1)
+  local written, failed = file:write(text)
+  local closed, lost = file:close()
+  if written and closed then
+    return true
+  end
+  return false, tostring(failed or lost)
+end
+
+return M

@@ -1,0 +1,313 @@
+/** job_submit.lua with everything around it played: what it asks, what it stamps, and how long it takes at most. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeScratch, scratchFolder } from '../../helpers/scratch';
+import { respond, spooled, startHook, startService, type Hook, type Service } from './helpers/hook';
+
+let scratch: string;
+let folder: string;
+let service: Service;
+let hook: Hook | undefined;
+let made = 0;
+beforeAll(async () => {
+  scratch = scratchFolder();
+  service = await startService();
+});
+beforeEach(() => {
+  folder = join(scratch, String((made += 1)));
+  mkdirSync(folder);
+  service.asked.length = 0;
+  service.answer = YES;
+});
+afterEach(() => hook?.stop());
+afterAll(async () => {
+  await service.stop();
+  await removeScratch(scratch);
+});
+
+const YES = { accept: true, message: '', mode: 'enforce' };
+const NO = { accept: false, message: "Insufficient budget: in account 'lab' 12.4 USD is left." };
+const REFUSED = 2050;
+const STAMP = /^bursar:[0-9a-f]{32}$/;
+const JOB = { user_name: 'rkaur', user_id: 1000, account: 'lab', partition: 'gpu', time_limit: 60, min_cpus: 4 };
+
+const start = (more: object = {}): Hook =>
+  (hook = startHook('job_submit.lua', folder, {
+    url: service.url,
+    token: 'secret',
+    cluster: 'eagle',
+    deadline_ms: 500,
+    spool: join(folder, 'spool'),
+    policy_file: join(folder, 'policy.json'),
+    ...more,
+  }));
+const submit = (job: object = {}, more: object = {}) =>
+  (hook as Hook).call({ call: 'submit', job: { ...JOB, ...job }, ...more });
+const policy = (more: object) =>
+  writeFileSync(
+    join(folder, 'policy.json'),
+    JSON.stringify({
+      cluster: 'eagle',
+      unit: 'USD',
+      failure_policy: 'closed',
+      exempt_users: ['root'],
+      exempt_partitions: ['debug'],
+      without_account: 'deny',
+      default_partition: 'gpu',
+      partitions: { gpu: { weight: 1, per_hour: { cpu: 1, gpu: 10 }, max_minutes: 600 }, debug: {} },
+      ...more,
+    }),
+  );
+const nobody = { url: 'http://127.0.0.1:9' };
+
+test('a job that may start is stamped with the key that was asked with, and what nobody said is not sent', async () => {
+  start();
+  const came = await submit({ tres_per_node: 'gres:gpu:2', array_inx: '1-10%2', script: '#!/bin/sh\n' });
+  expect(came).toMatchObject({ code: 0, told: '', comment: expect.stringMatching(STAMP) });
+  expect(service.asked).toEqual([
+    {
+      path: '/api/v1/slurm/submissions',
+      authorization: 'Bearer secret',
+      body: {
+        cluster: 'eagle',
+        key: came.comment?.slice('bursar:'.length),
+        job: {
+          user: 'rkaur',
+          user_id: 1000,
+          account: 'lab',
+          partition: 'gpu',
+          time_limit: 60,
+          min_cpus: 4,
+          tres_per_node: 'gres:gpu:2',
+          array: '1-10%2',
+          script: '#!/bin/sh\n',
+        },
+      },
+    },
+  ]);
+  expect((await submit()).comment).not.toBe(came.comment);
+});
+
+test('a comment that is there stays in front of the stamp', async () => {
+  start();
+  expect((await submit({ admin_comment: 'ticket 7' })).comment).toMatch(/^ticket 7 bursar:[0-9a-f]{32}$/);
+  expect((await submit({ admin_comment: 'a bursar:0123456789 b' })).comment).toMatch(/^a bursar:[0-9a-f]{32} b$/);
+});
+
+test('a no is told in the words of the service', async () => {
+  start();
+  service.answer = NO;
+  expect(await submit()).toMatchObject({ code: REFUSED, told: NO.message, comment: expect.stringMatching(STAMP) });
+});
+
+test('what the service cannot read is refused under every policy', async () => {
+  policy({ failure_policy: 'open' });
+  start();
+  service.answer = (_asked, response) => respond(response, 400, { detail: 'time_limit: what is that?' });
+  expect(await submit()).toMatchObject({ code: REFUSED, told: expect.stringContaining('what is that?') });
+});
+
+test('an answer that hangs, drips or floods takes the deadline and no longer; then the breaker spares the wait', async () => {
+  policy({ failure_policy: 'open' });
+  start({ breaker: { failures: 3, seconds: 60 } });
+  service.answer = () => undefined;
+  const hung = await submit();
+  expect(hung).toMatchObject({ code: 0, comment: expect.stringMatching(STAMP) });
+  expect(hung.ms).toBeGreaterThan(450);
+  expect(hung.ms).toBeLessThan(650);
+  service.answer = (_asked, response) => {
+    response.writeHead(200, { 'content-length': 1000 });
+    const drip = setInterval(() => response.write(' '), 50);
+    response.on('close', () => clearInterval(drip));
+  };
+  expect((await submit()).ms).toBeLessThan(650);
+  service.answer = (_asked, response) => {
+    response.writeHead(200);
+    response.end('x'.repeat(1_000_000));
+  };
+  expect((await submit()).code).toBe(0);
+  const asked = service.asked.length;
+  const spared = await submit();
+  expect(spared).toMatchObject({ code: 0, comment: expect.stringMatching(STAMP) });
+  expect(spared.ms).toBeLessThan(100);
+  expect(service.asked).toHaveLength(asked);
+});
+
+test('the breaker lets one through after its time, and an answer closes it', async () => {
+  policy({ failure_policy: 'closed' });
+  start({ breaker: { failures: 1, seconds: 0.2 } });
+  service.answer = (_asked, response) => respond(response, 503, {});
+  expect(await submit()).toMatchObject({ code: REFUSED, told: expect.stringContaining('cannot be asked now') });
+  service.answer = YES;
+  let came = await submit();
+  while (came.code !== 0) came = await submit();
+  expect(came.logged).toContain('answers again');
+  expect((await submit()).code).toBe(0);
+});
+
+test.each([
+  ['no policy file', undefined, {}, REFUSED, 'closed'],
+  ['closed', {}, {}, REFUSED, 'closed'],
+  ['open', { failure_policy: 'open' }, {}, 0, 'open'],
+  [
+    'closed for this partition',
+    { failure_policy: 'open', partitions: { gpu: { failure_policy: 'closed' } } },
+    {},
+    REFUSED,
+    'closed',
+  ],
+  [
+    'the stricter of two partitions',
+    { failure_policy: 'open', partitions: { gpu: { failure_policy: 'closed' } } },
+    { partition: 'cpu,gpu' },
+    REFUSED,
+    'closed',
+  ],
+  ['an exempt user', {}, { user_name: 'root' }, 0, 'exempt'],
+  ['an exempt partition', {}, { partition: 'debug' }, 0, 'exempt'],
+  ['no account where one is needed', { failure_policy: 'open' }, { account: '' }, REFUSED, 'closed'],
+  ['no account where none is needed', { without_account: 'exempt' }, { account: '' }, 0, 'exempt'],
+  ['no price', { failure_policy: 'open_to_limit', failure_limit: 1e6 }, { partition: 'other' }, REFUSED, 'closed'],
+])('with the service away: %s', async (_name, file, job, code, outcome) => {
+  if (file) policy(file);
+  start(nobody);
+  const came = await submit(job);
+  expect(came).toMatchObject({ code, comment: expect.stringMatching(STAMP) });
+  expect(came.told === '').toBe(code === 0);
+  expect(came.logged).toContain(`${outcome} for user`);
+  expect(spooled(folder, 'submit')).toEqual([
+    expect.objectContaining({
+      source: 'submit',
+      outcome,
+      key: came.comment?.slice(7),
+      job: expect.objectContaining({ min_cpus: 4 }),
+    }),
+  ]);
+});
+
+test('open up to an amount an hour: what fits passes, what does not is refused, and the total outlives the script', async () => {
+  policy({ failure_policy: 'open_to_limit', failure_limit: 30 });
+  start(nobody);
+  // Four CPUs and one GPU for an hour: 14. Two of them fit, and then one of two.
+  const job = { tres_per_job: 'gres:gpu:a100:1' };
+  expect(await submit(job)).toMatchObject({ code: 0 });
+  hook?.stop();
+  start(nobody);
+  expect(await submit(job)).toMatchObject({ code: 0 });
+  expect(await submit(job)).toMatchObject({ code: REFUSED, logged: expect.stringContaining('used up') });
+  expect(await submit({ min_cpus: 1, array_inx: '1-2' })).toMatchObject({ code: 0 });
+  expect(await submit({ min_cpus: 1, time_limit: 1 })).toMatchObject({ code: REFUSED });
+  expect(spooled(folder, 'submit')).toEqual(
+    ['open_to_limit', 'open_to_limit', 'closed', 'open_to_limit', 'closed'].map((outcome) =>
+      expect.objectContaining({ outcome }),
+    ),
+  );
+  expect(JSON.parse(readFileSync(join(folder, 'policy.json.hour'), 'utf8')).micro).toEqual({ cluster: 30_000_000 });
+});
+
+test('a total that was cut off, or cannot be written, lets nothing in', async () => {
+  policy({ failure_policy: 'open_to_limit', failure_limit: 1000 });
+  writeFileSync(join(folder, 'policy.json.hour'), '{"hou');
+  start(nobody);
+  expect(await submit()).toMatchObject({ code: REFUSED });
+  hook?.stop();
+  start({ ...nobody, hour_file: join(folder, 'not', 'there') });
+  expect(await submit()).toMatchObject({ code: REFUSED, logged: expect.stringContaining('cannot be written') });
+});
+
+test('a refused component of a heterogeneous job gives back the holds of those before it, and of nobody else', async () => {
+  start();
+  const component = (offset: number, more: object = {}) =>
+    submit({ het_job_offset: offset, alloc_node: 'login1', ...more });
+  const [first, , second] = [await component(0), await component(0, { user_id: 1001 }), await component(1)];
+  service.answer = (asked, response) => respond(response, 200, asked.path.endsWith('/withdrawals') ? {} : NO);
+  expect(await component(2)).toMatchObject({ code: REFUSED });
+  expect(service.asked.at(-1)).toMatchObject({
+    path: '/api/v1/slurm/withdrawals',
+    body: { cluster: 'eagle', keys: [first.comment?.slice(7), second?.comment?.slice(7)] },
+  });
+});
+
+test('two heterogeneous jobs that cannot be told apart are left to the sweep', async () => {
+  start();
+  const component = (offset: number) => submit({ het_job_offset: offset, alloc_node: 'login1' });
+  await component(0);
+  await component(0);
+  service.answer = NO;
+  expect(await component(1)).toMatchObject({ code: REFUSED });
+  expect(service.asked.filter(({ path }) => path.endsWith('/withdrawals'))).toEqual([]);
+});
+
+const RECORD = {
+  job_id: 65_534,
+  admin_comment: 'bursar:0123456789abcdef',
+  account: 'lab',
+  partition: 'gpu',
+  time_limit: 60,
+  user_id: 1000,
+};
+const modify = (job: object, more: object = {}) =>
+  (hook as Hook).call({ call: 'modify', job, record: RECORD, ...more });
+
+test('a change that can cost is asked about with both sides of it, and refused with the reason; others are not asked about', async () => {
+  start();
+  expect(await modify({ time_limit: 120 })).toMatchObject({ code: 0 });
+  expect(service.asked[0]).toMatchObject({
+    path: '/api/v1/slurm/modifications',
+    body: {
+      job_id: 65_534,
+      stamp: RECORD.admin_comment,
+      new_key: expect.stringMatching(/^[0-9a-f]{32}$/),
+      job: { time_limit: 60 },
+      changes: { time_limit: 120 },
+    },
+  });
+  service.answer = NO;
+  expect(await modify({ account: 'other' })).toMatchObject({
+    code: REFUSED,
+    logged: expect.stringContaining(NO.message),
+  });
+  expect(service.asked).toHaveLength(2);
+  expect(await modify({ priority: 0 })).toMatchObject({ code: 0 });
+  expect(service.asked).toHaveLength(2);
+});
+
+test("an administrator's comment does not lose the stamp, and a new stamp takes the place of the old", async () => {
+  start();
+  expect(await modify({ admin_comment: 'watched' })).toMatchObject({ comment: `watched ${RECORD.admin_comment}` });
+  service.answer = { accept: true, stamp: 'bursar:fedcba9876543210' };
+  expect(await modify({ account: 'other' }, { uid: 0 })).toMatchObject({ comment: 'bursar:fedcba9876543210' });
+  expect((await modify({ account: 'other' }, { uid: 1000 })).comment).toBeUndefined();
+});
+
+test('with the service away a job may become shorter, and longer as the policy says', async () => {
+  policy({ failure_policy: 'closed' });
+  start(nobody);
+  expect(await modify({ time_limit: 30 })).toMatchObject({ code: 0 });
+  expect(await modify({ time_limit: 90 })).toMatchObject({ code: REFUSED });
+  policy({ failure_policy: 'open' });
+  expect(await modify({ time_limit: 90 })).toMatchObject({ code: 0 });
+});
+
+test('a mistake of ours lets nobody in but root', async () => {
+  start({ url: 7 });
+  expect(await submit()).toMatchObject({ code: REFUSED });
+  writeFileSync(join(folder, 'slurm.json'), '{');
+  expect(await submit()).toMatchObject({
+    code: REFUSED,
+    told: expect.stringContaining('has failed'),
+    logged: expect.stringContaining('cannot be read'),
+  });
+  expect(await submit({}, { uid: 0 })).toMatchObject({ code: 0 });
+  expect(existsSync(join(folder, 'spool/submit.ndjson'))).toBe(true);
+});
+
+test('a full spool, or none, stops no decision', async () => {
+  policy({ failure_policy: 'open' });
+  start({ ...nobody, spool_bytes: 8 });
+  expect(await submit()).toMatchObject({ code: 0, logged: expect.stringContaining('is full') });
+  expect(readFileSync(join(folder, 'spool/submit.ndjson.dropped'), 'utf8')).toBe('.');
+  hook?.stop();
+  start({ ...nobody, spool: join(folder, 'nowhere') });
+  expect(await submit()).toMatchObject({ code: 0, logged: expect.stringContaining('not written down') });
+});
