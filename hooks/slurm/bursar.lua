@@ -308,7 +308,7 @@ function M.spool(config, name, record)
   if not text then
     return false, unfit
   end
-  local path = (config.spool or "") .. "/" .. name .. ".ndjson"
+  local path = (config.spool or "/var/spool/bursar") .. "/" .. name .. ".ndjson"
   local file, refused = io.open(path, "a")
   if not file then
     return false, refused
