@@ -59,7 +59,7 @@ end
 -- was used, and this is only how much may pass unasked.
 function M.cost(job, partition)
   local rates = type(partition) == "table" and partition.per_hour
-  if type(rates) ~= "table" then
+  if type(rates) ~= "table" or next(rates) == nil then
     return nil
   end
   local minutes = job.time_limit or partition.default_minutes or partition.max_minutes
@@ -130,13 +130,19 @@ function M.count(bursar, config, pot, micro, limit, now)
   return true
 end
 
+-- "*" is every partition that is not named.
+local function partition_of(policy, name)
+  local all = type(policy.partitions) == "table" and policy.partitions or {}
+  local found = all[name] or all["*"]
+  return type(found) == "table" and found or {}
+end
+
 local AWAY = "Bursar, which keeps the budgets, cannot be asked now"
 
 local function policy_of(policy, names)
   local strictest, limit, pot = nil, nil, nil
   for _, name in ipairs(names) do
-    local partition = type(policy.partitions) == "table" and policy.partitions[name]
-    partition = type(partition) == "table" and partition or {}
+    local partition = partition_of(policy, name)
     local own = STRICTER[partition.failure_policy] and partition.failure_policy
     local says = own or (STRICTER[policy.failure_policy] and policy.failure_policy) or "closed"
     if not strictest or STRICTER[says] > STRICTER[strictest] then
@@ -148,8 +154,8 @@ local function policy_of(policy, names)
   return strictest or "closed", limit or 0, pot or "cluster"
 end
 
--- { accept, outcome, sentence, why, cost } with the cost in the unit. `micro`: what it costs, where the caller knows better.
-function M.decide(bursar, config, job, now, micro)
+-- { accept, outcome, sentence, why, cost } with the cost in the unit.
+function M.decide(bursar, config, job, now)
   local policy = bursar.read_json(config.policy_file)
   if not policy then
     return { accept = false, outcome = "closed", sentence = AWAY .. ". Please try again later.", why = "no policy file" }
@@ -178,12 +184,10 @@ function M.decide(bursar, config, job, now, micro)
   end
 
   local says, limit, pot = policy_of(policy, names)
-  local dearest = micro
-  if not micro then
-    for _, name in ipairs(names) do
-      local cost = M.cost(job, type(policy.partitions) == "table" and policy.partitions[name])
-      dearest = cost and math.max(dearest or 0, cost) or (says == "open_to_limit" and math.huge) or dearest
-    end
+  -- Of several partitions the dearest; where one has no price, none is known.
+  local dearest = #names > 0 and 0 or nil
+  for _, name in ipairs(names) do
+    dearest = math.max(dearest, M.cost(job, partition_of(policy, name)) or math.huge)
   end
   local cost = dearest and dearest < math.huge and dearest / MICRO or nil
   if says == "open" then

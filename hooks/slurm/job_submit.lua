@@ -118,7 +118,7 @@ local function ask(config, path, question, began)
   breaker.failures = breaker.failures + 1
   if breaker.failures >= (tonumber(limits.failures) or 2) then
     breaker.closed_until = bursar.now() + pause
-    log("the service does not answer (%s); it is not asked for %d s", tostring(why), pause)
+    log("the service does not answer (%s); it is not asked for %s s", tostring(why), tostring(pause))
   end
   return nil, why
 end
@@ -173,7 +173,7 @@ local function give_back(config, het, began)
   end
   local question = { cluster = config.cluster, keys = het.keys, reason = "a later component of the job was refused" }
   local answer, why = ask(config, "/api/v1/slurm/withdrawals", question, began)
-  log("holds of %d refused components: %s", #het.keys, answer and "given back" or "left to the sweep, " .. tostring(why))
+  log("holds of %s components before a refused one: %s", tostring(#het.keys), answer and "given back" or "left to the sweep, " .. tostring(why))
   het.keys = {}
 end
 
@@ -295,7 +295,7 @@ local function modify(job_desc, job_rec, uid)
     return slurm.SUCCESS
   end
 
-  -- As if it were a new job that costs the difference. Where that is not known, all of it.
+  -- As if it were a new job, which counts too much rather than too little.
   local after = {}
   for wire, value in pairs(record) do
     after[wire] = value

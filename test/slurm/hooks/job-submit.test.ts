@@ -167,6 +167,14 @@ test.each([
   ['an exempt partition', {}, { partition: 'debug' }, 0, 'exempt'],
   ['no account where one is needed', { failure_policy: 'open' }, { account: '' }, REFUSED, 'closed'],
   ['no account where none is needed', { without_account: 'exempt' }, { account: '' }, 0, 'exempt'],
+  [
+    'no policy of its own for that partition',
+    { partitions: { '*': { failure_policy: 'open' } } },
+    { partition: 'other' },
+    0,
+    'open',
+  ],
+  ['shadow mode', { enforcement: 'shadow' }, {}, 0, 'open'],
   ['no price', { failure_policy: 'open_to_limit', failure_limit: 1e6 }, { partition: 'other' }, REFUSED, 'closed'],
 ])('with the service away: %s', async (_name, file, job, code, outcome) => {
   if (file) policy(file);

@@ -135,7 +135,7 @@ test('while the service is away the spool is kept, said once, and sent when it i
   const relay = startRelay({ queue_seconds: 0, history_seconds: 0 });
   await eventually(
     'the trouble is known',
-    () => existsSync(join(folder, 'relay.json')) && (state().trouble as []).length === 2,
+    () => existsSync(join(folder, 'relay.json')) && (state().trouble as unknown[]).length === 2,
   );
   expect(state().backlog_bytes).toBeGreaterThan(0);
   service.answer = take;
