@@ -132,6 +132,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/rates') as typeof import('./commands/rates')).defineRates,
   ),
   group(
+    'slurm',
+    'The hooks inside Slurm: install, check, remove',
+    () => (require('./commands/slurm') as typeof import('./commands/slurm')).defineSlurm,
+  ),
+  group(
     'recover',
     'Find holds whose story was lost, and tell it again',
     () => (require('./commands/recover') as typeof import('./commands/recover')).defineRecover,

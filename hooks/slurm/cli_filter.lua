@@ -1,5 +1,7 @@
 -- Bursar in cli_filter/lua: says in sbatch, salloc and srun what the job would cost, where the site wants it (`show`). It never
 -- refuses, and says nothing while Bursar is away. Its key, which everybody can read, may do nothing but ask for prices.
+--
+-- Written by `bursar slurm install`, which writes it again; change nothing here. A site's own script is cli_filter.site.lua.
 
 local PLACE = os.getenv("BURSAR_SLURM_HOOKS") or "/usr/lib/bursar/slurm"
 local CONFIG = os.getenv("BURSAR_CLI_CONFIG") or "/etc/bursar/cli.json"

@@ -1,8 +1,11 @@
 -- Bursar in jobcomp/lua: one line for each run that ended, appended to a local file. Never the network: this runs inside the
 -- controller. bursar-relay sends the lines. What cannot be written is found again by the comparison with sacct.
+--
+-- Written by `bursar slurm install`, which writes it again; change nothing here. A site's own script is jobcomp.site.lua.
 
 local PLACE = os.getenv("BURSAR_SLURM_HOOKS") or "/usr/lib/bursar/slurm"
 local CONFIG = os.getenv("BURSAR_SLURM_CONFIG") or "/etc/bursar/slurm.json"
+local SITE = false
 
 local bursar = dofile(PLACE .. "/bursar.lua")
 
@@ -17,6 +20,12 @@ for name in
   ]]):gmatch("%S+")
 do
   FIELDS[name] = name
+end
+
+local site_record
+if SITE then
+  dofile(SITE)
+  site_record = slurm_jobcomp_log_record
 end
 
 local dropped = 0
@@ -34,6 +43,10 @@ function slurm_jobcomp_log_record(record)
     if dropped % 1000 == 1 then
       pcall(slurm.log_error, "bursar: a record is lost (%d so far): %s", dropped, tostring(done and why or kept))
     end
+  end
+  if site_record then
+    local fine, code = pcall(site_record, record)
+    return fine and type(code) == "number" and code or slurm.SUCCESS
   end
   return slurm.SUCCESS
 end

@@ -1,0 +1,23 @@
+/** What an installation has written, so that taking it back takes back that and nothing else. */
+import { join } from 'node:path';
+import { MANIFEST, onDisk, type Layout } from './layout';
+import { textOf } from './files';
+
+export interface Manifest {
+  version: string;
+  cluster: string;
+  service: string;
+  parts: string[];
+  /** Digests of the files as they were written. */
+  files: Record<string, string>;
+  /** Scripts of the site that were renamed. */
+  moved: { from: string; to: string }[];
+  /** API keys that were made. */
+  keys: { key_id: string; name: string }[];
+  slurm_conf: string;
+}
+
+export function readManifest(layout: Layout): Manifest | undefined {
+  const text = textOf(onDisk(layout, join(layout.etc, MANIFEST)));
+  return text === undefined ? undefined : (JSON.parse(text) as Manifest);
+}

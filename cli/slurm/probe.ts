@@ -1,0 +1,130 @@
+/** What the doctor tries things with: HTTP with somebody's key, `scontrol`, and the hooks run by a Lua beside Slurm's. */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Session } from '../session';
+import type { HookName } from './hook-files';
+import { CLI_CONFIG, CONFIG, HOOKS_FOLDER, onDisk, type Layout } from './layout';
+
+const run = promisify(execFile);
+
+const PATIENCE_MS = 5_000;
+
+export interface Answered {
+  /** Undefined: nobody answered. */
+  status: number | undefined;
+  detail: string;
+  /** The service's clock, in milliseconds. */
+  date?: number;
+}
+
+export async function askAs(
+  session: Session | undefined,
+  url: string,
+  token: string,
+  method: 'GET' | 'POST',
+  path: string,
+  body?: object,
+): Promise<Answered> {
+  try {
+    const answer = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+      redirect: 'manual',
+      signal: AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ...(session ? [session.io.interrupted] : [])]),
+    });
+    const text = await answer.text();
+    const date = Date.parse(answer.headers.get('date') ?? '');
+    return { status: answer.status, detail: detailIn(text), ...(Number.isNaN(date) ? {} : { date }) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    return { status: undefined, detail: cause };
+  }
+}
+
+function detailIn(text: string): string {
+  try {
+    const body: unknown = JSON.parse(text);
+    const detail = typeof body === 'object' && body !== null ? Reflect.get(body, 'detail') : undefined;
+    return typeof detail === 'string' ? detail : '';
+  } catch {
+    return 'what answers there is not Bursar';
+  }
+}
+
+/** What the controller that runs has read, by key in lower case; or why that is not known. */
+export async function askController(layout: Layout, session: Session): Promise<ReadonlyMap<string, string> | string> {
+  try {
+    const { stdout } = await run('scontrol', ['show', 'config'], {
+      env: {
+        PATH: session.io.env.PATH ?? '/usr/bin:/bin',
+        SLURM_CONF: onDisk(layout, join(layout.slurm, 'slurm.conf')),
+      },
+      timeout: 2 * PATIENCE_MS,
+      maxBuffer: 4 << 20,
+    });
+    return new Map(
+      stdout
+        .split('\n')
+        .map((line) => /^(\w+)\s+=\s*(.*)$/.exec(line))
+        .filter((found) => found !== null)
+        .map(([, key = '', value = '']) => [key.toLowerCase(), value.trim()]),
+    );
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT') return 'there is no scontrol here';
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n')[0] : '';
+    return `scontrol does not reach it: ${said === '' ? String(code) : said}`;
+  }
+}
+
+/** A Lua that has what slurmctld's needs; any 5.x, as Slurm may be built with any. */
+export const findLua = (): string | undefined =>
+  ['lua5.1', 'luajit', 'lua', 'lua5.3', 'lua5.4'].find(
+    (name) => spawnSync(name, ['-e', 'require("socket") require("cjson")'], { stdio: 'ignore' }).status === 0,
+  );
+
+export interface Tried {
+  code: number;
+  told: string;
+  logged: string;
+  comment?: string;
+  ms: number;
+  /** It did not even run. */
+  failure?: string;
+}
+
+/** Runs the installed hook once. What it writes down goes to a folder of its own: the real spool gets nothing. */
+export async function tryHook(
+  lua: string,
+  layout: Layout,
+  name: HookName,
+  act: 'submit' | 'record' | 'estimate',
+  fields: readonly string[],
+): Promise<Tried> {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-doctor-'));
+  try {
+    const own = JSON.parse(
+      readFileSync(onDisk(layout, join(layout.etc, name === 'cli_filter' ? CLI_CONFIG : CONFIG)), 'utf8'),
+    ) as object;
+    const config = join(folder, 'config.json');
+    writeFileSync(config, JSON.stringify({ ...own, spool: folder, hour_file: join(folder, 'hour') }), { mode: 0o600 });
+    const { stdout } = await run(
+      lua,
+      [join(HOOKS_FOLDER, 'try.lua'), onDisk(layout, join(layout.slurm, `${name}.lua`)), act, ...fields],
+      {
+        env: { PATH: '/usr/bin:/bin', BURSAR_SLURM_CONFIG: config, BURSAR_CLI_CONFIG: config },
+        timeout: 2 * PATIENCE_MS,
+      },
+    );
+    return JSON.parse(stdout) as Tried;
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n')[0] : '';
+    return { code: -1, told: '', logged: '', ms: 0, failure: said || String(error) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,140 @@
+/** `bursar slurm uninstall`: takes back what was written, and nothing that somebody has changed since. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { path } from '../client';
+import { EXIT, Stop } from '../exit';
+import type { Session } from '../session';
+import { digest, orSay, standing, textOf, writeWhole } from './files';
+import { layoutOf, MANIFEST, onDisk, UNIT, type Layout, type PlaceOptions } from './layout';
+import { readManifest, type Manifest } from './manifest';
+import { diffOf, withBlock } from './slurm-conf';
+
+export interface UninstallOptions extends PlaceOptions {
+  dryRun?: boolean;
+  force?: boolean;
+}
+
+export async function uninstall(session: Session, options: UninstallOptions): Promise<void> {
+  const layout = layoutOf(options, session.io.env);
+  const manifest = readManifest(layout);
+  if (manifest === undefined) {
+    throw new Stop(
+      EXIT.failure,
+      `${join(layout.etc, MANIFEST)} is not there: nothing is installed, or not with these folders.`,
+    );
+  }
+  const waiting = waitingIn(layout);
+  if (waiting > 0 && !options.force && !options.dryRun) {
+    throw new Stop(EXIT.failure, `${waiting} bytes in ${layout.spool} have not reached the service.`, {
+      hints: [
+        'Let the relay send them first, or lose them with --force; a comparison with sacct would find the jobs again.',
+      ],
+    });
+  }
+
+  const conf = textOf(onDisk(layout, manifest.slurm_conf)) ?? '';
+  const after = withBlock(conf, []);
+  const diff = diffOf(manifest.slurm_conf, conf, after);
+  const { removed, kept } = sortFiles(layout, manifest);
+  const body = {
+    cluster: manifest.cluster,
+    removed,
+    kept,
+    moved_back: manifest.moved,
+    slurm_conf_diff: diff,
+    keys: manifest.keys,
+  };
+  const tell = (verb: string) => {
+    for (const file of removed) session.line(`${verb}  ${file}`);
+    for (const file of kept)
+      session.line(session.paint('yellow', `kept     ${file}: it was changed since it was installed`));
+    for (const { from, to } of manifest.moved) session.line(`renamed  ${to} -> ${from}`);
+    session.lines(diff);
+  };
+  if (options.dryRun) {
+    session.answer({ dry_run: true, ...body }, () => tell('would go'));
+    return;
+  }
+
+  // First what names the hooks: a controller that starts in between must not miss a script.
+  if (diff.length > 0) {
+    const { mode, owner } = standing(onDisk(layout, manifest.slurm_conf));
+    writeWhole(onDisk(layout, manifest.slurm_conf), after, mode, owner);
+  }
+  stopRelay(layout);
+  for (const file of removed) orSay(file, () => rmSync(onDisk(layout, file)));
+  for (const { from, to } of manifest.moved) {
+    if (existsSync(onDisk(layout, to)) && !existsSync(onDisk(layout, from))) {
+      orSay(from, () => renameSync(onDisk(layout, to), onDisk(layout, from)));
+    }
+  }
+  clearState(layout, options.force === true);
+  const lost = await revokeKeys(session, manifest.keys);
+  for (const folder of [layout.spool, layout.state, layout.library, layout.etc]) removeIfEmpty(onDisk(layout, folder));
+  session.answer({ ...body, keys_left: lost }, () => {
+    tell('removed ');
+    session.line(session.paint('green', 'Uninstalled.'));
+    if (diff.length > 0)
+      session.say('Restart slurmctld (systemctl restart slurmctld), which still runs the hooks that it has read.');
+    for (const { name } of lost) session.say(`Key ${name} could not be revoked: \`bursar key revoke ${name}\`.`);
+  });
+}
+
+/** Records that the relay has not sent; what was put aside was told of. */
+function waitingIn(layout: Layout): number {
+  const folder = onDisk(layout, layout.spool);
+  if (!existsSync(folder)) return 0;
+  const state = textOf(onDisk(layout, join(layout.state, 'relay.json')));
+  const backlog = state === undefined ? undefined : Reflect.get(JSON.parse(state) as object, 'backlog_bytes');
+  if (typeof backlog === 'number') return backlog;
+  return readdirSync(folder)
+    .filter((name) => /\.(ndjson|sending)$/.test(name) && name !== 'rejected.ndjson')
+    .reduce((sum, name) => sum + Buffer.byteLength(textOf(join(folder, name)) ?? ''), 0);
+}
+
+function sortFiles(layout: Layout, { files }: Manifest): { removed: string[]; kept: string[] } {
+  const there = Object.keys(files).filter((file) => existsSync(onDisk(layout, file)));
+  const isAsWritten = (file: string) => digest(textOf(onDisk(layout, file)) ?? '') === files[file];
+  return { removed: there.filter(isAsWritten), kept: there.filter((file) => !isAsWritten(file)) };
+}
+
+function clearState(layout: Layout, force: boolean): void {
+  const state = onDisk(layout, layout.state);
+  for (const name of ['policy.json', 'policy.json.hour', 'relay.json']) rmSync(join(state, name), { force: true });
+  const spool = onDisk(layout, layout.spool);
+  for (const name of existsSync(spool) ? readdirSync(spool) : []) {
+    const isOurs = /^(submit|prolog|epilog|jobcomp)\.(ndjson|sending|offset|ndjson\.dropped)$|^\.relay\.lock$/.test(
+      name,
+    );
+    // What was put aside is for people; it goes only if they say so.
+    if (isOurs || (force && name.startsWith('rejected.ndjson'))) rmSync(join(spool, name));
+  }
+  rmSync(onDisk(layout, join(layout.etc, MANIFEST)));
+}
+
+function removeIfEmpty(folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
+async function revokeKeys(session: Session, keys: Manifest['keys']): Promise<Manifest['keys']> {
+  const left: Manifest['keys'] = [];
+  for (const key of keys) {
+    try {
+      await session.client.delete(path`/api/v1/keys/${key.key_id}`);
+    } catch (error) {
+      if (!(error instanceof Stop)) throw error;
+      if (error.exitCode !== EXIT.notFound) left.push(key);
+    }
+  }
+  return left;
+}
+
+function stopRelay(layout: Layout): void {
+  if (layout.root !== '' || layout.units !== '/etc/systemd/system' || !existsSync('/run/systemd/system')) return;
+  try {
+    execFileSync('systemctl', ['disable', '--now', UNIT], { stdio: 'ignore' });
+  } catch {
+    // It was not running, or systemd does not know it: what follows removes it anyway.
+  }
+}
