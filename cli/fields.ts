@@ -6,7 +6,7 @@ const HOLD = fields(`transaction_id key account unit cluster partition user_id j
   charged_from_hold released late overdue_at group effective_at placed_at closed_at parts`);
 
 const JOB = fields(`cluster time_zone job_id job_name account unit user_id partition submitted_at state quarantined
-  transaction_id held charged accrued workflow_id workflow_url updated_at`);
+  transaction_id late admitted admission_reason admission_cost held charged accrued workflow_id workflow_url updated_at`);
 
 const UNMATCHED = fields(`id source status why cluster time_zone job_id account unit user_id partition submitted_at cost
   received_at received_by transaction_id reason closed_by closed_at`);

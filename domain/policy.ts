@@ -39,3 +39,10 @@ export type Enforcement = (typeof ENFORCEMENTS)[number];
 /** What becomes of a submission that names no account, nor has its user a default one. */
 export const WITHOUT_ACCOUNT = ['deny', 'exempt'] as const;
 export type WithoutAccount = (typeof WITHOUT_ACCOUNT)[number];
+
+/**
+ * How a job came in that no hold was placed for: exempt by the site's policy, though it would have been denied (shadow), let in
+ * by a hook while the service was away; or did not: denied without a decision, refused by a hook alone.
+ */
+export const ADMISSIONS = ['exempt', 'shadow', 'open', 'open_to_limit', 'denied', 'closed'] as const;
+export type AdmissionKind = (typeof ADMISSIONS)[number];

@@ -3,6 +3,7 @@ import { Fault } from '../domain/faults';
 import { jobWorkflowId, type TransactionId } from '../domain/ids';
 import type { EndState, JobEventType, JobState, Resources } from '../domain/job';
 import { toMicro, ZERO, type Micro } from '../domain/money';
+import type { AdmissionKind } from '../domain/policy';
 import { runSeconds } from '../domain/runs';
 import { instantOfMicros } from '../domain/time';
 import type { Sql } from '../platform/postgres';
@@ -41,6 +42,11 @@ interface JobRow {
   quarantined: boolean;
   leaderNo: bigint | null;
   holdId: TransactionId | null;
+  late: boolean;
+  admitted: AdmissionKind | null;
+  admissionReason: string | null;
+  admissionCost: bigint | null;
+  stamp: string | null;
   held: bigint | null;
   charged: bigint | null;
   generation: number;
@@ -84,6 +90,8 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
           and (${filter.user ?? null}::text is null or j.user_name = ${filter.user ?? null})
           and (${filter.state ?? null}::text is null or j.state = ${filter.state ?? null})
           and (${filter.quarantined ?? null}::boolean is null or j.quarantined = ${filter.quarantined ?? null})
+          and (${filter.late ?? null}::boolean is null or coalesce(h.late, false) = ${filter.late ?? null})
+          and (${filter.admitted ?? null}::text is null or coalesce(came.admitted, h.uncharged) = ${filter.admitted ?? null})
           and (${filter.jobId ?? null}::text is null or j.job_id = ${filter.jobId ?? null})
           and j.job_no < ${cursorOf(page)}`,
         rowsAsked(page),
@@ -197,12 +205,15 @@ const jobsWhere = (
       select j.job_no as "jobNo", c.name as cluster, c.time_zone as "timeZone", j.job_id as "jobId", j.name,
         j.account_name as account, a.unit, j.user_name as "user", j.partition, j.submitted_at as "submittedAt", j.state,
         j.quarantined, coalesce(h.group_no, h.hold_no) as "leaderNo", h.hold_id as "holdId",
+        coalesce(h.late, false) as late, coalesce(came.admitted, h.uncharged) as admitted,
+        came.reason as "admissionReason", came.cost_micro as "admissionCost", j.stamp,
         coalesce(members.held, h.held_micro) as held, coalesce(members.charged, h.charged_micro) as charged,
         coalesce(s.generation, 0) as generation, j.updated_at as "updatedAt"
       from ledger.jobs j
       join ledger.clusters c on c.cluster_no = j.cluster_no
       left join ledger.holds h on h.hold_no = j.hold_no
       left join ledger.accounts a on a.account_no = h.account_no
+      left join ledger.submissions came on came.cluster_no = j.cluster_no and came.key = j.stamp
       left join ledger.stories s on s.hold_no = coalesce(h.group_no, h.hold_no)
       left join lateral (
         select sum(m.held_micro)::bigint as held, sum(m.charged_micro)::bigint as charged
@@ -230,10 +241,18 @@ const jobOf = <State extends JobStory['state']>(
   ...(row.holdId === null
     ? {}
     : { holdId: row.holdId, workflowId: jobWorkflowId(row.cluster, row.holdId, row.generation) }),
+  late: row.late,
+  ...(row.admitted === null ? {} : { admission: admissionOf(row) }),
   held: toMicro(row.held ?? 0n),
   charged: toMicro(row.charged ?? 0n),
   accrued,
   updatedAt: row.updatedAt,
+});
+
+const admissionOf = ({ admitted, admissionReason: reason, admissionCost: cost }: Omit<JobRow, 'state'>) => ({
+  kind: admitted as AdmissionKind, // Only called where it is one.
+  ...(reason === null ? {} : { reason }),
+  ...(cost === null ? {} : { cost: toMicro(cost) }),
 });
 
 // What was said ---------------------------------------------------------------------------------------------------------
@@ -321,12 +340,18 @@ const decisionOf = ({ request, answer, at, decidedAt }: DecisionRow): JobDecisio
 /** The check that placed the hold; a job that has none, or a late one, may have been refused. */
 async function readDecision(
   sql: Sql,
-  { leaderNo, cluster, jobId, submittedAt }: AskedRow,
+  { leaderNo, cluster, jobId, submittedAt, stamp }: AskedRow,
 ): Promise<JobDecision | undefined> {
   const placed = leaderNo === null ? undefined : await decisionWhere(sql, sql`d.decision_no = ${leaderNo}`);
-  // Ids recycle: a job is asked for about when it is submitted.
+  // A stamp says which decision it was. Else ids recycle: a job is asked for about when it is submitted.
   const refused =
     placed ??
+    (stamp === null
+      ? undefined
+      : await decisionWhere(
+          sql,
+          sql`d.key = ${stamp} and d.code <> 'placed' and d.request ->> 'cluster' = ${cluster}`,
+        )) ??
     (await decisionWhere(
       sql,
       sql`d.code <> 'placed' and d.request ->> 'jobId' = ${jobId} and d.request ->> 'cluster' = ${cluster}
@@ -368,6 +393,11 @@ async function askedJob(sql: Sql, cluster: string, ids: string[]): Promise<Asked
     quarantined: false,
     leaderNo: holdId === null ? null : decision.decisionNo,
     holdId,
+    late: false,
+    admitted: null,
+    admissionReason: null,
+    admissionCost: null,
+    stamp: null,
     held: hold?.held ?? null,
     charged: hold?.charged ?? null,
     generation: hold?.generation ?? 0,

@@ -4,7 +4,7 @@ import type { EventReceipt, Job, JobDecision, JobStory } from '../../ledger/cont
 import type { JobAnswer, JobEventsAnswer, JobStoryAnswer } from '../schemas/job';
 import { renderDecision } from './budget';
 import { renderHold } from './hold';
-import { amount } from './money';
+import { amount, amountOr } from './money';
 import { renderTransaction } from './transaction';
 
 export interface TemporalUi {
@@ -35,6 +35,10 @@ export const renderJob = <State extends JobStory['state']>(
   state: job.state,
   quarantined: job.quarantined,
   transaction_id: job.holdId,
+  late: job.late,
+  admitted: job.admission?.kind,
+  admission_reason: job.admission?.reason,
+  admission_cost: amountOr(job.admission?.cost, undefined),
   held: amount(job.held),
   charged: amount(job.charged),
   accrued: amount(job.accrued),

@@ -67,8 +67,18 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
         faults: ['account_not_found'],
       }),
       async (c) => {
-        const { cluster, account, user_id: user, state, quarantined, job_id: jobId, ...page } = c.var.input.query;
-        const filter = given({ cluster, account, user, state, quarantined, jobId });
+        const {
+          cluster,
+          account,
+          user_id: user,
+          state,
+          quarantined,
+          late,
+          admitted,
+          job_id: jobId,
+          ...page
+        } = c.var.input.query;
+        const filter = given({ cluster, account, user, state, quarantined, late, admitted, jobId });
         return answerPage(c, await jobs.list(filter, pageOf(page)), (job) => renderJob(job, temporal));
       },
     )

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
 import { END_STATES, JOB_EVENT_TYPES, JOB_STATES, type EndState, CHARGE_SOURCES } from '../../domain/job';
+import { ADMISSIONS } from '../../domain/policy';
 import { readState } from '../../domain/slurm-job';
 import { readMemory, readTres } from '../../domain/slurm-resources';
 import { readTimeLimit } from '../../domain/slurm-time';
@@ -124,6 +125,15 @@ const jobFields = {
     .boolean()
     .describe('A part of it cannot be charged yet: it has no price, or nobody has said when it began.'),
   transaction_id: z.string().optional().describe('The hold.'),
+  late: z.boolean().describe('Its hold was opened after the fact, for want of one.'),
+  admitted: z
+    .enum(ADMISSIONS)
+    .optional()
+    .describe(
+      'How a hook let it in, where not by a check that held its money: exempt, shadow (it would have been denied), open or open_to_limit (while the service was away).',
+    ),
+  admission_reason: z.string().optional().describe('The same as a sentence.'),
+  admission_cost: Money.optional().describe('What a hook that decided alone made of its cost.'),
   held: Money,
   charged: Money,
   accrued: Money,
@@ -215,6 +225,8 @@ export const JobListQuery = z.object({
   user_id: text(128).optional().describe('Only jobs of this user.'),
   state: z.enum(JOB_STATES).optional().describe('Only jobs in this state, as the recorded events have it.'),
   quarantined: flag.optional().describe('true: only those of which a part cannot be charged yet.'),
+  late: flag.optional().describe('true: only those whose hold was opened after the fact.'),
+  admitted: z.enum(ADMISSIONS).optional().describe('Only jobs that came in like this.'),
   job_id: text(128).optional().describe("Only jobs with this id of the scheduler's; ids come back."),
   ...pageQuery,
 });

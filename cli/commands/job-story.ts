@@ -62,6 +62,19 @@ function eventMoment(event: JobStory['events'][number]): Moment {
   return { at: event.at, what: event.type.replaceAll('_', ' '), detail: facts.filter(Boolean).join(', ') };
 }
 
+/** Of a job that was let in without its money held first: how, why, and for how much. */
+function cameIn({
+  admitted,
+  admission_reason: reason,
+  admission_cost: cost,
+  late,
+  unit,
+}: JobStory): string | undefined {
+  if (admitted === undefined) return late ? 'without a check; its hold was opened late' : undefined;
+  const how = [admitted.replaceAll('_', ' '), cost === undefined ? undefined : `for ${moneyIn(cost, unit)}`];
+  return [how.filter(Boolean).join(' '), reason].filter(Boolean).join(': ');
+}
+
 export function showStory(session: Session, story: JobStory): void {
   const zone = session.zone(story.time_zone);
   const state = session.paint(stateColor(story.state) ?? 'green', story.state.replaceAll('_', ' '));
@@ -75,6 +88,7 @@ export function showStory(session: Session, story: JobStory): void {
     ['Partition', story.partition],
     ['Submitted', clockIn(story.submitted_at, zone)],
     ['Decision', story.decision?.message],
+    ['Came in', cameIn(story)],
     ['Hold', story.transaction_id],
     ['Held', moneyIn(story.held, story.unit)],
     ['Accrued', story.accrued === 0 ? undefined : moneyIn(story.accrued, story.unit)],

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { JOB_EVENT_TYPES, JOB_STATES } from '../../domain/job';
+import { ADMISSIONS } from '../../domain/policy';
 import { path } from '../client';
 import { unitColumns } from '../columns';
 import { readClusterTime } from '../dates';
@@ -18,6 +19,8 @@ interface ListOptions extends PageOptions {
   state?: string;
   jobId?: string;
   quarantined?: boolean;
+  late?: boolean;
+  admitted?: string;
 }
 
 /** `mycluster/88123`; job ids may contain a slash nowhere, cluster names neither. */
@@ -30,6 +33,9 @@ function readJobName(text: string): { cluster: string; jobId: string } {
   }
   return { cluster: match[1] as string, jobId: match[2] as string };
 }
+
+/** How, where not by a check that held its money. */
+const cameIn = ({ admitted, late }: Job): string | undefined => admitted ?? (late ? 'late hold' : undefined);
 
 export function defineJob(parent: Command, act: Act): void {
   const job = parent
@@ -51,6 +57,8 @@ export function defineJob(parent: Command, act: Act): void {
       .option('--user <user>', 'of this user')
       .addOption(new Option('--state <state>', 'in this state').choices(JOB_STATES))
       .option('--job-id <id>', "with this scheduler's id, on any cluster")
+      .option('--late', 'their hold was opened after the fact')
+      .addOption(new Option('--admitted <how>', 'let in like this, without money held first').choices(ADMISSIONS))
       .option('--quarantined', 'a part of them has no price, or no known start'),
   )
     .addHelpText(
@@ -59,6 +67,7 @@ export function defineJob(parent: Command, act: Act): void {
 Examples:
   $ bursar job list --account climate --state running
   $ bursar job list --quarantined
+  $ bursar job list --admitted open_to_limit        # let in by a hook while the server was away
 
 States: pending, running, suspended; awaiting_cost (ended, its cost is waited for); overdue (nobody can say what became
 of it); quarantined (no price, or no known start); settled, released; unmatched (an event of a job that nobody knows).
@@ -75,6 +84,8 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
             state: options.state,
             job_id: options.jobId,
             quarantined: options.quarantined ? 'true' : undefined,
+            late: options.late ? 'true' : undefined,
+            admitted: options.admitted,
           },
           options,
           (rows) => {
@@ -91,6 +102,7 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
                   row.quarantined && row.state !== 'quarantined' ? `${row.state}, quarantined` : row.state,
                 color: (row) => stateColor(row.state),
               },
+              { title: 'CAME IN', value: cameIn, optional: 5 },
               ...unitColumns<Job>(rows, [
                 ['HELD', (row) => money(row.held)],
                 ['ACCRUED', (row) => money(row.accrued)],

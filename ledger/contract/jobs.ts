@@ -10,6 +10,7 @@ import type {
   SchedulerAnswer,
 } from '../../domain/job';
 import type { Micro } from '../../domain/money';
+import type { AdmissionKind } from '../../domain/policy';
 import type { Instant } from '../../domain/time';
 import type { Decision } from './admission';
 import type { Caller, Page, Paged } from './asking';
@@ -94,6 +95,10 @@ export interface Job {
   state: JobState;
   quarantined: boolean;
   holdId?: TransactionId;
+  /** Its hold was opened after the fact, for want of one. */
+  late: boolean;
+  /** How it came in, where not by a check that held its money. */
+  admission?: { kind: AdmissionKind; reason?: string; cost?: Micro };
   held: Micro;
   charged: Micro;
   accrued: Micro;
@@ -152,6 +157,8 @@ export interface Jobs {
       user?: string;
       state?: JobState;
       quarantined?: boolean;
+      late?: boolean;
+      admitted?: AdmissionKind;
       jobId?: string;
     },
     page: Page,

@@ -1,5 +1,6 @@
 /** How submissions were admitted that no decision tells of (ledger.submissions). */
 import type { Micro } from '../../domain/money';
+import type { AdmissionKind } from '../../domain/policy';
 import type { Submission } from '../../domain/slurm-submission';
 import type { Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
@@ -9,7 +10,7 @@ import type { NumberedCluster } from '../price-book';
 
 export interface SubmissionNote {
   key: string;
-  admitted: 'exempt' | 'denied' | 'shadow' | 'open' | 'open_to_limit' | 'closed';
+  admitted: AdmissionKind;
   code: string;
   reason: string;
   cost?: Micro;

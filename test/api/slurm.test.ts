@@ -121,7 +121,12 @@ describe('a submission', () => {
     expect(await submit({ ...RAW, account: null })).toMatchObject({ accept: true, code: 'exempt_without_account' });
 
     await tell(completed(key, { partition: 'free' }));
-    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0, runs: [{ run_seconds: 1800 }] });
+    expect(await settle('100')).toMatchObject({
+      state: 'settled',
+      charged: 0,
+      admitted: 'exempt',
+      runs: [{ run_seconds: 1800 }],
+    });
     expect(await balance()).toMatchObject({ budget_used: 0 });
   });
 
@@ -275,6 +280,17 @@ describe('a job that a hook let in while the service was away', () => {
     expect(receipts).toMatchObject([{ status: 'recorded', detail: expect.stringMatching(/Insufficient budget/) }]);
     await tell(completed(key));
     expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5, hold: { late: true } });
+    const flagged = {
+      job_id: '100',
+      late: true,
+      admitted: 'open_to_limit',
+      admission_cost: 1,
+      admission_reason: expect.stringMatching(/no answer within 500 ms/),
+    };
+    expect((await api.get('/api/v1/jobs?admitted=open_to_limit')).body).toMatchObject([flagged]);
+    expect((await api.get('/api/v1/jobs?late=true')).body).toMatchObject([flagged]);
+    expect((await api.get('/api/v1/jobs?admitted=shadow')).body).toEqual([]);
+    expect(await story('100')).toMatchObject({ ...flagged, decision: { code: 'insufficient_budget' } });
   });
 
   test('although its check had been answered: the answer that got lost is its hold', async () => {
