@@ -1,7 +1,8 @@
 /** What an API key or a token may do, and what its owner may be called: the same words in SQL, over HTTP and on the command line. */
 
 /**
- * admin: everything. hook: what the hook of one scheduler does on its own cluster. estimate: ask what a job would cost.
+ * admin: everything. hook: what the hook of one scheduler does on its own cluster. estimate: ask what a job would cost, and be
+ * told the price and nothing of an account: its key lies where every user of a submit host can read it.
  * read: look at everything but keys, change nothing.
  */
 export const SCOPES = ['admin', 'hook', 'estimate', 'read'] as const;

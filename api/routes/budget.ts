@@ -55,7 +55,7 @@ export const budgetRoutes = ({ ledger, metrics, defaultCluster }: ApiDeps) =>
       operation({
         id: 'estimateBudget',
         tag: 'Budget',
-        may: ['hook', 'estimate', 'read'],
+        may: ['hook', 'read'],
         summary: 'The same answer as a check, without holding anything.',
         description: 'Takes the body of a check. Nothing is written, so a key in it is not looked at.',
         dialect: 'asbb',

@@ -15,7 +15,7 @@ const KeyName = z
 const KeyScope = z
   .enum(SCOPES)
   .describe(
-    'admin: everything; hook: check, estimate, reconcile, send events of one cluster, and read what that needs; estimate: ask what a job would cost; read: look at everything but keys.',
+    'admin: everything; hook: check, estimate, reconcile, send events of one cluster, and read what that needs; estimate: ask for the price of a job, and whether it fits; read: look at everything but keys.',
   );
 
 export const CreateKeyRequest = z

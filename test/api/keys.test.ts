@@ -50,7 +50,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   readVersion: 'anyone',
   readMetrics: ['read'],
   checkBudget: ['hook'],
-  estimateBudget: ['estimate', 'hook', 'read'],
+  estimateBudget: ['hook', 'read'],
   reconcileBudget: ['hook'],
   listAccounts: ['read'],
   createAccount: [],
