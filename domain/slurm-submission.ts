@@ -192,6 +192,14 @@ export function numberOf(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? Math.trunc(number) : undefined;
 }
 
+/** Is anything said? INFINITE is, NO_VAL is not. */
+export function isSet(value: unknown): boolean {
+  const number = numberOf(value);
+  if (number === undefined)
+    return value !== null && value !== undefined && (typeof value !== 'string' || textOf(value) !== undefined);
+  return number === INFINITE || !isUnset(number);
+}
+
 /** A count that was set: NO_VAL was not, nor was zero, but where zero is a number like others. */
 export function countOf(value: unknown, least: 'one' | 'zero' = 'one'): number | undefined {
   const number = numberOf(value);

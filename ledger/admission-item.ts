@@ -102,6 +102,8 @@ export function advised(
 
 const nextUlid = monotonicFactory(bufferedRandom());
 
+export const newHoldId = (): TransactionId => `txn_${nextUlid()}`;
+
 export function makeItem(
   request: CheckRequest,
   caller: Caller,
@@ -125,7 +127,7 @@ export function makeItem(
     user: request.user ?? null,
     cluster_no: cluster.clusterNo,
     pre_refusal: refused?.refusal ?? null,
-    hold_ids: request.components.map((): TransactionId => `txn_${nextUlid()}`),
+    hold_ids: request.components.map(newHoldId),
     partitions: request.components.map(({ partition }) => partition),
     amounts,
     request: {

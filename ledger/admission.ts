@@ -150,6 +150,17 @@ export function openAdmission(options: AdmissionOptions): Admission {
       const before = advisor && (await firstAnswer(request, caller));
       return before ?? decide(request, caller, 'check', placing.ask);
     },
+    exchange: (holdId, request, { jobId, submittedAt = null }, caller) =>
+      decide({ ...request, jobId }, caller, 'check', async (item) => {
+        const job = JSON.stringify({ job_id: jobId, submitted_at: submittedAt });
+        const [row] = await ask(
+          () => sql<Placed[]>`
+            select 0 as n, outcome, request, answer, effective_at as "effectiveAt"
+            from ledger.replace_hold(${holdId}, ${JSON.stringify(item)}::text::jsonb, ${job}::text::jsonb)`,
+        );
+        if (!row) throw new Error('replace_hold gave no row');
+        return row;
+      }),
     estimate: (request) =>
       decide(request, { principal: 'local' }, 'estimate', async (item) => {
         const [row] = await ask(

@@ -55,7 +55,7 @@ export function openLedger(
     accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
     catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
     jobs,
-    slurm: openSlurm({ sql, prices, admission, defaultCluster }),
+    slurm: openSlurm({ sql, prices, admission, holds, defaultCluster }),
     reports: openReports({ sql, prices, jobs }),
     unmatched: openUnmatched({ sql, jobs }),
     outbox: openOutbox({ sql }),

@@ -1,9 +1,17 @@
 import type { z } from 'zod';
 import { renderStamp } from '../../domain/slurm-stamp';
-import type { SlurmEstimate, SlurmPolicy, SlurmReceipt, SubmissionAnswer, Withdrawal } from '../../ledger/contract';
+import type {
+  ModificationAnswer,
+  SlurmEstimate,
+  SlurmPolicy,
+  SlurmReceipt,
+  SubmissionAnswer,
+  Withdrawal,
+} from '../../ledger/contract';
 import type {
   SlurmEstimateAnswer,
   SlurmEventsAnswer,
+  SlurmModificationAnswer,
   SlurmPolicyAnswer,
   SlurmSubmissionAnswer,
   SlurmWithdrawalAnswer,
@@ -23,6 +31,18 @@ export const renderSubmission = (answer: SubmissionAnswer, key: string): z.infer
   would_deny: answer.wouldDeny,
   exempt: answer.exempt,
   replayed: answer.replayed,
+});
+
+export const renderModification = (answer: ModificationAnswer): z.infer<typeof SlurmModificationAnswer> => ({
+  accept: answer.accept,
+  message: answer.message,
+  code: answer.code,
+  stamp: answer.stamp && renderStamp(answer.stamp),
+  transaction_id: answer.holdId,
+  hold_amount: amount(answer.holdAmount),
+  unit: answer.unit,
+  mode: answer.mode,
+  would_deny: answer.wouldDeny,
 });
 
 export const renderSlurmEstimate = ({

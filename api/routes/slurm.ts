@@ -1,10 +1,12 @@
 /** What the hooks inside a Slurm controller ask and tell (hooks/slurm). */
 import { Hono } from 'hono';
+import { readStamp } from '../../domain/slurm-stamp';
 import { instantOfSeconds } from '../../domain/time';
 import type { ApiDeps, ApiEnv } from '../env';
 import { SLURM_EVENTS_EXAMPLE, SLURM_JOB_EXAMPLE } from '../examples';
 import { operation } from '../operation';
 import {
+  renderModification,
   renderSlurmEstimate,
   renderSlurmPolicy,
   renderSlurmReceipts,
@@ -16,6 +18,8 @@ import {
   SlurmEstimateRequest,
   SlurmEventsAnswer,
   SlurmEventsRequest,
+  SlurmModificationAnswer,
+  SlurmModificationRequest,
   SlurmPolicyAnswer,
   SlurmPolicyQuery,
   SlurmSubmissionAnswer,
@@ -68,6 +72,49 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         if (answer.wouldDeny) metrics.refusals.inc({ code: answer.code });
         else if (answer.holdId !== undefined && !answer.replayed) metrics.transactions.inc({ type: 'hold' });
         return c.json(renderSubmission(answer, body.key));
+      },
+    )
+    .post(
+      '/slurm/modifications',
+      operation({
+        id: 'modifySlurmJob',
+        tag,
+        may: ['hook'],
+        summary: 'A job is being changed: does its money reach?',
+        description:
+          'Raised time, more nodes, another partition or account are priced anew: more passes every limit or is refused and nothing changes, less gives back. Another account or partition is another hold, under new_key, in one step with the release of the old one; the job is bound to it at once.',
+        dialect,
+        body: SlurmModificationRequest,
+        keyed: false,
+        bodyBytesMax: BYTES_MAX,
+        answer: SlurmModificationAnswer,
+        faults: ['cluster_not_found', 'key_reused'],
+        example: {
+          request: {
+            job_id: 88123,
+            stamp: 'bursar:5d1f0a7c9be24c6f8a3d7e10b2c49f36',
+            new_key: '8c0e6b1d42f94f5ba1c7d93e60f2a785',
+            job: SLURM_JOB_EXAMPLE,
+            changes: { time_limit: 480 },
+          },
+        },
+      }),
+      async (c) => {
+        const { body, caller } = c.var.input;
+        const stamp = readStamp(body.stamp ?? '');
+        const answer = await slurm.modify(
+          {
+            jobId: body.job_id,
+            newKey: body.new_key,
+            facts: body.job,
+            changes: body.changes,
+            ...(stamp === undefined ? {} : { stamp }),
+            ...(body.cluster === undefined ? {} : { cluster: body.cluster }),
+          },
+          caller,
+        );
+        if (answer.wouldDeny) metrics.refusals.inc({ code: answer.code });
+        return c.json(renderModification(answer));
       },
     )
     .post(

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ENFORCEMENTS, FAILURE_POLICIES, WITHOUT_ACCOUNT } from '../../domain/policy';
 import { readStamp, renderStamp } from '../../domain/slurm-stamp';
-import { ClusterName, Count, JsonObject, Money, Time, integer, text } from './wire';
+import { ClusterName, Count, JsonObject, Money, Time, idLike, integer, text } from './wire';
 
 const Cluster = ClusterName.optional().describe("Default: the key's own cluster, else the configured default.");
 
@@ -43,6 +43,39 @@ export const SlurmSubmissionAnswer = z
     replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
   })
   .meta({ id: 'SlurmSubmissionAnswer' });
+
+export const SlurmModificationRequest = z
+  .object({
+    cluster: Cluster,
+    job_id: idLike(128).describe("Slurm's id of the job."),
+    stamp: text(4000, { empty: true })
+      .nullable()
+      .optional()
+      .describe('The admin_comment of the job as it is; its stamp is read from it.'),
+    new_key: HookKey.describe('For the hold of a job that gets another one. Made like any key of a hook.'),
+    job: RawJob.describe(
+      'The job as it is, in the words of a submission; submit_time and the ids of an array besides.',
+    ),
+    changes: RawJob.describe('What the update sets of it.'),
+  })
+  .meta({ id: 'SlurmModificationRequest' });
+
+export const SlurmModificationAnswer = z
+  .object({
+    accept: z.boolean().describe('What the hook is to do.'),
+    message: z.string(),
+    code: z.string().describe("'unchanged' where the change costs nothing, 'resized', 'placed' (another hold), or the code of a refusal."),
+    stamp: z
+      .string()
+      .optional()
+      .describe('What takes the place of the stamp in admin_comment; absent where that stays as it is.'),
+    transaction_id: z.string().optional().describe("The job's hold."),
+    hold_amount: Money.describe('What is held for the changed job; 0 where nothing was asked.'),
+    unit: z.string().optional(),
+    mode: z.enum(ENFORCEMENTS),
+    would_deny: z.boolean(),
+  })
+  .meta({ id: 'SlurmModificationAnswer' });
 
 export const SlurmEstimateRequest = z.object({ cluster: Cluster, job: RawJob }).meta({ id: 'SlurmEstimateRequest' });
 

@@ -37,6 +37,33 @@ export interface SubmissionAnswer {
   replayed: boolean;
 }
 
+/** A pending job is about to be changed. */
+export interface SlurmModification {
+  cluster?: string;
+  jobId: string;
+  /** The key that the job is stamped with; undefined: it has none. */
+  stamp?: string;
+  /** For a hold that has to be a new one. */
+  newKey: string;
+  /** The job as it is. */
+  facts: RawFacts;
+  /** What is to change of it. */
+  changes: RawFacts;
+}
+
+export interface ModificationAnswer {
+  accept: boolean;
+  code: string;
+  message: string;
+  /** The key to stamp the job with from now on, where it is another one. */
+  stamp?: string;
+  holdId?: TransactionId;
+  holdAmount: Micro;
+  unit?: string;
+  mode: Enforcement;
+  wouldDeny: boolean;
+}
+
 /** A price, for whoever asks: no balance, no limit, nobody's name. */
 export interface SlurmEstimate {
   message: string;
@@ -87,6 +114,8 @@ export interface PartitionPolicy {
 export interface Slurm {
   /** The one decision of /budget/check, and what the site says of jobs that are not asked about. `cluster_not_found`. */
   submit(submission: SlurmSubmission, caller: Caller): Promise<SubmissionAnswer>;
+  /** Prices a changed job anew: more passes every limit or is refused, less gives back. `cluster_not_found`. */
+  modify(modification: SlurmModification, caller: Caller): Promise<ModificationAnswer>;
   /** `cluster_not_found`. */
   estimate(submission: Omit<SlurmSubmission, 'key'>): Promise<SlurmEstimate>;
   /** Gives back holds that are nobody's job's, by their keys; once each. `cluster_not_found`. */

@@ -3,12 +3,13 @@
  * no admission and no books of its own.
  */
 import type { Sql } from '../../platform/postgres';
-import type { Admission, Slurm } from '../contract';
+import type { Admission, Holds, Slurm } from '../contract';
 import { ask } from '../errors';
 import { openEvents } from '../events';
 import type { PriceBooks } from '../price-book';
 import { clusterNamed } from './cluster';
 import { openLoneDecisions } from './lone-decisions';
+import { openModifications } from './modifications';
 import { policyOf } from './policy';
 import { openRecords } from './records';
 import { openSubmissions } from './submissions';
@@ -17,6 +18,7 @@ export interface SlurmDeps {
   sql: Sql;
   prices: PriceBooks;
   admission: Admission;
+  holds: Pick<Holds, 'resize'>;
   /** The cluster of hooks that name none. */
   defaultCluster: string;
 }
@@ -27,6 +29,7 @@ export function openSlurm(deps: SlurmDeps): Slurm {
   const takeLoneDecision = openLoneDecisions({ ...deps, recordEvents });
   return {
     ...openSubmissions(deps),
+    ...openModifications({ ...deps, recordEvents }),
     ...openRecords({ ...deps, recordEvents, takeLoneDecision }),
 
     async policy(name = defaultCluster) {

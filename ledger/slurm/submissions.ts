@@ -22,7 +22,7 @@ export interface SubmissionsDeps {
 }
 
 /** Why nothing could be asked, as a user should read it. */
-interface Unasked {
+export interface Unasked {
   code: 'malformed_request' | 'account_missing' | 'account_not_found';
   reason: string;
 }
@@ -134,12 +134,12 @@ export function submissionOf(facts: RawFacts): Submission | Unasked {
   }
 }
 
-const withoutAccount = ({ name }: NumberedCluster): Unasked => ({
+export const withoutAccount = ({ name }: NumberedCluster): Unasked => ({
   code: 'account_missing',
   reason: `The job names no account, and ${name} runs no jobs without one; name yours with --account.`,
 });
 
-const unknownAccount = (account: string): Unasked => ({
+export const unknownAccount = (account: string): Unasked => ({
   code: 'account_not_found',
   reason: `There is no budget for account "${account}"; name another with --account, or ask whoever keeps the budgets for one.`,
 });

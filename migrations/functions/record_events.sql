@@ -22,6 +22,7 @@ declare
   v_rival_no bigint;
   v_adopted boolean;
   v_uncharged text;
+  v_unmoved_no bigint;
   v_reported boolean;
   v_lock bigint;
   v_receipts jsonb[] := '{}';
@@ -56,12 +57,18 @@ begin
       order by d.principal = p_principal desc limit 1;
     end if;
 
+    v_unmoved_no := v_hold_no;
+    v_hold_no := ledger.standing_hold(v_hold_no, v_event.account, v_event.partition, v_event.at);
+
     v_job := ledger.bind_job(
       v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at, v_hold_no);
+    if v_hold_no is null and v_unmoved_no is not null then
+      v_job.hold_no := ledger.undo_replacement(v_job.job_no, v_unmoved_no, v_event.new_hold_id, v_event.at, p_actor);
+    end if;
 
     -- A stamp whose submission has no hold: why not decides whether its runs are charged.
     v_uncharged := null;
-    if v_hold_no is null and v_event.hold_key is not null then
+    if v_hold_no is null and v_unmoved_no is null and v_event.hold_key is not null then
       v_uncharged := ledger.why_uncharged(v_event.cluster_no, v_event.hold_key);
     end if;
 

@@ -93,6 +93,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   listJobs: ['hook', 'read'],
   readJob: ['hook', 'read'],
   submitSlurmJob: ['hook'],
+  modifySlurmJob: ['hook'],
   estimateSlurmJob: ['estimate', 'hook'],
   withdrawSlurmSubmissions: ['hook'],
   recordSlurmRecords: ['hook'],

@@ -187,6 +187,7 @@ test('every address of the contract is there', async () => {
      "GET /api/v1/jobs",
      "GET /api/v1/jobs/{cluster}/{job_id}",
      "POST /api/v1/slurm/submissions",
+     "POST /api/v1/slurm/modifications",
      "POST /api/v1/slurm/estimates",
      "POST /api/v1/slurm/withdrawals",
      "POST /api/v1/slurm/events",

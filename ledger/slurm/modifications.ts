@@ -1,0 +1,327 @@
+/**
+ * `scontrol update` of a job that may have a hold: without this a user holds for one hour and runs for a hundred. What costs
+ * as much as before goes by; more must pass every limit, less gives back; another account or partition is another hold.
+ *
+ * Nothing here leaves a job without its hold, whichever of its steps is the last: a resize is one command, an exchange of
+ * holds is one transaction, and the event that tells the job's story of the change comes after them.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { Fault, FAULTS } from '../../domain/faults';
+import type { TransactionId } from '../../domain/ids';
+import type { JobRequest } from '../../domain/job';
+import { mostMicro, toMicro, ZERO, type Micro } from '../../domain/money';
+import { estimate } from '../../domain/price';
+import { countOf, type Submission } from '../../domain/slurm-submission';
+import { mergeChanges } from '../../domain/slurm-changes';
+import { readStrand } from '../../domain/tasks';
+import { instantOfMs, instantOfSeconds, type Instant } from '../../domain/time';
+import type { Sql } from '../../platform/postgres';
+import { newHoldId } from '../admission-item';
+import type {
+  Admission,
+  Caller,
+  CheckRequest,
+  Cluster,
+  Holds,
+  ModificationAnswer,
+  PriceBook,
+  Slurm,
+  SlurmModification,
+} from '../contract';
+import { ask } from '../errors';
+import type { RecordEvents } from '../events';
+import type { NumberedCluster, PriceBooks } from '../price-book';
+import { loadFacts, type LedgerFacts } from '../story-facts';
+import { clusterNamed } from './cluster';
+import { exemptionOf, type Exemption } from './exemption';
+import { noteSubmission } from './notes';
+import { checkOf } from './request';
+import { submissionOf, unknownAccount, withoutAccount, type Unasked } from './submissions';
+
+export interface ModificationsDeps {
+  sql: Sql;
+  prices: PriceBooks;
+  admission: Admission;
+  holds: Pick<Holds, 'resize'>;
+  recordEvents: RecordEvents;
+  defaultCluster: string;
+}
+
+/** The status of every refusal that a limit, a window or a missing price makes. */
+const REFUSED = 402;
+
+/** The open hold that a job has, if any. */
+interface JobHold {
+  holdId: TransactionId;
+  account: string;
+  partition: string;
+  late: boolean;
+  uncharged: 'shadow' | 'exempt' | null;
+  /** Of the check that placed it. */
+  key: string | null;
+}
+
+/** A change that asks for money, with everything it is judged by. */
+interface Asked {
+  cluster: NumberedCluster;
+  book: PriceBook;
+  now: Instant;
+  jobId: string;
+  /** '' where the whole job is changed. */
+  task: string;
+  submittedAt?: Instant;
+  newKey: string;
+  before: Submission;
+  after: Submission;
+  caller: Caller;
+}
+
+export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'> {
+  const { sql, prices, admission, holds, recordEvents, defaultCluster } = deps;
+
+  return {
+    async modify(modification, caller) {
+      const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
+      await prices.upToDate();
+      const { cluster, book } = await clusterNamed(prices, name);
+      const after = submissionOf(mergeChanges(facts, changes));
+      const before = submissionOf(facts);
+      if ('code' in after) return refuse(cluster, newKey, after, caller);
+      if (!('code' in before) && isSamePrice(before, after)) return goesBy(cluster);
+
+      const now = instantOfMs(Date.now());
+      const asked: Asked = {
+        cluster,
+        book,
+        now,
+        ...nameOf(modification),
+        newKey,
+        before: 'code' in before ? after : before,
+        after,
+        caller,
+      };
+      const hold = await openHoldOf(sql, cluster, asked, stamp);
+      const exemption = exemptionOf(cluster, after);
+      if (exemption) return exempt(asked, exemption, hold);
+      const check = checkOf(after, cluster, book, now);
+      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller);
+      try {
+        // Asked before: its first answer is given again.
+        if (!hold || hold.key === newKey) return await holdAnew(asked, check);
+        if (hold.late) return await exchange(asked, check, hold);
+        const [job] = check.components;
+        if (job && hold.account === check.account && hold.partition === job.partition)
+          return await resize(asked, job, hold);
+        return await exchange(asked, check, hold);
+      } catch (error) {
+        if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
+        return refuse(cluster, newKey, unknownAccount(check.account), caller);
+      }
+    },
+  };
+
+  async function resize(asked: Asked, job: JobRequest, hold: JobHold): Promise<ModificationAnswer> {
+    const { cluster, newKey, caller, task } = asked;
+    const facts = await loadFacts(sql, hold.holdId);
+    const amount = amountFor(job, hold, facts, asked);
+    if (typeof amount === 'string')
+      return refuse(cluster, newKey, { code: 'malformed_request', reason: amount }, caller);
+    const { unit } = facts.account;
+    try {
+      const key = { principal: caller.principal, key: newKey };
+      await holds.resize(hold.holdId, amount, 'The job was changed: held for what it may cost now', key);
+    } catch (error) {
+      if (!(error instanceof Fault && FAULTS[error.code].status === REFUSED)) throw error;
+      return { ...(await refuse(cluster, newKey, { code: error.code, reason: error.message }, caller)), unit };
+    }
+    if (task === '') await tellOfChange(asked, job, hold.holdId);
+    return {
+      ...goesBy(cluster),
+      code: 'resized',
+      message: 'The hold covers the changed job.',
+      holdId: hold.holdId,
+      holdAmount: amount,
+      unit,
+    };
+  }
+
+  /** Its story prices requeues by what it is told, and knows when to expect the end. Of one task it would say it of all. */
+  async function tellOfChange(asked: Asked, job: JobRequest, holdId: string): Promise<void> {
+    const { cluster, jobId, now, submittedAt, caller } = asked;
+    const event = {
+      type: 'resized' as const,
+      cluster: cluster.name,
+      jobId,
+      at: now,
+      holdId,
+      resources: job.resources,
+      ...(submittedAt === undefined ? {} : { submittedAt }),
+      ...(job.wallSeconds === undefined ? {} : { timeLimitSeconds: job.wallSeconds }),
+    };
+    await recordEvents([event], caller);
+  }
+
+  async function exchange(asked: Asked, check: CheckRequest, hold: JobHold): Promise<ModificationAnswer> {
+    const { newKey: key, caller, cluster, jobId, submittedAt } = asked;
+    const job = { jobId, ...(submittedAt === undefined ? {} : { submittedAt }) };
+    const decision = await admission.exchange(hold.holdId, check, job, { principal: caller.principal, key });
+    const { available, code, message, mode = cluster.enforcement, unit, holdAmount, holdId } = decision;
+    const accept = available || mode === 'shadow';
+    return {
+      accept,
+      code,
+      message,
+      mode,
+      wouldDeny: !available,
+      unit,
+      holdAmount,
+      ...(holdId === undefined ? {} : { holdId }),
+      ...(accept ? { stamp: key } : {}),
+    };
+  }
+
+  /** It was let in without money held: now that it asks for more, it is asked about like a new one. */
+  async function holdAnew(asked: Asked, check: CheckRequest): Promise<ModificationAnswer> {
+    const { newKey: key, caller, cluster, jobId, submittedAt, now } = asked;
+    const decision = await admission.check({ ...check, jobId }, { principal: caller.principal, key });
+    const { available, code, message, mode = cluster.enforcement, unit, holdAmount, holdId } = decision;
+    const accept = available || mode === 'shadow';
+    if (accept) {
+      const at = submittedAt ?? now;
+      const event = {
+        type: 'submitted' as const,
+        cluster: cluster.name,
+        jobId,
+        at,
+        holdKey: key,
+        account: check.account,
+      };
+      await recordEvents([{ ...event, ...(submittedAt === undefined ? {} : { submittedAt }) }], caller);
+    }
+    return {
+      accept,
+      code,
+      message,
+      mode,
+      wouldDeny: !available,
+      unit,
+      holdAmount,
+      ...(holdId === undefined ? {} : { holdId }),
+      ...(accept ? { stamp: key } : {}),
+    };
+  }
+
+  async function exempt(
+    { cluster, newKey: key, caller, after, jobId, submittedAt }: Asked,
+    { code, reason }: Exemption,
+    hold: JobHold | undefined,
+  ): Promise<ModificationAnswer> {
+    if (hold?.uncharged === 'exempt') return goesBy(cluster);
+    await noteSubmission(sql, cluster, { key, admitted: 'exempt', code, reason, submission: after }, caller);
+    if (hold) {
+      const item = JSON.stringify({
+        principal: caller.principal,
+        key,
+        account: after.account ?? null,
+        user: after.user ?? null,
+        cluster_no: cluster.clusterNo,
+        partitions: [after.partitions[0] ?? cluster.defaultPartition ?? ''],
+        hold_ids: [newHoldId()],
+      });
+      const job = JSON.stringify({ job_id: jobId, submitted_at: submittedAt ?? null });
+      await ask(
+        () => sql`select from ledger.replace_hold(${hold.holdId}, ${item}::text::jsonb, ${job}::text::jsonb, 'exempt')`,
+      );
+    }
+    return { ...goesBy(cluster), code, message: reason, stamp: key };
+  }
+
+  async function refuse(
+    cluster: NumberedCluster,
+    key: string,
+    { code, reason }: Pick<Unasked, 'reason'> & { code: string },
+    caller: Caller,
+  ): Promise<ModificationAnswer> {
+    const isShadow = cluster.enforcement === 'shadow';
+    await noteSubmission(sql, cluster, { key, admitted: isShadow ? 'shadow' : 'denied', code, reason }, caller);
+    return { accept: isShadow, code, message: reason, mode: cluster.enforcement, wouldDeny: true, holdAmount: ZERO };
+  }
+}
+
+const goesBy = ({ enforcement: mode }: Cluster): ModificationAnswer => ({
+  accept: true,
+  code: 'unchanged',
+  message: 'The change costs nothing.',
+  mode,
+  wouldDeny: false,
+  holdAmount: ZERO,
+});
+
+const isSamePrice = (before: Submission, after: Submission): boolean =>
+  before.account === after.account &&
+  before.user === after.user &&
+  isDeepStrictEqual(before.partitions, after.partitions) &&
+  isDeepStrictEqual(before.job, after.job);
+
+/** Tasks go by their array's id, as everywhere. */
+function nameOf({ facts, jobId }: SlurmModification): Pick<Asked, 'jobId' | 'task' | 'submittedAt'> {
+  const array = countOf(facts.array_job_id);
+  const task = array === undefined ? undefined : countOf(facts.array_task_id, 'zero');
+  const submitted = countOf(facts.submit_time);
+  return {
+    jobId: array === undefined ? jobId : String(array),
+    task: task === undefined ? '' : String(task),
+    ...(submitted === undefined ? {} : { submittedAt: instantOfSeconds(submitted) }),
+  };
+}
+
+/**
+ * What the hold must hold from now on: the new price of every run that is still to come or to end; of one array task, the
+ * difference that it makes. A sentence where the changed job has no price.
+ */
+function amountFor(job: JobRequest, { holdId }: JobHold, facts: LedgerFacts, asked: Asked): Micro | string {
+  const { cluster, book, now, before, task } = asked;
+  const index = facts.holds.findIndex((hold) => hold.holdId === holdId);
+  const hold = facts.holds[index];
+  if (!hold) throw new Error(`hold ${holdId} is not in its own story`);
+  const { unit, holdMultiplier } = facts.account;
+  const own = holdMultiplier === undefined ? {} : { holdMultiplier };
+  const price = (request: JobRequest, arrayTasks: number) =>
+    estimate({ ...request, arrayTasks }, cluster, book.rates, unit, now, own);
+  if (task === '') {
+    const { unfinished } = readStrand(facts.holds, facts.events, index);
+    const { hold: amount, refusal } = price(job, Math.max(unfinished, 1));
+    return refusal?.detail ?? amount;
+  }
+  const [was, is] = [price({ ...before.job, partition: job.partition }, 1), price(job, 1)];
+  return is.refusal?.detail ?? mostMicro(toMicro(hold.held + is.hold - was.hold), ZERO);
+}
+
+/** By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. */
+async function openHoldOf(
+  sql: Sql,
+  { clusterNo }: NumberedCluster,
+  { jobId, submittedAt }: Pick<Asked, 'jobId' | 'submittedAt'>,
+  stamp: string | undefined,
+): Promise<JobHold | undefined> {
+  const [row] = await ask(
+    () => sql<JobHold[]>`
+      with found as (
+        select 1 as rank, ledger.standing_hold(d.decision_no, null, null, null) as hold_no
+        from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
+        where d.key = ${stamp ?? null}::text and d.code = 'placed' and h.cluster_no = ${clusterNo}
+        union all
+        select case when j.stamp = ${stamp ?? null}::text then 2 else 3 end, j.hold_no
+        from ledger.jobs j
+        where j.cluster_no = ${clusterNo} and j.hold_no is not null
+          and (j.stamp = ${stamp ?? null}::text
+            or (j.job_id = ${jobId} and j.submitted_at = ${submittedAt ?? null}::timestamptz)))
+      select h.hold_id as "holdId", a.name as account, h.partition, h.late, h.uncharged,
+        (select d.key from ledger.decisions d where d.decision_no = h.hold_no) as key
+      from found join ledger.holds h using (hold_no) join ledger.accounts a using (account_no)
+      where h.status = 'open'
+      order by found.rank
+      limit 1`,
+  );
+  return row;
+}

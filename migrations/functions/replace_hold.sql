@@ -1,0 +1,93 @@
+-- replace_hold moves a job from its hold to another one, because its account, its partition or its user's standing was
+-- changed: the old one is given back and the new one placed in one transaction, so that at no moment, and after no crash, the
+-- job is without a hold, and its own money does not stand in its way. Where the new one is refused, nothing has changed.
+--
+-- p_item is one of place_holds', with request.mode: where that is 'shadow', a refusal is recorded and the job moves all the
+-- same, to a hold of nothing whose runs are metered and not charged. p_uncharged 'exempt' moves it to such a hold without
+-- asking. p_job: {job_id, submitted_at}: it is bound at once, and carries the item's key from now on.
+--
+-- outcome as of place_holds. Idempotent by the item's key. Events of the job wait, and trees are locked in their order.
+create function ledger.replace_hold(p_hold_id text, p_item jsonb, p_job jsonb, p_uncharged text default null)
+returns table (outcome text, request jsonb, answer jsonb, effective_at timestamptz)
+language plpgsql volatile
+as $$
+declare
+  v_cluster_no int := (p_item ->> 'cluster_no')::int;
+  v_principal text := p_item ->> 'principal';
+  v_key text := p_item ->> 'key';
+  v_new_id text := p_item #>> '{hold_ids,0}';
+  v_old ledger.holds;
+  v_account ledger.accounts;
+  v_new_no bigint;
+  v_now timestamptz;
+begin
+  perform pg_advisory_xact_lock(hashtextextended(v_cluster_no::text || '/' || (p_job ->> 'job_id'), 0));
+  select * into v_old from ledger.holds where hold_id = p_hold_id;
+  if not found then
+    perform ledger.fail('hold_not_found', format('There is no hold %s.', p_hold_id), jsonb_build_object('hold_id', p_hold_id));
+  end if;
+  select * into v_account from ledger.accounts where name = p_item ->> 'account';
+  if not found and p_uncharged is null then
+    outcome := 'account_not_found';
+    return next;
+    return;
+  end if;
+  perform ledger.lock_tree(array_remove(array[v_old.account_no, v_account.account_no], null));
+  v_now := clock_timestamp();
+  select * into strict v_old from ledger.holds where hold_no = v_old.hold_no;
+
+  if p_uncharged is null then
+    select r.* into outcome, request, answer, effective_at from ledger.replay_decision(v_principal, v_key, decode(p_item ->> 'body_hash', 'hex')) r;
+    if found then return next; return; end if;
+    if ledger.is_stale(v_account, p_item, (select version from ledger.catalog_version)) then
+      outcome := 'stale';
+      return next;
+      return;
+    end if;
+  elsif v_old.replaced_by is not null then
+    outcome := 'replayed';
+    return next;
+    return;
+  end if;
+
+  begin
+    perform ledger.release_rest(v_old.hold_no, 'The job was changed: held for anew', v_principal, v_now, v_now);
+    if p_uncharged is null then
+      select p.* into outcome, request, answer, effective_at from ledger.place_hold_exactly(p_item, v_account.account_no, v_now) p;
+      if answer ->> 'code' <> 'placed' and p_item #>> '{request,mode}' is distinct from 'shadow' then
+        raise exception 'refused' using errcode = 'LD003';
+      end if;
+    end if;
+  exception when sqlstate 'LD003' then
+    -- What was done is undone; what was answered is kept.
+    insert into ledger.decisions (
+      decision_no, principal, key, body_hash, account_no, code, request, answer, effective_at, decided_at)
+    values (
+      ledger.next_txn_no(), v_principal, v_key, decode(p_item ->> 'body_hash', 'hex'), v_account.account_no,
+      answer ->> 'code', p_item -> 'request', answer, effective_at, v_now);
+    return next;
+    return;
+  end;
+
+  outcome := coalesce(outcome, 'decided');
+  if answer ->> 'code' = 'placed' then
+    select hold_no into strict v_new_no from ledger.holds where hold_id = v_new_id;
+  else
+    v_new_no := ledger.adopt_job(
+      v_new_id, p_item ->> 'account', v_cluster_no, p_item #>> '{partitions,0}', p_item ->> 'user', p_job ->> 'job_id', v_now,
+      v_principal, coalesce(p_uncharged, 'shadow'));
+  end if;
+
+  update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
+  if not exists (select from ledger.jobs where hold_no = v_old.hold_no) then
+    perform ledger.bind_job(
+      v_cluster_no, p_job ->> 'job_id', (p_job ->> 'submitted_at')::timestamptz, 'submitted', null, v_now, v_old.hold_no);
+  end if;
+  update ledger.jobs
+  set hold_no = v_new_no, stamp = v_key, account_name = p_item ->> 'account', partition = p_item #>> '{partitions,0}',
+    user_name = coalesce(p_item ->> 'user', user_name), updated_at = v_now
+  where hold_no = v_old.hold_no;
+  perform ledger.ring_stories(array[v_old.hold_no, v_new_no]);
+  return next;
+end;
+$$;

@@ -1,0 +1,38 @@
+-- undo_replacement gives a job back to the account that pays for it, where its hold was moved to another one and Slurm did
+-- not make the change after all: it gets a late hold, and the one that was placed for the change is released. Without this,
+-- whoever names a stranger's account in an update that Slurm refuses would run at the stranger's expense.
+--
+-- Returns the hold that the job has now. Nothing happens where the job has another hold than the one of the change, or that
+-- has paid for a run. The caller holds the advisory lock of (cluster, job id).
+create function ledger.undo_replacement(
+  p_job_no bigint, p_hold_no bigint, p_new_hold_id text, p_at timestamptz, p_actor text
+) returns bigint
+language plpgsql volatile
+as $$
+declare
+  v_job ledger.jobs;
+  v_old ledger.holds;
+  v_wrong ledger.holds;
+  v_account text;
+  v_new_no bigint;
+begin
+  select * into strict v_job from ledger.jobs where job_no = p_job_no;
+  select * into strict v_old from ledger.holds where hold_no = p_hold_no;
+  select * into v_wrong from ledger.holds where hold_no = v_old.replaced_by;
+  if v_job.hold_no is distinct from v_wrong.hold_no
+    or exists (select from ledger.charges where hold_no = v_wrong.hold_no)
+  then
+    return v_job.hold_no;
+  end if;
+  select name into strict v_account from ledger.accounts where account_no = v_old.account_no;
+  perform ledger.lock_tree(v_wrong.account_no);
+  v_new_no := ledger.adopt_job(
+    p_new_hold_id, v_account, v_old.cluster_no, v_old.partition, v_old.user_name, v_job.job_id, p_at, p_actor);
+  update ledger.jobs set hold_no = v_new_no, account_name = v_account where hold_no = v_wrong.hold_no;
+  update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
+  perform ledger.release_rest(
+    v_wrong.hold_no, 'Slurm did not change the job', p_actor, clock_timestamp(), clock_timestamp());
+  perform ledger.ring_stories(array[v_wrong.hold_no]);
+  return v_new_no;
+end;
+$$;

@@ -1,0 +1,194 @@
+/** `scontrol update` cannot get a job past its hold, and never leaves it without one. */
+import { randomBytes } from 'node:crypto';
+import { renderStamp } from '../../domain/slurm-stamp';
+import { type Body, startApi, type TestApi } from './helpers/api';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await startApi();
+  await api.account('proj-a', 10);
+  await api.account('proj-b', 10);
+});
+afterEach(() => api.stop());
+
+const newKey = () => randomBytes(16).toString('hex');
+const SUBMITTED = Math.floor(Date.now() / 1000) - 60;
+/** 1.00 an hour, held as 1.20. */
+const RAW = {
+  user: 'alice',
+  account: 'proj-a',
+  partition: 'cpu',
+  time_limit: 60,
+  num_tasks: 10,
+  submit_time: SUBMITTED,
+};
+
+async function submitted(job: object = RAW): Promise<string> {
+  const key = newKey();
+  const { body } = await api.post('/api/v1/slurm/submissions', { key, job });
+  expect(body).toMatchObject({ accept: true });
+  return key;
+}
+
+async function modify(key: string | undefined, changes: object, job: object = RAW, new_key = newKey()): Promise<Body> {
+  const stamp = key === undefined ? null : renderStamp(key);
+  const { status, body } = await api.post('/api/v1/slurm/modifications', { job_id: 100, stamp, new_key, job, changes });
+  expect({ status, body }).toMatchObject({ status: 200 });
+  return body;
+}
+
+const completed = (key: string, more: object = {}) => ({
+  source: 'jobcomp',
+  job_id: 100,
+  job_state: 3,
+  submit_time: SUBMITTED,
+  start_time: SUBMITTED + 3600,
+  end_time: SUBMITTED + 5400,
+  tres_fmt_alloc_str: 'cpu=10,mem=5000M,node=1',
+  admin_comment: renderStamp(key),
+  account: 'proj-a',
+  partition: 'cpu',
+  nodes: 'c1',
+  ...more,
+});
+const tell = async (...records: object[]): Promise<Body> => (await api.post('/api/v1/slurm/events', { records })).body;
+const story = async (): Promise<Body> => (await api.get('/api/v1/jobs/default/100')).body;
+const settle = async (): Promise<Body> => {
+  await api.ledger.jobs.advance((await story()).transaction_id);
+  return story();
+};
+const held = async (name = 'proj-a'): Promise<number> => (await api.get(`/api/v1/accounts/${name}`)).body.budget_held;
+const used = async (name: string): Promise<number> => (await api.get(`/api/v1/accounts/${name}`)).body.budget_used;
+const openHolds = async (): Promise<Body[]> => (await api.get('/api/v1/holds?status=open')).body;
+
+test('what costs nothing goes by, and is not even looked up', async () => {
+  const key = await submitted();
+  expect(await modify(key, { priority: 0, comment: 'later', time_limit: 4_294_967_294 })).toMatchObject({
+    accept: true,
+    code: 'unchanged',
+    hold_amount: 0,
+  });
+  expect(await held()).toBe(1.2);
+});
+
+test('more time is held for, or refused, and less gives back', async () => {
+  const key = await submitted();
+  expect(await modify(key, { time_limit: 120 })).toMatchObject({ accept: true, hold_amount: 2.4, unit: 'USD' });
+  expect(await held()).toBe(2.4);
+  const long = { ...RAW, time_limit: 120 };
+  const refused = await modify(key, { time_limit: 60_000 }, long);
+  expect(refused).toMatchObject({ accept: false, would_deny: true, code: 'insufficient_budget' });
+  expect(refused.message).toMatch(/^Insufficient budget: /);
+  expect(await held()).toBe(2.4);
+  expect(await modify(key, { time_limit: 30 }, long)).toMatchObject({ accept: true, hold_amount: 0.6 });
+  expect(await held()).toBe(0.6);
+  expect(await story()).toMatchObject({ state: 'pending', held: 0.6 });
+  await tell(completed(key));
+  expect(await settle()).toMatchObject({ state: 'settled', charged: 0.5 });
+});
+
+test('more and fewer nodes are priced anew', async () => {
+  const job = { ...RAW, num_tasks: undefined, min_nodes: 2, max_nodes: 2, cpus_per_task: 5 };
+  const key = await submitted(job);
+  expect(await modify(key, { min_nodes: 4 }, job)).toMatchObject({ hold_amount: 2.4 });
+  expect(await modify(key, { min_nodes: 1 }, { ...job, min_nodes: 4, max_nodes: 4 })).toMatchObject({
+    hold_amount: 0.6,
+  });
+  expect(await held()).toBe(0.6);
+});
+
+test('the same update asked for twice is one', async () => {
+  const [key, again] = [await submitted(), newKey()];
+  const first = await modify(key, { time_limit: 120 }, RAW, again);
+  expect(await modify(key, { time_limit: 120 }, RAW, again)).toEqual(first);
+  const moved = newKey();
+  const other = await modify(key, { account: 'proj-b' }, RAW, moved);
+  expect(await modify(key, { account: 'proj-b' }, RAW, moved)).toEqual(other);
+  expect(await openHolds()).toHaveLength(1);
+});
+
+test('another partition or account is another hold, bound at once, and the money of the first is not in its way', async () => {
+  const key = await submitted({ ...RAW, time_limit: 480 }); // 9.60 of 10.
+  const job = { ...RAW, time_limit: 480 };
+  const newer = newKey();
+  const debug = await modify(key, { partition: 'debug' }, job, newer);
+  expect(debug).toMatchObject({ accept: true, code: 'placed', hold_amount: 4.8, stamp: renderStamp(newer) });
+  expect(await openHolds()).toMatchObject([{ partition: 'debug', job_id: '100', held: 4.8 }]);
+
+  const third = newKey();
+  const moved = await modify(newer, { account: 'proj-b' }, { ...job, partition: 'debug' }, third);
+  expect(moved).toMatchObject({ accept: true, stamp: renderStamp(third) });
+  expect([await held('proj-a'), await held('proj-b')]).toEqual([0, 4.8]);
+  await tell(completed(third, { account: 'proj-b', partition: 'debug' }));
+  expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-b', charged: 0.25 });
+  expect([await used('proj-a'), await used('proj-b')]).toEqual([0, 0.25]);
+});
+
+test('a move that is refused leaves the hold, the account and the stamp as they were', async () => {
+  const key = await submitted();
+  await api.post('/api/v1/accounts/proj-b/withdrawals', { amount: 9.5 });
+  const refused = await modify(key, { account: 'proj-b' });
+  expect(refused).toMatchObject({ accept: false, code: 'insufficient_budget' });
+  expect(refused).not.toHaveProperty('stamp');
+  expect(await modify(key, { account: 'nobody' })).toMatchObject({ accept: false, code: 'account_not_found' });
+  expect(await openHolds()).toMatchObject([{ account: 'proj-a', held: 1.2 }]);
+  expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+});
+
+test('events with the stamp of before are of the hold that took its place', async () => {
+  const key = await submitted();
+  await modify(key, { account: 'proj-b' });
+  await tell(completed(key, { account: 'proj-b' }));
+  expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-b', charged: 0.5 });
+});
+
+test('a change of account that Slurm refuses after all is not paid for by the other account', async () => {
+  const key = await submitted();
+  expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+  await tell(completed(key)); // It ran as proj-a's, with the stamp that it had.
+  expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+  expect([await used('proj-a'), await used('proj-b'), await held('proj-b')]).toEqual([0.5, 0, 0]);
+  expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+});
+
+test.each([
+  ['a cheaper partition', {}],
+  ['an exempt one', { exempt: true }],
+])('a move to %s that Slurm refuses after all does not make the job cheaper', async (_what, settings) => {
+  await api.put('/api/v1/clusters/default/partitions/debug', settings);
+  const key = await submitted();
+  expect(await modify(key, { partition: 'debug' })).toMatchObject({ accept: true });
+  await tell(completed(key));
+  expect(await settle()).toMatchObject({ state: 'settled', partition: 'cpu', charged: 0.5 });
+  expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+});
+
+test('a job without a hold is asked about when it asks for more, and has one from then on', async () => {
+  const newer = newKey();
+  expect(await modify(undefined, { time_limit: 120 }, RAW, newer)).toMatchObject({
+    accept: true,
+    stamp: renderStamp(newer),
+  });
+  expect(await openHolds()).toMatchObject([{ job_id: '100', held: 2.4, key: newer }]);
+});
+
+test('a job that moves to an exempt partition gives its money back and costs nothing', async () => {
+  const key = await submitted();
+  await api.put('/api/v1/clusters/default/partitions/free', { exempt: true });
+  const newer = newKey();
+  expect(await modify(key, { partition: 'free' }, RAW, newer)).toMatchObject({
+    accept: true,
+    code: 'exempt_partition',
+  });
+  expect(await held()).toBe(0);
+  await tell(completed(newer, { partition: 'free' }));
+  expect(await settle()).toMatchObject({ state: 'settled', charged: 0, admitted: 'exempt' });
+});
+
+test('one task of an array changes the hold by what it costs more', async () => {
+  const array = { ...RAW, array: '1-3' };
+  const key = await submitted(array);
+  const task = { ...RAW, array_job_id: 100, array_task_id: 2 };
+  expect(await modify(key, { time_limit: 120 }, task)).toMatchObject({ accept: true, hold_amount: 4.8 });
+  expect(await held()).toBe(4.8);
+});
