@@ -8,7 +8,7 @@ import { codeOf } from '../../domain/code-of';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
 import { plural } from '../text';
-import type { CreatedKey } from '../wire';
+import type { ApiKey, CreatedKey } from '../wire';
 import { digest, orSay, own, standing, textOf, writeWhole } from './files';
 import { CLI_CONFIG, HOOK_KEY, layoutOf, MANIFEST, onDisk, UNIT, type Layout } from './layout';
 import { readManifest, type Manifest } from './manifest';
@@ -152,7 +152,7 @@ async function makeKeys(session: Session, plan: Plan): Promise<{ keys: HeldKey[]
   if (estimate === undefined) return { keys };
   const cliPath = join(layout.etc, CLI_CONFIG);
   const there = /"token":\s*"([^"]+)"/.exec(textOf(onDisk(layout, cliPath)) ?? '')?.[1];
-  const held = await heldKey(session, cliPath, there, estimate, undefined);
+  const held = await heldKey(session, cliPath, there, estimate, policyPath(plan));
   keys.push(held);
   return { keys, cliFile: await renderCliConfig(plan, session.endpoint, held.token) };
 }
@@ -166,9 +166,10 @@ async function heldKey(
   file: string,
   there: string | undefined,
   wanted: NewKey,
-  proof: string | undefined,
+  proof: string,
 ): Promise<HeldKey> {
-  if (there !== undefined && there !== '' && (await isGood(session, there, proof))) return { file, token: there };
+  if (there !== undefined && there !== '' && (await isGood(session, there, wanted, proof)))
+    return { file, token: there };
   // The name may be taken by a key whose secret is lost; the two can be told apart by host and time.
   const names = [
     wanted.name,
@@ -187,14 +188,20 @@ async function heldKey(
   });
 }
 
-async function isGood(session: Session, token: string, proof: string | undefined): Promise<boolean> {
+/** The service knows it by its id, as what it should be, and takes it. While no admin key is made, it would take anything. */
+async function isGood(session: Session, token: string, wanted: NewKey, proof: string): Promise<boolean> {
+  const id = /^bursar_([a-z0-9]+)_/.exec(token)?.[1];
+  const { rows } = await session.client.list<ApiKey>('/api/v1/keys', {}, undefined);
+  const known = rows.find(({ key_id: keyId }) => keyId === id);
+  if (known?.status !== 'active' || known.scope !== wanted.scope || known.cluster !== wanted.cluster) return false;
   try {
-    // An estimate key may ask for nothing that costs nothing to ask; being refused by scope proves that it is known.
-    await session.connect(session.endpoint, { token }).get(proof ?? '/api/v1/accounts?limit=1');
+    await session.connect(session.endpoint, { token }).get(proof);
     return true;
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
-    return codeIn(error.problem) !== 'unauthenticated' && error.exitCode !== EXIT.unreachable;
+    if (error.exitCode === EXIT.unreachable) throw error;
+    // What its scope forbids it was known for.
+    return codeIn(error.problem) !== 'unauthenticated';
   }
 }
 
