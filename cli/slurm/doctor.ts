@@ -493,7 +493,7 @@ async function submitHost(layout: Layout): Promise<Finding[]> {
   const tried = await tryHook(lua, layout, 'cli_filter', 'estimate', ['type=sbatch', 'time=1', 'ntasks=1']);
   if (tried.failure !== undefined || tried.code !== 0)
     findings.push(failed('cli_filter', tried.failure ?? 'it refuses jobs', INSTALL));
-  else if (tried.logged !== '') findings.push(ok('cli_filter', `says within ${tried.ms} ms: ${tried.logged}`));
+  else if (tried.told !== '') findings.push(ok('cli_filter', `says within ${tried.ms} ms: ${tried.told.trim()}`));
   else if (config.show !== true) findings.push(ok('cli_filter', 'prints nothing, as `show` says'));
   else
     findings.push(

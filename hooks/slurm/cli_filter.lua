@@ -113,15 +113,16 @@ local function tell_price(options)
   if os.getenv("SLURM_JOB_ID") and option(options, "type") == "srun" then
     return
   end
+  local quiet = tonumber(option(options, "quiet"))
   local config = bursar.read_json(CONFIG)
-  if not config or config.show ~= true then
+  if not config or config.show ~= true or (quiet and quiet > 0) then
     return
   end
   local full = (tonumber(config.deadline_ms) or 300) / 1000
   local question = { cluster = config.cluster, job = job_of(options) }
   local answer = bursar.ask(config, bursar.token(config), "/api/v1/slurm/estimates", question, bursar.now() + full, full)
   if answer and type(answer.message) == "string" and answer.message ~= "" then
-    slurm.log_info("%s", answer.message)
+    io.stderr:write((option(options, "type") or "bursar") .. ": " .. answer.message .. "\n")
   end
 end
 

@@ -19,6 +19,13 @@ local function into(list)
   end
 end
 
+-- What a hook prints for the user.
+io.stderr = {
+  write = function(_, text)
+    told[#told + 1] = text
+  end,
+}
+
 slurm = setmetatable({
   SUCCESS = 0,
   ERROR = -1,

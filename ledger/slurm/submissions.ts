@@ -164,7 +164,8 @@ export function answerOf(decision: Decision): SubmissionAnswer {
 /** What a stranger may know: the price, and whether it fits. A refusal's own words name limits and balances. */
 function estimateOf({ available, code, estimatedCost: cost, unit, message, estimate }: Decision): SlurmEstimate {
   if (code === 'time_limit_missing' || code === 'unpriced') return { message, cost, unit, fits: false };
-  const price = estimate.lines.at(-1)?.replace(/^= /, '') ?? '';
+  // Behind it may stand what costs nothing.
+  const price = estimate.lines.find((line) => line.startsWith('= '))?.slice(2) ?? '';
   return {
     message: `Up to ${price}; ${available ? 'the budget covers it' : 'more than the budget allows now'}.`,
     cost,

@@ -50,7 +50,7 @@ test('the price is printed, asked for as the controller would see the job', asyn
       'gpus-per-node': 'a100:2',
       array: '1-10',
     }),
-  ).toMatchObject({ code: 0, logged: 'This job costs up to 14 USD, and fits.', told: '' });
+  ).toMatchObject({ code: 0, told: 'sbatch: This job costs up to 14 USD, and fits.\n' });
   expect(service.asked).toEqual([
     {
       path: '/api/v1/slurm/estimates',
@@ -83,7 +83,10 @@ test('a time that nobody said is not sent', async () => {
 
 test('nothing is asked where the site does not want it', async () => {
   start({ show: false });
-  expect(await filter({ account: 'lab' })).toMatchObject({ code: 0, logged: '' });
+  expect(await filter({ account: 'lab' })).toMatchObject({ code: 0, told: '' });
+  hook?.stop();
+  start();
+  expect(await filter({ account: 'lab', quiet: '1' })).toMatchObject({ code: 0, told: '' });
   expect(service.asked).toEqual([]);
 });
 
