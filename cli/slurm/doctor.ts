@@ -469,16 +469,7 @@ async function submitHost(layout: Layout): Promise<Finding[]> {
   if (text !== renderHook('cli_filter', layout, siteScript(onDisk(layout, layout.slurm), 'cli_filter') !== undefined)) {
     findings.push(warning('cli_filter', `${script} is not what version ${buildFacts().version} installs`, where));
   }
-  const money = await askAs(undefined, config.url ?? '', config.token, 'GET', '/api/v1/accounts');
-  findings.push(
-    money.status === 200
-      ? failed(
-          'estimate key',
-          'it may see accounts, and every user can read it',
-          'Revoke it, and put a key of the scope estimate there: `bursar key create NAME --scope estimate`.',
-        )
-      : ok('estimate key', 'may ask for prices only'),
-  );
+  findings.push(await estimateKey(config));
   const lua = findLua();
   if (lua === undefined) {
     findings.push(
@@ -504,4 +495,22 @@ async function submitHost(layout: Layout): Promise<Finding[]> {
       ),
     );
   return findings;
+}
+
+async function estimateKey({ url = '', token = '', cluster = '' }: HookConfig): Promise<Finding> {
+  const check = 'estimate key';
+  const mend =
+    'Make one of the scope estimate, `bursar key create NAME --scope estimate`, put it there, and revoke the other.';
+  // A hook may read the first, an admin the second, an estimate key neither.
+  const answers = [
+    await askAs(undefined, url, token, 'GET', `/api/v1/slurm/policy?cluster=${encodeURIComponent(cluster)}`),
+    await askAs(undefined, url, token, 'GET', '/api/v1/accounts'),
+  ];
+  if (answers.some(({ status }) => status === 200)) {
+    return failed(check, 'it may do more than ask for prices, and every user can read it', mend);
+  }
+  const [{ status, detail } = { status: undefined, detail: '' }] = answers;
+  if (status === undefined)
+    return warning(check, `not tried: ${url} does not answer`, 'Is the API running, and may this machine reach it?');
+  return status === 401 ? failed(check, detail, mend) : ok(check, 'may ask for prices, and for nothing else');
 }
