@@ -1,7 +1,7 @@
 /** `bursar slurm install` on a real controller: from nothing to a denied sbatch, checked by the doctor, and back to nothing. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finding } from '../../cli/slurm/doctor';
+import type { Finding } from '../../cli/slurm/doctor/finding';
 import { startCli, type Ended, type TestCli } from '../cli/helpers/cli';
 import { eventually } from '../helpers/eventually';
 import { startCluster, type SlurmCluster } from './cluster';

@@ -13,7 +13,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Finding } from '../../../cli/slurm/doctor';
+import type { Finding } from '../../../cli/slurm/doctor/finding';
 import { startCli, type TestCli } from '../../cli/helpers/cli';
 import { removeScratch, scratchFolder } from '../../helpers/scratch';
 

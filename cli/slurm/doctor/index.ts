@@ -1,0 +1,71 @@
+/** `bursar slurm doctor`: tries each hook against the live service, and says of each thing that is wrong how to mend it. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT, Stop } from '../../exit';
+import type { Session } from '../../session';
+import { plural } from '../../text';
+import { CONFIG, layoutOf, onDisk, type Layout, type PlaceOptions } from '../layout';
+import { askController } from '../probe';
+import { readSlurmConf } from '../slurm-conf';
+import { failed, FINDING_FIELDS, INSTALL, readObject, type Finding, type HookConfig } from './finding';
+import { configuration, hookFiles, policyFile, relay, slurmConf, spool } from './machine';
+import { hooks, service } from './service';
+import { submitHost } from './submit-host';
+
+export interface DoctorOptions extends PlaceOptions {
+  submitHost?: boolean;
+  account?: string;
+  partition?: string;
+}
+
+export async function doctor(session: Session, options: DoctorOptions): Promise<void> {
+  const layout = layoutOf(options, session.io.env);
+  const findings = options.submitHost ? await submitHost(layout) : await controller(session, layout, options);
+  const bad = findings.filter(({ state }) => state === 'failed');
+  session.answer(
+    { ok: bad.length === 0, findings },
+    () => {
+      session.table(findings, [
+        { title: 'CHECK', value: ({ check }) => check },
+        {
+          title: 'STATE',
+          value: ({ state }) => state,
+          color: ({ state }) =>
+            (({ ok: 'green', warning: 'yellow', failed: 'red', unknown: 'yellow' }) as const)[state],
+        },
+        { title: 'DETAIL', value: ({ detail }) => detail, shrinksTo: 30 },
+      ]);
+      const mends = findings.filter(({ mend }) => mend !== undefined);
+      if (mends.length > 0) session.heading('What to do');
+      for (const { check, mend } of mends) session.say(`  ${check}: ${mend}`);
+    },
+    FINDING_FIELDS,
+    findings,
+  );
+  if (bad.length > 0)
+    throw new Stop(EXIT.failure, `${plural(bad.length, 'thing')} ${bad.length === 1 ? 'is' : 'are'} wrong.`);
+}
+
+async function controller(session: Session, layout: Layout, options: DoctorOptions): Promise<Finding[]> {
+  const place = onDisk(layout, join(layout.etc, CONFIG));
+  const config: HookConfig | undefined = readObject(place);
+  if (config === undefined) {
+    const why = existsSync(place) ? 'is no JSON object, or not to be read by you' : 'is not there';
+    return [
+      failed('configuration', `${place} ${why}`, existsSync(place) ? 'Run this as root; mend the file.' : INSTALL),
+    ];
+  }
+  const settings = readSlurmConf(onDisk(layout, join(layout.slurm, 'slurm.conf')));
+  const active = await askController(layout, session);
+  return [
+    configuration(place, config),
+    ...hookFiles(layout),
+    ...slurmConf(layout, settings, active),
+    ...(await service(session, config)),
+    ...(await hooks(layout, config, options)),
+    ...spool(layout, config, settings),
+    ...relay(session, config),
+    policyFile(session, config),
+    ...(existsSync(onDisk(layout, join(layout.slurm, 'cli_filter.lua'))) ? await submitHost(layout) : []),
+  ];
+}
