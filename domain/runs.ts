@@ -24,6 +24,8 @@ export interface RunEvent {
   endState?: EndState;
   resources?: Resources;
   timeLimitSeconds?: number;
+  /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
+  arrayTasks?: number;
   suspendedSeconds?: number;
   cost?: string;
   correction?: boolean;

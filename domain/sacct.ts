@@ -152,7 +152,8 @@ function readHeader(text: string): string[] | undefined {
 function fieldsOf(text: string, columns: readonly string[]): Record<string, string> {
   let values = text.split('|');
   if (values.length === columns.length + 1 && values.at(-1) === '') values.pop(); // `sacct -p` ends each line so.
-  if (values.length > columns.length && columns.at(-1) === 'jobname') {
+  // What people write may contain the separator: the name of a job, the site's own words beside a stamp.
+  if (values.length > columns.length && ['jobname', 'admincomment'].includes(columns.at(-1) ?? '')) {
     const ahead = columns.length - 1;
     values = [...values.slice(0, ahead), values.slice(ahead).join('|')];
   }

@@ -248,7 +248,7 @@ class Telling {
       .filter((task) => (!task.isOver && !strand.isOver) || isOfUnknownLength(task))
       .map((task) => this.lifeOfTask(strand, task));
     if (strand.isOver) return waits;
-    const unseen = Math.max(hold.arrayTasks, 1) - tasks.length;
+    const unseen = Math.max(strand.arrayTasks, 1) - tasks.length;
     if (tasks.length === 0) waits.push(this.pending(strand, `${this.nameOf(strand)} to start`));
     else if (hold.arrayTasks > 1 && unseen > 0 && !tasks.some(({ task }) => task === '')) {
       const rest = unseen === 1 ? 'one more task' : `${unseen} more tasks`;
@@ -339,7 +339,8 @@ class Telling {
       ? 'walltime'
       : runsAgain && news.some(({ type }) => type !== 'cost' && type !== 'ended')
         ? 'requeue'
-        : hold.arrayTasks > 1 && news.some(({ type }) => type === 'ended' || type === 'cancelled')
+        : hold.arrayTasks > 1 &&
+            news.some(({ type, arrayTasks }) => type === 'ended' || type === 'cancelled' || arrayTasks !== undefined)
           ? 'tasks'
           : undefined;
     if (!why) return undefined;

@@ -28,6 +28,8 @@ export interface Strand {
   events: readonly RunEvent[];
   /** Costs for all of its tasks together. */
   wholeCosts: ReportedCost[];
+  /** How many tasks its array has: as many as were asked for, unless some of them are gone. */
+  arrayTasks: number;
   isOver: boolean;
   /** Runs that the hold has still to pay for. */
   unfinished: number;
@@ -57,7 +59,9 @@ export function readStrand(holds: readonly StoryHold[], events: readonly RunEven
   const tasks = jobId === undefined ? [] : [readTask(jobId, label, resized)];
   const wholeCosts = index === 0 ? costsOf(own.filter(({ task }) => task === '')) : [];
   const isOver = tasks.length > 0 && tasks.every((task) => task.isOver);
-  return { hold, tasks, events: mine, wholeCosts, isOver, unfinished: isOver ? 0 : 1, ...latestNews(hold, tasks) };
+  const { arrayTasks } = hold;
+  const unfinished = isOver ? 0 : 1;
+  return { hold, tasks, events: mine, wholeCosts, arrayTasks, isOver, unfinished, ...latestNews(hold, tasks) };
 }
 
 function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
@@ -85,18 +89,24 @@ function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
   }
   const overCount = tasks.filter((task) => task.isOver).length;
   const isReconciled = wholeCosts.some(({ isFinal }) => isFinal);
-  const expected = endsAsAWhole ? tasks.length : Math.max(hold.arrayTasks, tasks.length);
+  const arrayTasks = tasksOf(hold, events);
+  const expected = endsAsAWhole ? tasks.length : Math.max(arrayTasks, tasks.length);
   const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
   return {
     hold,
     tasks,
     events,
     wholeCosts,
+    arrayTasks,
     isOver,
     unfinished: isOver ? 0 : Math.max(1, expected - overCount),
     ...latestNews(hold, tasks),
   };
 }
+
+/** A task that was cancelled while it waited leaves no record of itself: the array becomes smaller, and never larger again. */
+const tasksOf = ({ arrayTasks }: StoryHold, events: readonly RunEvent[]): number =>
+  events.reduce((fewest, event) => Math.min(fewest, event.arrayTasks ?? fewest), arrayTasks);
 
 function latestNews(hold: StoryHold, tasks: readonly Task[]): Pick<Strand, 'spokenOfAt' | 'heardAt'> {
   let { effectiveAt: spokenOfAt, placedAt: heardAt } = hold;

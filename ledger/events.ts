@@ -135,6 +135,7 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     exitCode: event.exitCode,
     resources: event.resources,
     timeLimitSeconds: wholeSeconds(event.timeLimitSeconds),
+    arrayTasks: event.arrayTasks,
     suspendedSeconds: wholeSeconds(event.suspendedSeconds),
     cost: event.cost,
     correction: event.correction,

@@ -18,6 +18,7 @@ import { openKeys } from './keys';
 import { openMovements } from './movements';
 import { openOutbox } from './outbox';
 import { openPriceBooks } from './price-book';
+import { openQueue } from './queue';
 import { openRecovery } from './recovery';
 import { openUsage } from './usage';
 import { openReports } from './reports';
@@ -33,6 +34,8 @@ export interface LedgerOptions {
   advisor?: Advisor;
   /** False: lost stories are found only when somebody asks. Default true. */
   autoRecovery?: boolean;
+  /** How long nothing may be seen of a hold's job in the queue before the hold is given back. Default 5 minutes. */
+  holdGraceSeconds?: number;
   /** Whose days a report is cut at where neither cluster nor account says it. Default UTC. */
   timeZone?: string;
 }
@@ -40,7 +43,14 @@ export interface LedgerOptions {
 /** Composes the parts over one pool. Nothing is connected before the first question. */
 export function openLedger(
   sql: Sql,
-  { defaultCluster = 'default', clusterDefaults, advisor, autoRecovery = true, timeZone = 'UTC' }: LedgerOptions = {},
+  {
+    defaultCluster = 'default',
+    clusterDefaults,
+    advisor,
+    autoRecovery = true,
+    timeZone = 'UTC',
+    holdGraceSeconds,
+  }: LedgerOptions = {},
 ): Ledger {
   const prices = openPriceBooks(sql);
   const holds = openHolds({ sql });
@@ -56,6 +66,10 @@ export function openLedger(
     catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
     jobs,
     slurm: openSlurm({ sql, prices, admission, holds, defaultCluster }),
+    queue: openQueue({
+      ...{ sql, prices, holds, recordEvents: jobs.recordEvents },
+      ...(holdGraceSeconds !== undefined && { graceSeconds: holdGraceSeconds }),
+    }),
     reports: openReports({ sql, prices, jobs }),
     unmatched: openUnmatched({ sql, jobs }),
     outbox: openOutbox({ sql }),

@@ -115,6 +115,7 @@ export interface RawFacts {
         endState?: EndState;
         resources?: Resources;
         timeLimitSeconds?: number;
+        arrayTasks?: number;
         suspendedSeconds?: number;
         cost?: string;
         correction?: boolean;

@@ -43,6 +43,8 @@ export interface JobEvent {
   exitCode?: number;
   resources?: Resources;
   timeLimitSeconds?: number;
+  /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
+  arrayTasks?: number;
   /** Seconds the run was suspended, where the scheduler says so in one number. */
   suspendedSeconds?: number;
   /** The numeral as received. */

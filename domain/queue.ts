@@ -1,0 +1,164 @@
+/**
+ * What the queue says: the jobs that a scheduler has at one moment, and which events they amount to, seen beside what the
+ * ledger knows of them already. Pure; the grammars of the schedulers are read elsewhere (squeue.ts, slurm-rest.ts).
+ */
+import { given } from './given';
+import type { EndState, JobEventType, Resources } from './job';
+import { compareInstants, epochMicros, instantOfMicros, type Instant } from './time';
+
+/** One row of a listing: a job, a task of an array, or all tasks of an array that have not been split up yet. */
+export interface QueuedJob {
+  /** The base id of an array; a component of a heterogeneous job has an id of its own. */
+  jobId: string;
+  /** Array task ('4'); '' for the job itself. */
+  task: string;
+  /** How many tasks of an array the row stands for. */
+  arrayTasks?: number;
+  phase: 'pending' | 'running' | 'suspended' | 'ended';
+  endState?: EndState;
+  /** The run is over and its job may not be: the accounting writes a run that is repeated down like one that is not. */
+  closing?: 'requeued' | 'node_failed' | 'preempted';
+  submittedAt: Instant;
+  /** Undefined where it never got a node. */
+  startedAt?: Instant;
+  endedAt?: Instant;
+  /** How long it has run, without what it was suspended for. */
+  activeSeconds?: number;
+  account?: string;
+  user?: string;
+  partition?: string;
+  /** The key that it is stamped with. */
+  stamp?: string;
+  resources?: Resources;
+  timeLimitSeconds?: number;
+}
+
+/** What the ledger knows of a row. */
+export interface KnownJob {
+  /** It is bound to a hold, and not to be bound to another. */
+  isBound: boolean;
+  /** The hold that its stamp names. */
+  holdId?: string;
+  /** Its job has been heard of, under this id and submit time. */
+  isKnown: boolean;
+  hasStart: boolean;
+  hasEnd: boolean;
+  /** When the run was suspended and resumed, as far as it was told, in order. */
+  pauses: readonly { type: 'suspended' | 'resumed'; at: Instant }[];
+}
+
+/** One thing that a row says happened and nobody has told; the ledger's JobEvent but for the cluster. */
+export interface QueueEvent {
+  type: JobEventType;
+  jobId: string;
+  task?: string;
+  at: Instant;
+  submittedAt: Instant;
+  startedAt?: Instant;
+  holdId?: string;
+  account?: string;
+  user?: string;
+  partition?: string;
+  endState?: EndState;
+  resources?: Resources;
+  timeLimitSeconds?: number;
+  suspendedSeconds?: number;
+}
+
+const NOTHING_KNOWN: KnownJob = { isBound: false, isKnown: false, hasStart: false, hasEnd: false, pauses: [] };
+
+/** What a row tells beyond what is known; of a job that nobody knows, all of it. */
+export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NOTHING_KNOWN): QueueEvent[] {
+  const events: QueueEvent[] = [];
+  const common = {
+    jobId: job.jobId,
+    ...(job.task === '' ? {} : { task: job.task }),
+    submittedAt: job.submittedAt,
+    ...given({
+      holdId: known.holdId,
+      account: job.account,
+      user: job.user,
+      partition: job.partition,
+      timeLimitSeconds: job.timeLimitSeconds,
+    }),
+  };
+  const { startedAt } = job;
+  const run = {
+    ...common,
+    ...given({ startedAt, resources: job.resources }),
+  };
+  const isNewJob = !known.isKnown || (known.holdId !== undefined && !known.isBound);
+  // Of an array it is said once, not of each of its tasks.
+  if (isNewJob) {
+    const { task: _, ...ofTheJob } = common;
+    events.push({ ...ofTheJob, type: 'submitted', at: job.submittedAt });
+  }
+  if (startedAt !== undefined && !known.hasStart && job.phase !== 'ended') {
+    events.push({ ...run, type: 'started', at: startedAt });
+  }
+  if (job.phase === 'ended' && job.endedAt !== undefined && !known.hasEnd) {
+    events.push({
+      ...run,
+      type: job.closing ?? (startedAt === undefined ? 'cancelled' : 'ended'),
+      at: job.endedAt,
+      ...given({ endState: job.endState, suspendedSeconds: pausedSeconds(job, job.endedAt) }),
+    });
+  }
+  if (startedAt !== undefined && (job.phase === 'running' || job.phase === 'suspended')) {
+    const pause = pauseNews(job, startedAt, takenAt, known.pauses);
+    if (pause) events.push({ ...common, startedAt, ...pause });
+  }
+  return events;
+}
+
+/**
+ * Slurm lists that a job is suspended, not since when. But it counts the time that the job has run, so the moment follows:
+ * that long after the start, and as much later as it was suspended before. The same for when it was resumed.
+ */
+function pauseNews(
+  { phase, activeSeconds }: QueuedJob,
+  startedAt: Instant,
+  takenAt: Instant,
+  pauses: KnownJob['pauses'],
+): Pick<QueueEvent, 'type' | 'at'> | undefined {
+  const last = pauses.at(-1);
+  const isSuspended = last?.type === 'suspended';
+  if (isSuspended === (phase === 'suspended')) return undefined;
+  const start = epochMicros(startedAt);
+  const taken = epochMicros(takenAt);
+  const active = activeSeconds === undefined ? undefined : BigInt(Math.trunc(activeSeconds)) * 1_000_000n;
+  const paused = pausedMicros(pauses);
+  if (!isSuspended) {
+    const since = active === undefined ? taken : start + active + paused;
+    return { type: 'suspended', at: instantOfMicros(atLeast(since, last?.at ?? startedAt)) };
+  }
+  const since = epochMicros(last.at);
+  const again = active === undefined ? taken : taken - (active - (since - start - paused));
+  return { type: 'resumed', at: instantOfMicros(atLeast(again, last.at)) };
+}
+
+function pausedMicros(pauses: KnownJob['pauses']): bigint {
+  let sum = 0n;
+  let since: bigint | undefined;
+  for (const { type, at } of pauses) {
+    if (type === 'suspended') since ??= epochMicros(at);
+    else if (since !== undefined) {
+      sum += epochMicros(at) - since;
+      since = undefined;
+    }
+  }
+  return sum;
+}
+
+const atLeast = (micros: bigint, earliest: Instant): bigint => {
+  const least = epochMicros(earliest);
+  return micros < least ? least : micros;
+};
+
+/** Of a run that is over: the part of its time that it did not run. */
+function pausedSeconds({ startedAt, activeSeconds }: QueuedJob, endedAt: Instant): number | undefined {
+  if (startedAt === undefined || activeSeconds === undefined || compareInstants(endedAt, startedAt) <= 0)
+    return undefined;
+  const lasted = Number((epochMicros(endedAt) - epochMicros(startedAt)) / 1_000_000n);
+  return lasted > activeSeconds ? lasted - activeSeconds : undefined;
+}

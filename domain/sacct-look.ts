@@ -1,0 +1,95 @@
+/** `sacct` as Bursar asks for it, and its records as rows that can be compared with what is known (queue.ts). */
+import { given } from './given';
+import type { QueuedJob } from './queue';
+import { readSacct, type SacctRecord } from './sacct';
+import { readStamp } from './slurm-stamp';
+import { epochMicros, MICROS_PER_SECOND } from './time';
+
+/** No names of jobs, as in squeue.ts; the stamp last, for the site's own words before it may contain the separator. */
+const COLUMNS = [
+  'JobID',
+  'JobIDRaw',
+  'Account',
+  'User',
+  'Partition',
+  'Submit',
+  'Start',
+  'End',
+  'Elapsed',
+  'State',
+  'ExitCode',
+  'NNodes',
+  'NCPUS',
+  'ReqTRES',
+  'AllocTRES',
+  'Timelimit',
+  'NodeList',
+  'AdminComment',
+] as const;
+
+/** Slurm writes a stamp into its accounting when a job ends; what goes on, the queue tells. */
+const ENDED = 'CD,F,CA,TO,NF,OOM,PR,BF,DL,RQ,RV';
+
+export const SACCT = {
+  columns: COLUMNS,
+  /** Followed by `-S now-<seconds>seconds -E now`, which is by the clock of the machine that runs it. */
+  arguments: [
+    ...['--allusers', '--allocations', '--duplicates', '--parsable2', '--noconvert'],
+    ...[`--state=${ENDED}`, `--format=${COLUMNS.join(',')}`],
+  ],
+  /** Of certain jobs, whatever their state: with `--jobs=`. */
+  argumentsByJob: ['--allocations', '--duplicates', '--parsable2', '--noconvert', `--format=${COLUMNS.join(',')}`],
+  environment: { SLURM_TIME_FORMAT: '%s' },
+} as const;
+
+export interface HistoryReading {
+  jobs: QueuedJob[];
+  /** Rows that could not be read. */
+  faults: { line: number; detail: string }[];
+}
+
+/** Reads what `sacct` printed. `timeZone` is for one that was run without SLURM_TIME_FORMAT. */
+export function readHistory(text: string, { timeZone }: { timeZone: string }): HistoryReading {
+  const reading: HistoryReading = { jobs: [], faults: [] };
+  for (const read of readSacct(text.split('\n'), { timeZone, columns: COLUMNS })) {
+    if ('fault' in read) reading.faults.push({ line: read.line, detail: read.fault.message });
+    // An array that has not been split up is listed with the tasks that it had at first.
+    else if (read.record.id.arrayTasks === undefined) reading.jobs.push(rowOf(read.record));
+  }
+  return reading;
+}
+
+function rowOf(record: SacctRecord): QueuedJob {
+  const { id, state, startedAt, endedAt, fields } = record;
+  const isComponent = id.task.startsWith('+');
+  const lasted =
+    startedAt === undefined || endedAt === undefined
+      ? undefined
+      : Number((epochMicros(endedAt) - epochMicros(startedAt)) / MICROS_PER_SECOND);
+  return {
+    // Each component of a heterogeneous job has a hold of its own, so it goes by its own id.
+    ...(isComponent ? { jobId: fields.jobidraw ?? id.jobId, task: '' } : { jobId: id.jobId, task: id.task }),
+    phase: state.phase === 'requeued' ? 'ended' : state.phase,
+    submittedAt: record.submittedAt,
+    ...given({
+      endState: state.endState,
+      closing: closingOf(state),
+      startedAt,
+      endedAt,
+      activeSeconds: lasted === undefined ? undefined : lasted - record.suspendedSeconds,
+      account: record.account,
+      user: record.user,
+      partition: record.partition?.includes(',') ? undefined : record.partition,
+      stamp: readStamp(fields.admincomment ?? ''),
+      resources: startedAt === undefined ? undefined : record.allocated,
+      timeLimitSeconds: record.timeLimit.wallSeconds,
+    }),
+  };
+}
+
+/** Whether a job goes on whose node failed, or that was preempted, only the queue can tell. */
+function closingOf({ phase, endState }: SacctRecord['state']): QueuedJob['closing'] {
+  if (phase === 'requeued') return 'requeued';
+  if (endState === 'NODE_FAIL') return 'node_failed';
+  return endState === 'PREEMPTED' ? 'preempted' : undefined;
+}

@@ -1,0 +1,67 @@
+-- queue_known: what the ledger knows of the rows of a queue, of those alone that tell something new. Reads only, takes no
+-- locks; a queue of ten thousand jobs of which everything is known costs one pass over their events and returns nothing.
+--
+-- p_rows: [{i, job_id, task, key, submitted, started, phase}], times in microseconds since 1970. A row is new where its job
+-- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
+-- was not told; where it is suspended and that was not told, or the other way round. `pauses`: [[type, at]] of its run.
+create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb)
+returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, pauses jsonb)
+language plpgsql stable
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with rows as materialized (
+    select * from jsonb_to_recordset(p_rows) as r (
+      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text)
+  ), found as materialized (
+    select r.*, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
+    from rows r
+    left join ledger.jobs j on j.cluster_no = p_cluster_no and j.job_id = r.job_id
+      and j.submitted_at = timestamptz 'epoch' + r.submitted * interval '1 microsecond'
+    left join lateral (
+      select h.hold_no, h.hold_id
+      from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
+      where d.key = r.key and d.code = 'placed' and h.cluster_no = p_cluster_no
+      order by h.hold_no desc limit 1) stamped on true
+  ), told as materialized (
+    select e.job_no, e.task,
+      array_agg(coalesce((e.facts ->> 'startedAt')::bigint, ledger.epoch_micros(e.at)))
+        filter (where e.type = 'started' or e.facts ? 'startedAt') as starts,
+      array_agg(coalesce((e.facts ->> 'startedAt')::bigint, -1))
+        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed')) as ends,
+      coalesce(jsonb_agg(jsonb_build_array(e.type, ledger.epoch_micros(e.at)))
+        filter (where e.type in ('suspended', 'resumed')), '[]'::jsonb) as pauses
+    from (select distinct job_no from found where job_no is not null) known
+    join ledger.job_events e on e.job_no = known.job_no
+    group by e.job_no, e.task
+  ), compared as (
+    select f.*,
+      f.job_no is not null as is_known,
+      -- Free to be bound only where a stamp says to what.
+      f.hold_no is not null and (f.stamped_no is null or f.hold_no = f.stamped_no
+        or not ledger.may_be_bound(f.hold_no)) as is_bound,
+      coalesce(f.started = any (own.starts), false) as has_start,
+      coalesce(coalesce(f.started, -1) = any (own.ends), false)
+        or (f.started is null and coalesce(-1 = any (whole.ends), false)) as has_end,
+      paused.pauses, paused.last
+    from found f
+    left join told own on own.job_no = f.job_no and own.task = f.task
+    left join told whole on whole.job_no = f.job_no and whole.task = '' and f.task <> ''
+    cross join lateral (
+      select coalesce(jsonb_agg(p.pause order by (p.pause ->> 1)::bigint), '[]'::jsonb) as pauses,
+        (array_agg(p.pause ->> 0 order by (p.pause ->> 1)::bigint desc))[1] as last
+      from jsonb_array_elements(coalesce(own.pauses, '[]'::jsonb) || coalesce(whole.pauses, '[]'::jsonb)) as p (pause)
+      where (p.pause ->> 1)::bigint >= f.started) paused
+  )
+  select c.i, c.stamped_id, c.is_bound, c.is_known, c.has_start, c.has_end, c.pauses
+  from compared c
+  where not c.is_known
+    or (c.stamped_no is not null and not c.is_bound)
+    or (c.phase in ('running', 'suspended') and c.started is not null and (
+      not c.has_start or (c.phase = 'suspended') <> (c.last is not distinct from 'suspended')))
+    or (c.phase = 'ended' and not c.has_end)
+  order by c.i;
+end;
+$$;

@@ -1,0 +1,255 @@
+/** What the queue of a scheduler says, and what becomes of holds that no job in it carries. */
+import { openLedger } from '../../ledger';
+import type { AskAccounting, Ledger, QueueListing } from '../../ledger/contract';
+import type { QueuedJob } from '../../domain/queue';
+import { clock, job, openJobsHouse, type JobsHouse } from './jobs-house';
+
+const SWEEP = { principal: 'scheduler' };
+const KEY = 'b7e23ec29af22b0b4e41da31e868d572';
+
+let house: JobsHouse;
+let ledger: Ledger;
+let keyNo = 0;
+beforeEach(async () => {
+  house = await openJobsHouse();
+  ledger = openLedger(house.sql, { defaultCluster: 'hpc', holdGraceSeconds: 0 });
+});
+afterEach(async () => {
+  await house.books();
+  await house[Symbol.asyncDispose]();
+});
+
+/** A hold as a hook places it, under a key of its own that it stamps on the job. */
+async function submit(changes: Parameters<typeof job>[0] = {}) {
+  const key = `${KEY}${(keyNo += 1)}`;
+  const holdId = await house.hold(changes, {}, { principal: 'pinewood-hook', key, bodyHash: Buffer.from('body') });
+  return { key, holdId };
+}
+
+const row = (changes: Partial<QueuedJob> = {}): QueuedJob => ({
+  jobId: '4711',
+  task: '',
+  phase: 'pending',
+  submittedAt: clock(0),
+  account: 'physics',
+  user: 'rkaur',
+  partition: 'batch',
+  ...changes,
+});
+const running = (changes: Partial<QueuedJob> = {}): QueuedJob =>
+  row({ phase: 'running', startedAt: clock(1), activeSeconds: 60, ...changes });
+
+const list = (jobs: QueuedJob[], changes: Partial<QueueListing> = {}, askAccounting?: AskAccounting) =>
+  ledger.queue.listed(
+    { cluster: 'hpc', jobs, takenAt: clock(30), ageSeconds: 0, isWhole: true, ...changes },
+    SWEEP,
+    askAccounting,
+  );
+/** The accounting was heard, and has nothing to say. */
+const silence = () => ledger.queue.accounted('hpc', [], SWEEP);
+const eventsOf = async (jobId = '4711') =>
+  (await ledger.jobs.read('hpc', jobId)).events.map(({ type, at, task }) => [type, at, ...(task ? [task] : [])]);
+
+test('a live job is bound by its stamp, its start is recorded once, and the second look finds nothing', async () => {
+  const { key, holdId } = await submit();
+  const live = running({ stamp: key, resources: job().resources });
+  expect(await list([live])).toMatchObject({ jobs: 1, recorded: 2, bound: 1, adopted: 0, givenBack: 0 });
+  expect((await ledger.holds.read(holdId)).jobId).toBe('4711');
+  expect(await list([live], { takenAt: clock(31) })).toMatchObject({ recorded: 0, bound: 0, deeds: [] });
+  expect(await eventsOf()).toEqual([
+    ['submitted', clock(0)],
+    ['started', clock(1)],
+  ]);
+});
+
+test('that a job is suspended is seen only in the queue, and its times follow from how long it has run', async () => {
+  const { key } = await submit();
+  await list([running({ stamp: key })]);
+  // Ten minutes of running, then suspended; seen twenty minutes later.
+  const suspended = running({ stamp: key, phase: 'suspended', activeSeconds: 600 });
+  expect(await list([suspended], { takenAt: clock(31) })).toMatchObject({ recorded: 1 });
+  expect(await list([suspended], { takenAt: clock(32) })).toMatchObject({ recorded: 0 });
+  // It has run for two minutes more when it is seen at minute 50: it was resumed at minute 48.
+  expect(await list([running({ stamp: key, activeSeconds: 720 })], { takenAt: clock(50) })).toMatchObject({
+    recorded: 1,
+  });
+  // And again: 5 more minutes, suspended, while the first suspension lasted from 11 to 48.
+  await list([running({ stamp: key, phase: 'suspended', activeSeconds: 1020 })], { takenAt: clock(70) });
+  expect((await eventsOf()).slice(2)).toEqual([
+    ['suspended', clock(11)],
+    ['resumed', clock(48)],
+    ['suspended', clock(55)],
+  ]);
+});
+
+test('a job that ran without a hold gets a late one, flagged, and pays for what it used', async () => {
+  expect(await list([running({ resources: job().resources })])).toMatchObject({ adopted: 1 });
+  const { rows } = await ledger.holds.list({ late: true }, { limit: 10 });
+  expect(rows).toMatchObject([{ account: 'physics', late: true, status: 'open', jobId: '4711' }]);
+  const ended = running({ phase: 'ended', endedAt: clock(61), activeSeconds: 3600, resources: job().resources });
+  expect(await ledger.queue.accounted('hpc', [ended], SWEEP)).toMatchObject({ ended: 1 });
+  await ledger.jobs.advance(rows[0]?.holdId ?? '');
+  expect(await house.money(rows[0]?.holdId ?? '')).toMatchObject({ status: 'settled', charged: '1' });
+});
+
+test('a job of which sacct knows the end and nobody told is settled from its record, once', async () => {
+  const { key, holdId } = await submit();
+  const ended = running({ stamp: key, phase: 'ended', endState: 'COMPLETED', endedAt: clock(31), activeSeconds: 1800 });
+  expect(await ledger.queue.accounted('hpc', [ended], SWEEP)).toMatchObject({ jobs: 1, ended: 1 });
+  expect(await ledger.queue.accounted('hpc', [ended], SWEEP)).toMatchObject({ recorded: 0, ended: 0, deeds: [] });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toEqual({ status: 'settled', held: '0', charged: '0.5', released: '4.3' });
+});
+
+test('a hold that no job carries is given back with the reason, after the accounting was heard and not before', async () => {
+  const { holdId } = await submit();
+  expect(await list([])).toMatchObject({ givenBack: 0 });
+  expect((await ledger.holds.read(holdId)).status).toBe('open');
+  await silence();
+  expect(await list([])).toMatchObject({ givenBack: 1 });
+  expect(await house.money(holdId)).toMatchObject({ status: 'released', released: '4.8' });
+  const [release] = (await ledger.movements.list({ holdId, kinds: ['release'] }, { limit: 1 })).rows;
+  expect(release?.description).toMatch(/No job of it is in the queue or the accounting of hpc/);
+});
+
+test('nothing is given back by a listing that failed, is incomplete, is old, or is older than the hold', async () => {
+  await silence();
+  const { holdId } = await submit();
+  expect(await list([], { isWhole: false })).toMatchObject({
+    givenBack: 0,
+    keeps: expect.stringContaining('could not be read'),
+  });
+  expect(await list([], { ageSeconds: 301 })).toMatchObject({
+    givenBack: 0,
+    keeps: expect.stringContaining('301 s old'),
+  });
+  expect(await list([], { ageSeconds: 60 })).toMatchObject({ givenBack: 0 });
+  await ledger.queue.unreachable('hpc', 'slurmdbd does not answer', 'accounting');
+  expect(await list([])).toMatchObject({ givenBack: 0 });
+  expect((await ledger.holds.read(holdId)).status).toBe('open');
+  await silence();
+  expect(await list([])).toMatchObject({ givenBack: 1 });
+});
+
+test('the grace begins with the first listing without the job, and a job that is seen again ends it', async () => {
+  ledger = openLedger(house.sql, { defaultCluster: 'hpc', holdGraceSeconds: 120 });
+  const { key, holdId } = await submit();
+  await silence();
+  const older = () => house.sql`
+    with looks as (update ledger.scheduler_looks set accounted_since = accounted_since - interval '121 s', listed_at = listed_at - interval '121 s')
+    update ledger.unseen_holds set since = since - interval '121 s'`;
+  await list([]);
+  expect(await list([])).toMatchObject({ givenBack: 0 });
+  await older();
+  await list([row({ stamp: key })]);
+  await list([]);
+  expect((await ledger.holds.read(holdId)).status).toBe('open');
+  await older();
+  expect(await list([])).toMatchObject({ givenBack: 1 });
+});
+
+test('a job that a crash of the controller lost ends with the last listing that showed it', async () => {
+  const { key, holdId } = await submit();
+  await silence();
+  await list([running({ stamp: key })], { takenAt: clock(16) });
+  // The accounting shows it as running for good (measured), which is no sign of life.
+  const runaway: AskAccounting = () => Promise.resolve([running()]);
+  expect(await list([], {}, runaway)).toMatchObject({ deeds: [{ did: 'lost', jobId: '4711', holdId }] });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '0.25' });
+});
+
+test('the accounting is asked once more before money moves, and what it knows goes before', async () => {
+  const { key, holdId } = await submit();
+  await silence();
+  await list([running({ stamp: key })], { takenAt: clock(16) });
+  const ended = running({ stamp: key, phase: 'ended', endState: 'COMPLETED', endedAt: clock(61), activeSeconds: 3600 });
+  const knows: AskAccounting = (jobIds) => Promise.resolve(jobIds.includes('4711') ? [ended] : []);
+  expect(await list([], {}, knows)).toMatchObject({ givenBack: 0, deeds: [{ did: 'ended', jobId: '4711' }] });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1' });
+});
+
+test('a task that was cancelled while it waited leaves no trace: its share of the hold comes back, and the array ends', async () => {
+  const { key, holdId } = await submit({ arrayTasks: 3 });
+  await silence();
+  const tasks = [running({ stamp: key, task: '1' }), row({ stamp: key, arrayTasks: 2 })];
+  expect(await list(tasks)).toMatchObject({ reduced: 0 });
+  const fewer = [running({ stamp: key, task: '1' }), row({ stamp: key, arrayTasks: 1 })];
+  expect(await list(fewer)).toMatchObject({ reduced: 1 });
+  expect(await list(fewer)).toMatchObject({ reduced: 0 });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'open', held: '9.6' });
+
+  // The last one that waited is cancelled as well, and the one that runs ends.
+  const ended = running({ stamp: key, task: '1', phase: 'ended', endedAt: clock(61), activeSeconds: 3600 });
+  await ledger.queue.accounted('hpc', [ended], SWEEP);
+  await ledger.jobs.advance(holdId);
+  expect(await list([])).toMatchObject({ reduced: 1 });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toEqual({ status: 'settled', held: '0', charged: '1', released: '13.4' });
+});
+
+test('a job id that comes back is another job: the stamp tells them apart, and the lost one gives its hold back', async () => {
+  const lost = await submit();
+  await silence();
+  await list([row({ stamp: lost.key })]);
+  const later = await submit();
+  expect(await list([row({ stamp: later.key, submittedAt: clock(2) })])).toMatchObject({ bound: 1, givenBack: 1 });
+  expect((await ledger.holds.read(lost.holdId)).status).toBe('released');
+  expect(await ledger.holds.read(later.holdId)).toMatchObject({ status: 'open', jobId: '4711' });
+});
+
+test('a requeued job keeps its hold: it waits under a new submit time with the same stamp', async () => {
+  const { key, holdId } = await submit();
+  await silence();
+  await list([running({ stamp: key })]);
+  const closed = running({ stamp: key, phase: 'ended', closing: 'requeued', endedAt: clock(20), activeSeconds: 1140 });
+  await ledger.queue.accounted('hpc', [closed], SWEEP);
+  expect(await list([row({ stamp: key, submittedAt: clock(20) })])).toMatchObject({ givenBack: 0, adopted: 0 });
+  await ledger.jobs.advance(holdId);
+  expect(await ledger.holds.read(holdId)).toMatchObject({ status: 'open', held: 4_800_000n });
+  // And is over when it is cancelled there without anybody saying so.
+  await list([]);
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
+});
+
+test('a hold without a key was stamped on nothing, so no listing can miss it; a job of its account, user and time takes it', async () => {
+  const holdId = await house.hold();
+  await silence();
+  expect(await list([])).toMatchObject({ givenBack: 0 });
+  expect(await list([row({ submittedAt: clock(0, 4) })])).toMatchObject({ bound: 1, adopted: 0 });
+  expect(await ledger.holds.read(holdId)).toMatchObject({ status: 'open', jobId: '4711' });
+});
+
+test('of a job whose run has ended and whose cost is awaited nothing is missed', async () => {
+  await ledger.catalog.putCluster('hpc', { timeZone: 'UTC', costSource: 'reported' }, SWEEP);
+  const { key, holdId } = await submit();
+  await silence();
+  const soon = { startedAt: new Date().toISOString(), endedAt: new Date().toISOString() };
+  await ledger.queue.accounted('hpc', [row({ stamp: key, phase: 'ended', ...soon })], SWEEP);
+  expect(await list([])).toMatchObject({ givenBack: 0, deeds: [] });
+  expect((await ledger.holds.read(holdId)).status).toBe('open');
+});
+
+test('rows that repeat, in any order, before and after what hooks say, change nothing', async () => {
+  const { key, holdId } = await submit();
+  await silence();
+  const live = running({ stamp: key });
+  const ended = running({ stamp: key, phase: 'ended', endState: 'COMPLETED', endedAt: clock(61), activeSeconds: 3600 });
+  await ledger.queue.accounted('hpc', [ended, ended], SWEEP);
+  await list([live, live]);
+  await house.say({
+    type: 'ended',
+    holdKey: key,
+    submittedAt: clock(0),
+    startedAt: clock(1),
+    at: clock(61),
+    endState: 'COMPLETED',
+  });
+  await list([ended]);
+  await list([]);
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1' });
+});
