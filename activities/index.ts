@@ -1,5 +1,14 @@
 /** Activities are thin doors, one file for each outside system: no decisions, idempotent by the ids they are given. */
 export { faultsBecomeFailures } from './faults';
 export { ledgerActivities, sealBacklog, type LedgerActivities } from './ledger';
-export { recordedEventsOnly, schedulerActivities, type SchedulerActivities, type SchedulerAdapter } from './scheduler';
+export {
+  adapterTo,
+  recordedEventsOnly,
+  schedulerActivities,
+  slurmCommands,
+  slurmRest,
+  type Scheduler,
+  type SchedulerActivities,
+  type SchedulerAdapter,
+} from './scheduler';
 export { restartLost, restartStrays, ringOver, storyActivities, type StoryActivities } from './stories';

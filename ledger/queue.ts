@@ -79,9 +79,20 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
     throw new Fault('cluster_not_found', `There is no cluster "${name}".`, { facts: { cluster: name } });
   }
 
+  async function begunLooking({ clusterNo }: NumberedCluster): Promise<Instant> {
+    const [row] = await ask(
+      () => sql<{ begunAt: Instant }[]>`
+        insert into ledger.scheduler_looks as l (cluster_no) values (${clusterNo})
+        on conflict (cluster_no) do update set cluster_no = excluded.cluster_no
+        returning begun_at as "begunAt"`,
+    );
+    return row?.begunAt ?? EPOCH;
+  }
+
   /** In parts, so that the process can do something else in between. */
   async function newsOf(cluster: NumberedCluster, name: string, jobs: readonly QueuedJob[], takenAt: Instant) {
     const news: News[] = [];
+    const begunAt = jobs.length === 0 ? EPOCH : await begunLooking(cluster);
     for (let start = 0; start < jobs.length; start += ROWS_AT_ONCE) {
       const part = jobs.slice(start, start + ROWS_AT_ONCE);
       const rows = JSON.stringify(part.map((job, i) => ({ i, ...rowOf(job) })));
@@ -100,7 +111,7 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
           cluster: name,
           ...given({ holdKey: job.stamp }),
         }));
-        if (events.length > 0) news.push({ job, known: knownJob, events });
+        if (events.length > 0 && isOurs(job, knownJob, begunAt)) news.push({ job, known: knownJob, events });
       }
     }
     return onceAJob(news);
@@ -261,11 +272,11 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
       };
     },
 
-    async accounted(name, jobs, caller) {
-      const report = await accounted(name, jobs, caller);
+    accounted,
+
+    async heard(name) {
       const { clusterNo } = await clusterOf(name);
       await ask(() => sql`select ledger.note_accounting(${clusterNo}::int)`);
-      return report;
     },
 
     async unreachable(name, failure, part) {
@@ -297,6 +308,10 @@ function whyKeeps({ isWhole, ageSeconds }: QueueListing): string | undefined {
   if (ageSeconds > STALE_SECONDS) return `the listing is ${Math.round(ageSeconds)} s old, so nothing is missed by it`;
   return undefined;
 }
+
+/** Who begins to look at a cluster does not charge its accounts for what was submitted before, and stamped by nobody. */
+const isOurs = ({ stamp, submittedAt }: QueuedJob, { isKnown }: KnownJob, begunAt: Instant): boolean =>
+  isKnown || stamp !== undefined || compareInstants(submittedAt, begunAt) >= 0;
 
 const microsOf = (at: Instant | undefined): number | null => (at === undefined ? null : Number(epochMicros(at)));
 

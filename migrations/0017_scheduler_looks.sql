@@ -4,6 +4,7 @@
 -- One row a cluster whose scheduler was ever asked, or whose relay sent what it was told.
 create table ledger.scheduler_looks (
   cluster_no int primary key references ledger.clusters,
+  begun_at timestamptz not null default clock_timestamp(), -- what was submitted before, and is not stamped, is not ours
   listed_at timestamptz,                       -- the moment of the last whole listing, by the database's clock
   taken_at timestamptz,                        -- the same, by the clock of whoever took it
   listed_jobs int,

@@ -101,6 +101,27 @@ export function createMetrics({ accountsMax }: MetricsOptions) {
     temporalReachable: gauge('bursar_temporal_reachable', '1 while Temporal takes what the dispatcher brings'),
     restartedStories: counter('bursar_stories_restarted_total', 'Stories that were lost and are told again'),
 
+    // Schedulers
+    schedulerLooks: counter('bursar_scheduler_looks_total', 'Looks at queue and accounting, by what came of them', [
+      'result',
+    ]),
+    adoptedJobs: counter(
+      'bursar_jobs_adopted_total',
+      'Jobs that ran without a hold and were given a late one by a look',
+    ),
+    holdsGivenBack: counter(
+      'bursar_holds_given_back_total',
+      'Holds given back, or made smaller, because no job carries them',
+    ),
+    schedulerReachable: gauge('bursar_scheduler_reachable', '1 where the last look was answered', ['cluster']),
+    queueAgeSeconds: gauge('bursar_scheduler_queue_age_seconds', 'Age of the last whole listing of the queue', [
+      'cluster',
+    ]),
+    accountingAgeSeconds: gauge('bursar_scheduler_accounting_age_seconds', 'Time since the accounting was last heard', [
+      'cluster',
+    ]),
+    unseenHolds: gauge('bursar_holds_unseen', 'Open holds that no job of the queue carries', ['cluster']),
+
     // The proof
     auditDifference: gauge(
       'bursar_ledger_audit_difference',

@@ -1,3 +1,4 @@
 /** Every workflow that a worker runs, and nothing else. */
 export { jobLifecycle } from './job-lifecycle';
+export { queueLook } from './queue-look';
 export { sweep } from './sweep';

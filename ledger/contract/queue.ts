@@ -88,6 +88,8 @@ export interface Queue {
   listed(listing: QueueListing, caller: Caller, askAccounting?: AskAccounting): Promise<QueueReport>;
   /** What the accounting says: the ends of runs that nobody told are recorded, and settled from there. `cluster_not_found`. */
   accounted(cluster: string, jobs: readonly QueuedJob[], caller: Caller): Promise<HistoryReport>;
+  /** Everything that has ended until now was in what it said: nothing is given back before. `cluster_not_found`. */
+  heard(cluster: string): Promise<void>;
   /** It did not answer: nothing is given back for what it has not said. `cluster_not_found`. */
   unreachable(cluster: string, failure: string, part: 'queue' | 'accounting'): Promise<void>;
   looks(): Promise<SchedulerLook[]>;

@@ -1,7 +1,15 @@
-/** The schedulers, as far as a story needs them: "what became of the job?" */
+/** The schedulers, as a story needs them, "what became of the job?", and as a whole: what do queue and accounting show? */
 import { log } from '@temporalio/activity';
-import type { SchedulerAnswer } from '../domain/job';
-import type { JobEvent, Jobs } from '../ledger/contract';
+import type { SchedulerAnswer } from '../../domain/job';
+import type { JobEvent, Jobs } from '../../ledger/contract';
+import type { LookReport, QueueLook } from '../../workflows/contracts/queue-look';
+import { look, type LookDeps } from './look';
+import { adapterTo } from './what-became';
+
+export type { Scheduler, Listing } from './scheduler';
+export { slurmCommands } from './slurm-commands';
+export { slurmRest } from './slurm-rest';
+export { adapterTo };
 
 export interface JobInQuestion {
   holdId: string;
@@ -19,14 +27,15 @@ export interface SchedulerAdapter {
 export interface SchedulerDeps {
   jobs: Pick<Jobs, 'recordEvents'>;
   /**
-   * The adapter of a cluster. Undefined: nobody to ask, what the API was told is all there is to know (rulings 16), which
-   * is so for every cluster until the Slurm adapter exists.
+   * The adapter of a cluster. Undefined: nobody to ask, what the API was told is all there is to know (rulings 16).
    */
   adapterOf: (cluster: string) => SchedulerAdapter | undefined;
+  /** What a look needs; undefined: no cluster has a scheduler that could be looked at. */
+  looks?: LookDeps | undefined;
 }
 
 /** Asking twice records the same events once, so a retry is safe. */
-export const schedulerActivities = ({ jobs, adapterOf }: SchedulerDeps) => ({
+export const schedulerActivities = ({ jobs, adapterOf, looks }: SchedulerDeps) => ({
   findOut: async (job: JobInQuestion): Promise<SchedulerAnswer> => {
     const adapter = adapterOf(job.cluster);
     if (adapter === undefined) return 'absent';
@@ -41,6 +50,9 @@ export const schedulerActivities = ({ jobs, adapterOf }: SchedulerDeps) => ({
     if (events.length > 0) await jobs.recordEvents(events, { principal: 'scheduler' });
     return 'asked';
   },
+
+  /** What it records is known by what it says, so a second look at the same finds nothing new. */
+  look: (asked: QueueLook): Promise<LookReport> => look(looks, asked),
 });
 export type SchedulerActivities = ReturnType<typeof schedulerActivities>;
 
