@@ -11,6 +11,7 @@ import { inspect } from 'node:util';
 import { given } from '../domain/given';
 import type { Exposure } from './config/exposure';
 import { integrationOf, withoutKeys, type Integration } from './config/integration';
+import type { SlurmSettings } from './config/slurm-keys';
 import type { KeyName } from './config/keys';
 import type { Effective, Sources } from './config/merge';
 import type { Places } from './config/read-file';
@@ -56,6 +57,10 @@ export interface Config {
   recoveryEveryMs: number;
   /** The services beside Bursar. */
   integration: Integration;
+  /** How the worker asks Slurm. */
+  slurm: SlurmSettings;
+  /** How long no listing may show a job for a hold before it is given back. */
+  holdGraceSeconds: number;
   logLevel: string;
   logFormat: 'json' | 'console';
   /** How many accounts appear in the metrics by name; the others are summed. */
@@ -132,6 +137,8 @@ export function readConfig<K extends Needed = never>(
     autoRecovery: values['budget.auto_recovery_enabled'],
     recoveryEveryMs: values['budget.recovery_check_interval'],
     integration: integrationOf(values),
+    slurm: loadSlurm().slurmOf(values),
+    holdGraceSeconds: values['slurm.hold_grace'],
     logLevel: values['logging.level'],
     logFormat: values['logging.format'],
     asbx: Object.freeze({
@@ -184,6 +191,8 @@ const searchedPlaces = (env: NodeJS.ProcessEnv): Places => ({ home: homeOf(env),
 
 // A plain `import` would load zod into every client command (rulings 36).
 const loadReader = (): typeof import('./config/merge') => require('./config/merge') as typeof import('./config/merge');
+const loadSlurm = (): typeof import('./config/slurm-keys') =>
+  require('./config/slurm-keys') as typeof import('./config/slurm-keys');
 const loadExposure = (): typeof import('./config/exposure') =>
   require('./config/exposure') as typeof import('./config/exposure');
 

@@ -8,7 +8,8 @@ import { startDispatcher } from './dispatcher';
 import { ensureNamespace } from './namespace';
 import { openMetricsPage, openProcess } from './process';
 import { installRuntime } from './runtime';
-import { ensureSweep } from './schedules';
+import { openSchedulers } from './schedulers';
+import { ensureLooks, ensureSweep } from './schedules';
 import { startSweeper } from './sweeper';
 import { keepWorkers } from './workers';
 
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const prepare = async () => {
     await ensureNamespace(temporal, log);
     await temporal.withDeadline(() => ensureSweep(temporal.client, config.recoveryEveryMs));
+    await temporal.withDeadline(() => ensureLooks(temporal.client, { ...config.slurm, timeZone: config.timeZone }));
   };
   let isFirstTime = true;
   const common = { ledger, temporal, metrics, log, prepare };
@@ -33,6 +35,7 @@ async function main(): Promise<void> {
     ...common,
     address,
     workflowBundle: await workflowBundle(),
+    schedulerOf: openSchedulers(config, log),
     ledgerCalls: config.poolSize,
     onReady: () => {
       if (isFirstTime) announce(log, 'ready', { address, namespace });

@@ -1,8 +1,8 @@
 /** What Temporal starts by the clock. The definition is here; Temporal's copy is made equal to it whenever a worker starts. */
 import { ScheduleAlreadyRunning, type Client, type ScheduleOptions } from '@temporalio/client';
 import { LEDGER_QUEUE } from '../workflows/contracts/job-lifecycle';
+import { LOOK_PREFIX, lookSchedule, nightlySchedule, type QueueLook } from '../workflows/contracts/queue-look';
 import { SWEEP_SCHEDULE } from '../workflows/contracts/sweep';
-import type { sweep } from '../workflows/sweep';
 
 const sweepSchedule = (everyMs: number) =>
   ({
@@ -23,11 +23,61 @@ const sweepSchedule = (everyMs: number) =>
 
 /** Makes the schedule, or makes it what it should be. Whether it is paused is the operator's business and stays. */
 export async function ensureSweep(client: Client, everyMs = 60_000): Promise<void> {
-  const { scheduleId, ...definition } = sweepSchedule(everyMs);
+  await ensure(client, sweepSchedule(everyMs));
+}
+
+type Schedule = Parameters<Client['schedule']['create']>[0];
+
+async function ensure(client: Client, { scheduleId, ...definition }: Schedule): Promise<void> {
   try {
-    await client.schedule.create<typeof sweep>({ scheduleId, ...definition });
+    await client.schedule.create({ scheduleId, ...definition });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(scheduleId).update<typeof sweep>(({ state }) => ({ ...definition, state }));
+    await client.schedule.getHandle(scheduleId).update(({ state }) => ({ ...definition, state }));
+  }
+}
+
+export interface Looks {
+  clusters: readonly string[];
+  everyMs: number;
+  /** By whose clock it is night. */
+  timeZone: string;
+}
+
+/** Not all clusters at once, and not when everybody else's nightly work begins. */
+const NIGHT = { hour: 3, minute: 17 } as const;
+
+const lookAt = (look: QueueLook, scheduleId: string, summary: string) => ({
+  scheduleId,
+  action: {
+    type: 'startWorkflow' as const,
+    workflowType: 'queueLook',
+    workflowId: scheduleId,
+    taskQueue: LEDGER_QUEUE,
+    args: [look] as [QueueLook],
+    workflowExecutionTimeout: '10 minutes' as const,
+    staticSummary: summary,
+  },
+  policies: { overlap: 'SKIP' as const, catchupWindow: '1 minute' as const },
+});
+
+/** One schedule for each cluster that can be asked, and a nightly one. Those of clusters that cannot be any more are taken away. */
+export async function ensureLooks(client: Client, { clusters, everyMs, timeZone }: Looks): Promise<void> {
+  const known = new Set<string>();
+  for (const cluster of clusters) {
+    const [often, nightly] = [lookSchedule(cluster), nightlySchedule(cluster)];
+    await ensure(client, {
+      ...lookAt({ cluster }, often, `The queue of ${cluster}`),
+      spec: { intervals: [{ every: everyMs }] },
+    });
+    await ensure(client, {
+      ...lookAt({ cluster, wide: true }, nightly, `The accounting of ${cluster}, of the last days`),
+      spec: { calendars: [NIGHT], timezone: timeZone },
+    });
+    known.add(often).add(nightly);
+  }
+  for await (const { scheduleId } of client.schedule.list()) {
+    if (scheduleId.startsWith(LOOK_PREFIX) && !known.has(scheduleId))
+      await client.schedule.getHandle(scheduleId).delete();
   }
 }

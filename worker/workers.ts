@@ -2,10 +2,12 @@
 import { NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
 import {
   faultsBecomeFailures,
+  adapterTo,
   ledgerActivities,
   recordedEventsOnly,
   schedulerActivities,
   storyActivities,
+  type Scheduler,
   type SchedulerAdapter,
 } from '../activities';
 import type { Ledger } from '../ledger/contract';
@@ -17,11 +19,14 @@ import { backOffMs, makePause, type BackOff } from './back-off';
 
 export interface StoryWorkersOptions {
   connection: NativeConnection;
-  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery'>;
+  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery' | 'queue'>;
   /** For the sweep, which asks whether a story is still being told. */
   temporal: Temporal;
-  metrics?: Pick<Metrics, 'restartedStories'>;
+  metrics?: Pick<Metrics, 'restartedStories' | 'schedulerLooks' | 'adoptedJobs' | 'holdsGivenBack'>;
   workflowBundle: WorkflowBundleOption;
+  /** Schedulers that can be looked at, and asked about a job. */
+  schedulerOf?: (cluster: string) => Scheduler | undefined;
+  /** Where one can only be asked about a job. Default: those of `schedulerOf`. */
   adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
   /** Ledger calls at once. Default 8, the size of the pool: more only queue inside PostgreSQL. */
   ledgerCalls?: number;
@@ -30,7 +35,8 @@ export interface StoryWorkersOptions {
 }
 
 export async function createStoryWorkers(options: StoryWorkersOptions): Promise<Worker[]> {
-  const { connection, ledger, temporal, metrics, adapterOf = recordedEventsOnly, ledgerCalls = 8 } = options;
+  const { connection, ledger, temporal, metrics, schedulerOf, ledgerCalls = 8 } = options;
+  const { adapterOf = schedulerOf ? adaptersTo(schedulerOf, ledger) : recordedEventsOnly } = options;
   const common = {
     connection,
     namespace: temporal.client.options.namespace,
@@ -50,10 +56,21 @@ export async function createStoryWorkers(options: StoryWorkersOptions): Promise<
   const schedulers = await Worker.create({
     ...common,
     taskQueue: SCHEDULER_QUEUE,
-    activities: schedulerActivities({ jobs: ledger.jobs, adapterOf }),
+    activities: schedulerActivities({
+      jobs: ledger.jobs,
+      adapterOf,
+      looks: schedulerOf && { queue: ledger.queue, schedulerOf, metrics },
+    }),
   });
   return [stories, schedulers];
 }
+
+const adaptersTo =
+  (schedulerOf: (cluster: string) => Scheduler | undefined, { queue }: Pick<Ledger, 'queue'>) =>
+  (cluster: string): SchedulerAdapter | undefined => {
+    const scheduler = schedulerOf(cluster);
+    return scheduler && adapterTo(scheduler, queue);
+  };
 
 /** Runs them until one dies or all have been shut down; the others then shut down too. */
 export async function runAll(workers: Worker[]): Promise<void> {

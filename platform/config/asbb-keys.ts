@@ -2,7 +2,6 @@
 
 /** Keys that ASBB has, or promises, and this version of Bursar has nothing for. `.*` stands for whatever is below. */
 export const NOT_YET: readonly string[] = [
-  ...below('slurm', 'bin_path config_path job_monitor_enabled monitor_interval epilog_script'),
   ...below('integration', 'grant_management_enabled burn_rate_analysis_enabled allocation_scheduling_enabled'),
   ...below('allocations', 'process_interval auto_process'),
   ...below('asbx_integration', 'notification_enabled compliance_reporting'),
@@ -18,6 +17,7 @@ export const NEVER: Readonly<Record<string, string>> = {
   'auth.api_keys': 'a key in a file has neither name nor scope nor end; `bursar key create` makes one that has',
   'auth.admin_users': 'a key or a token says itself what it may; admin is a scope',
   'budget.transaction_retention': 'nothing that was booked is ever deleted',
+  'slurm.epilog_script': 'the hooks that are installed in Slurm tell of ends, and the queue shows what they missed',
   'asbx_integration.enabled': 'who has a key of the scope hook may send reports',
   'asbx_integration.asbx_endpoint': 'integration.asbx_endpoint says where it is, and its reports come by themselves',
   'asbx_integration.data_retention_days': 'a report is the evidence of what was booked, and is kept as long',

@@ -8,6 +8,7 @@ import { ASBX_KEYS } from './asbx-keys';
 import { CALLER_KEYS, EDGE_KEYS } from './exposure-keys';
 import { INTEGRATION_KEYS } from './integration-keys';
 import type { Key } from './key';
+import { SLURM_KEYS } from './slurm-keys';
 import {
   addressOfDatabase,
   AMOUNT,
@@ -238,6 +239,7 @@ export const KEYS = {
     meaning: 'The default partition of clusters that are made without one.',
     otherwise: 'none',
   },
+  ...SLURM_KEYS,
   ...INTEGRATION_KEYS,
   ...ASBX_KEYS,
   'logging.level': {

@@ -4,6 +4,7 @@ import { parseAmount } from '../../domain/money';
 import { checkExposure } from './exposure';
 import { isKey, KEY_NAMES, KEYS, keyOf, listen, HOST, PORT, WHERE_TO_LISTEN, type KeyName, type Values } from './keys';
 import { isSet, readEnvironment, type Environment } from './read-env';
+import { checkSlurm } from './slurm-keys';
 import { findFile, readFile, type Findings, type Given, type Layer, type Places } from './read-file';
 
 export interface Sources {
@@ -50,6 +51,7 @@ export function readEffective({ env, places, flags = {}, file: named }: Sources,
   }
   // Every key with a default has a value by now, or a mistake was found and nobody looks at the values.
   checkExposure(values, findings);
+  checkSlurm(values, findings);
   const [least, most] = [values['budget.min_budget_amount'], values['budget.max_budget_amount']];
   if (typeof least === 'string' && typeof most === 'string' && parseAmount(most) <= parseAmount(least)) {
     findings.mistakes.push('budget.max_budget_amount must be more than budget.min_budget_amount');

@@ -183,7 +183,11 @@ const exposed = (exposure: object) => ({ exposure }) as Partial<Config>;
 /** For every key a value that is not its default, what becomes of it, and what it is nothing without. */
 const SOMETHING_ELSE: Record<
   KeyName,
-  [string, Partial<Omit<Config, 'integration'>> & { integration?: object }, Partial<Record<KeyName, string>>?]
+  [
+    string,
+    Partial<Omit<Config, 'integration' | 'slurm'>> & { integration?: object; slurm?: object },
+    Partial<Record<KeyName, string>>?,
+  ]
 > = {
   default_cluster: ['eagle', { defaultCluster: 'eagle' }],
   time_zone: ['Asia/Tokyo', { timeZone: 'Asia/Tokyo' }],
@@ -250,6 +254,32 @@ const SOMETHING_ELSE: Record<
   'slurm.default_partition': [
     'batch',
     { clusterDefaults: { holdMultiplier: '1.2', reconciliationTimeoutSeconds: 86_400, defaultPartition: 'batch' } },
+  ],
+  'slurm.job_monitor_enabled': ['true', { slurm: { clusters: ['default'] } }],
+  'slurm.clusters': [
+    'eagle, heron',
+    { slurm: { clusters: ['eagle', 'heron'] } },
+    { 'slurm.job_monitor_enabled': 'true' },
+  ],
+  'slurm.monitor_interval': ['1m', { slurm: { everyMs: 60_000 } }],
+  'slurm.hold_grace': ['10m', { slurm: { graceSeconds: 600 }, holdGraceSeconds: 600 }],
+  'slurm.bin_path': ['/opt/slurm/bin', { slurm: { binPath: '/opt/slurm/bin' } }],
+  'slurm.config_path': ['/etc/slurm', { slurm: { configFile: '/etc/slurm/slurm.conf' } }],
+  'slurm.command_timeout': ['5s', { slurm: { timeoutMs: 5_000 } }],
+  'slurm.rest_url': [
+    'http://slurm:6820',
+    { slurm: { rest: { url: 'http://slurm:6820', user: 'slurm', tokenFile: '/t' } } },
+    { 'slurm.rest_token_file': '/t' },
+  ],
+  'slurm.rest_user': [
+    'bursar',
+    { slurm: { rest: { user: 'bursar' } } },
+    { 'slurm.rest_url': 'http://slurm:6820', 'slurm.rest_token_file': '/t' },
+  ],
+  'slurm.rest_token_file': [
+    '/run/secrets/slurm',
+    { slurm: { rest: { tokenFile: '/run/secrets/slurm' } } },
+    { 'slurm.rest_url': 'http://slurm:6820' },
   ],
   'advisor.url': ['https://a.example.org/x', { integration: { advisor: { url: 'https://a.example.org/x' } } }],
   'advisor.api_key': ['hunter2', { integration: { advisor: { apiKey: 'hunter2' } } }],
@@ -368,6 +398,14 @@ test.each([
   const mistakes = mistakesOf({ [`BURSAR_${variableOf(key)}`]: wrong, BURSAR_AUTH_ENABLED: 'true' });
   expect(mistakes).toEqual([expect.stringContaining(`BURSAR_${variableOf(key)} cannot be`)]);
   if (key === 'auth.jwt_secret') expect(mistakes.join()).not.toContain(wrong);
+});
+
+test('slurmrestd needs a token and serves one cluster; a grace below two minutes is none', () => {
+  expect(mistakesOf({ BURSAR_SLURM_REST_URL: 'http://slurm:6820', BURSAR_SLURM_CLUSTERS: 'eagle,heron' })).toEqual([
+    expect.stringContaining('slurm.rest_token_file is needed'),
+    expect.stringContaining('slurm.rest_url serves one'),
+  ]);
+  expect(mistakesOf({ BURSAR_SLURM_HOLD_GRACE: '119s' })).toEqual([expect.stringContaining('2m to 24h')]);
 });
 
 test('a secret that is no address is printed nowhere', () => {
