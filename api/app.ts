@@ -30,6 +30,7 @@ import { keyRoutes } from './routes/keys';
 import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { slurmRoutes } from './routes/slurm';
+import { slurmQueueRoutes } from './routes/slurm-queue';
 import { auditRoutes, probeRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
 import { unmatchedRoutes } from './routes/unmatched';
@@ -64,6 +65,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     catalogRoutes,
     jobRoutes,
     slurmRoutes,
+    slurmQueueRoutes,
     usageRoutes,
     asbxRoutes,
     unmatchedRoutes,

@@ -9,6 +9,7 @@ import type { BudgetRules } from './budget-rules';
 import type { Access } from './access';
 import type { Neighbours } from './neighbours';
 import type { Tokens } from './token';
+import type { LookReport, QueueLook } from '../workflows/contracts/queue-look';
 
 export interface ApiEnv {
   /** The connection; absent where somebody asks without one. */
@@ -101,4 +102,6 @@ export interface TemporalDeps {
   restartStrays?: () => Promise<number>;
   /** Looks at so many open holds, late or not, from the one behind `after` on, and restarts the stories that were lost. */
   recover?: (limit: number, after?: string) => Promise<Recovered>;
+  /** Has a worker look at a scheduler, and waits as long as a request may; without a report it goes on. */
+  look?: (look: QueueLook) => Promise<{ workflowId: string; report?: LookReport }>;
 }

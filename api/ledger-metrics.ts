@@ -6,11 +6,12 @@ import { within } from './time-limit';
 const FRESH_MS = 5_000;
 const PATIENCE_MS = 3_000;
 
-export function showLedgerIn(metrics: Metrics, ledger: Pick<Ledger, 'figures' | 'outbox'>): void {
+export function showLedgerIn(metrics: Metrics, ledger: Pick<Ledger, 'figures' | 'outbox' | 'queue'>): void {
   let readAt = -FRESH_MS;
   metrics.onScrape(async () => {
     if (performance.now() - readAt < FRESH_MS) return;
-    const [figures, outbox] = await within(PATIENCE_MS, Promise.all([ledger.figures(), ledger.outbox.depth()]));
+    const asked = Promise.all([ledger.figures(), ledger.outbox.depth(), ledger.queue.looks()]);
+    const [figures, outbox, looks] = await within(PATIENCE_MS, asked);
     readAt = performance.now();
     metrics.showAccounts(figures.accounts);
     metrics.overdueHolds.set(figures.overdueHolds);
@@ -19,5 +20,11 @@ export function showLedgerIn(metrics: Metrics, ledger: Pick<Ledger, 'figures' | 
     metrics.unsealed.set(figures.unsealed);
     metrics.outboxWaiting.set(outbox.waiting);
     metrics.outboxOldestSeconds.set(outbox.oldestSeconds);
+    for (const { cluster, failedAt, listedAgeSeconds, accountedAgeSeconds, unseen } of looks) {
+      metrics.schedulerReachable.set({ cluster }, failedAt === undefined ? 1 : 0);
+      if (listedAgeSeconds !== undefined) metrics.queueAgeSeconds.set({ cluster }, listedAgeSeconds);
+      if (accountedAgeSeconds !== undefined) metrics.accountingAgeSeconds.set({ cluster }, accountedAgeSeconds);
+      metrics.unseenHolds.set({ cluster }, unseen);
+    }
   });
 }

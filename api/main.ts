@@ -16,6 +16,10 @@ import { connectPostgres, type Sql } from '../platform/postgres';
 import { reloadOnHangup } from '../platform/reload';
 import { handleShutdown } from '../platform/shutdown';
 import { connectTemporal, type Temporal } from '../platform/temporal';
+import { WorkflowFailedError } from '@temporalio/client';
+import { LEDGER_QUEUE } from '../workflows/contracts/job-lifecycle';
+import { askedLook, type LookReport, type QueueLook } from '../workflows/contracts/queue-look';
+import { within } from './time-limit';
 import { createApp } from './app';
 import { budgetRules } from './budget-rules';
 import { openDoor } from './door';
@@ -59,6 +63,7 @@ async function main(): Promise<void> {
     Object.assign(temporal, {
       isReachable: () => answers(connected),
       restartStrays: () => withTemporal(() => restartStrays({ recovery: ledger.recovery, temporal: connected })),
+      look: (asked) => withTemporal(() => lookThrough(connected, asked, config.writeTimeoutMs)),
       recover: (limit, after) => withTemporal(() => recoverFrom(ledger.recovery, connected, limit, after)),
     } satisfies Partial<TemporalDeps>);
   }
@@ -227,6 +232,33 @@ async function recoverFrom(
   if (isMore) return { ...common, rung, next: last.holdId };
   // Once, at the end: these are not found by way of the holds.
   return { ...common, rung: rung + (await ringOver(deps, STORIES_LOOKED_AT)) };
+}
+
+/** Somebody waits for the answer: what is left of his time when the look has been ordered is for the look. */
+const ANSWER_MS = 1_500;
+
+async function lookThrough(
+  { client, withDeadline }: Temporal,
+  asked: QueueLook,
+  timeoutMs: number,
+): Promise<{ workflowId: string; report?: LookReport }> {
+  const workflowId = askedLook(asked.cluster);
+  const handle = await withDeadline(() =>
+    client.workflow.start('queueLook', {
+      workflowId,
+      taskQueue: LEDGER_QUEUE,
+      args: [asked],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowExecutionTimeout: '10 minutes',
+      staticSummary: `The queue of ${asked.cluster}, because somebody asked`,
+    }),
+  );
+  const answer = handle.result() as Promise<LookReport>;
+  const report = await within(Math.max(ANSWER_MS, timeoutMs - ANSWER_MS), answer).catch((error: unknown) => {
+    if (error instanceof WorkflowFailedError) throw error;
+    return undefined;
+  });
+  return { workflowId, ...(report && { report }) };
 }
 
 /** What goes wrong between us and Temporal is its absence; the ledger's own faults pass. */

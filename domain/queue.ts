@@ -33,6 +33,20 @@ export interface QueuedJob {
   timeLimitSeconds?: number;
 }
 
+/** What a look may come to, for people. */
+export const QUEUE_DEEDS = [
+  'bound',
+  'adopted',
+  'unmatched',
+  'suspended',
+  'resumed',
+  'ended',
+  'given_back',
+  'reduced',
+  'lost',
+] as const;
+export type QueueDeedWord = (typeof QUEUE_DEEDS)[number];
+
 /** What the ledger knows of a row. */
 export interface KnownJob {
   /** It is bound to a hold, and not to be bound to another. */

@@ -28,6 +28,7 @@ import type {
 } from './contract';
 import { ask } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
+import { exemptionOf } from './slurm/exemption';
 import { loadManyFacts } from './story-facts';
 
 export interface QueueOptions {
@@ -111,7 +112,7 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
           cluster: name,
           ...given({ holdKey: job.stamp }),
         }));
-        if (events.length > 0 && isOurs(job, knownJob, begunAt)) news.push({ job, known: knownJob, events });
+        if (events.length > 0 && isOurs(cluster, job, knownJob, begunAt)) news.push({ job, known: knownJob, events });
       }
     }
     return onceAJob(news);
@@ -309,9 +310,19 @@ function whyKeeps({ isWhole, ageSeconds }: QueueListing): string | undefined {
   return undefined;
 }
 
-/** Who begins to look at a cluster does not charge its accounts for what was submitted before, and stamped by nobody. */
-const isOurs = ({ stamp, submittedAt }: QueuedJob, { isKnown }: KnownJob, begunAt: Instant): boolean =>
-  isKnown || stamp !== undefined || compareInstants(submittedAt, begunAt) >= 0;
+/**
+ * A job that nobody stamped is adopted only if it should have been asked about: not one that was submitted before anybody
+ * looked, nor an exempt one, nor on a cluster that is only watched, where nothing is charged that was not asked about.
+ */
+const isOurs = (cluster: NumberedCluster, job: QueuedJob, { isKnown }: KnownJob, begunAt: Instant): boolean =>
+  isKnown ||
+  job.stamp !== undefined ||
+  (compareInstants(job.submittedAt, begunAt) >= 0 &&
+    cluster.enforcement === 'enforce' &&
+    exemptionOf(cluster, { ...given({ user: job.user, account: job.account }), partitions: namedPartitions(job) }) ===
+      undefined);
+
+const namedPartitions = ({ partition }: QueuedJob): string[] => (partition === undefined ? [] : [partition]);
 
 const microsOf = (at: Instant | undefined): number | null => (at === undefined ? null : Number(epochMicros(at)));
 

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { SACCT } from '../../domain/sacct-look';
+import { SQUEUE } from '../../domain/squeue';
 import { renderStamp } from '../../domain/slurm-stamp';
 import type {
   ModificationAnswer,
@@ -105,5 +107,7 @@ export const renderSlurmPolicy = (policy: SlurmPolicy): z.infer<typeof SlurmPoli
       },
     ]),
   ),
+  squeue: { format: SQUEUE.format, arguments: [...SQUEUE.arguments], environment: SQUEUE.environment },
+  sacct: { columns: [...SACCT.columns], arguments: [...SACCT.arguments], environment: SACCT.environment },
   made_at: policy.madeAt,
 });

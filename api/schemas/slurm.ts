@@ -152,6 +152,11 @@ export const SlurmPolicyQuery = z.object({ cluster: Cluster });
 
 const FailurePolicy = z.enum(FAILURE_POLICIES);
 
+const Command = z.object({
+  arguments: z.string().array(),
+  environment: z.record(z.string(), z.string()),
+});
+
 export const SlurmPolicyAnswer = z
   .object({
     cluster: z.string(),
@@ -177,6 +182,10 @@ export const SlurmPolicyAnswer = z
         }),
       )
       .describe('By name; "*" is every other one.'),
+    squeue: Command.extend({ format: z.string() }).describe('How a relay asks for the queue, for /slurm/queue.'),
+    sacct: Command.extend({ columns: z.string().array() }).describe(
+      'How it asks for what has ended, with --starttime and --endtime, for /slurm/history.',
+    ),
     made_at: Time,
   })
   .meta({ id: 'SlurmPolicy' });

@@ -5,6 +5,7 @@ import { doctor, type DoctorOptions } from '../slurm/doctor';
 import { install } from '../slurm/install';
 import type { InstallOptions } from '../slurm/plan';
 import { uninstall, type UninstallOptions } from '../slurm/uninstall';
+import { defineSweep } from './slurm-sweep';
 
 const withPlaces = (command: Command): Command =>
   command
@@ -99,4 +100,6 @@ site's own becomes job_submit.site.lua, and is asked first.
       '\nExamples:\n  $ bursar slurm doctor\n  $ bursar slurm doctor --account climate --partition gpu\n  $ bursar slurm doctor --submit-host\n  $ bursar slurm doctor --json | jq \'.findings[] | select(.state == "failed")\'\n',
     )
     .action(act((session, options: DoctorOptions) => doctor(session, options)));
+
+  defineSweep(slurm, act);
 }

@@ -384,7 +384,7 @@ class Relay:
 
     def send_queue(self, seen):
         taken_at, text = seen
-        answer = self.push('/api/v1/slurm/queue', {'taken_at': taken_at, 'squeue': text})
+        answer = self.push('/api/v1/slurm/queue', {'taken_at': taken_at, 'sent_at': int(time.time()), 'squeue': text})
         news = numbers_of(answer)
         if any(count for name, count in news.items() if name not in ('jobs', 'bound')):
             log('queue', **news)
@@ -397,8 +397,11 @@ class Relay:
         # Back to where the last one came, and some more: a controller that was away tells slurmdbd late.
         back = now - self.state.get('history_until', now - 86400) + self.config['history_overlap_seconds']
         text = self.command('sacct', wanted, ['-S', 'now-%dseconds' % back, '-E', 'now'])
-        for part in parts_of(text, wanted.get('header', True)):
-            news = numbers_of(self.push('/api/v1/slurm/history', {'sacct': part}))
+        # That nothing has ended is told as well: until the accounting was heard, no hold is given back.
+        parts = list(parts_of(text, wanted.get('header', True))) or [text]
+        for number, part in enumerate(parts, 1):
+            more = number < len(parts)
+            news = numbers_of(self.push('/api/v1/slurm/history', {'sacct': part, 'more': more}))
             if any(count for name, count in news.items() if name not in ('duplicate', 'duplicates', 'records', 'rows')):
                 log('history', **news)
         self.state['history_until'] = now

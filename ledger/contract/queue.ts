@@ -1,6 +1,5 @@
 /** What schedulers show when they are asked: their queue, and what their accounting knows to have ended. */
-import type { TransactionId } from '../../domain/ids';
-import type { QueuedJob } from '../../domain/queue';
+import type { QueueDeedWord, QueuedJob } from '../../domain/queue';
 import type { Instant } from '../../domain/time';
 import type { Caller } from './asking';
 import type { JobEvent } from './jobs';
@@ -19,10 +18,10 @@ export interface QueueListing {
 
 /** One thing that a look has changed, for people. */
 export interface QueueDeed {
-  did: 'bound' | 'adopted' | 'unmatched' | 'suspended' | 'resumed' | 'ended' | 'given_back' | 'reduced' | 'lost';
+  did: QueueDeedWord;
   /** As the scheduler writes it, where one is known. */
   jobId?: string;
-  holdId?: TransactionId;
+  holdId?: string;
   detail?: string;
 }
 

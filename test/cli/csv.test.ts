@@ -8,6 +8,7 @@ import * as hold from '../../api/schemas/hold';
 import * as job from '../../api/schemas/job';
 import * as key from '../../api/schemas/key';
 import * as movement from '../../api/schemas/movement';
+import * as slurmQueue from '../../api/schemas/slurm-queue';
 import * as system from '../../api/schemas/system';
 import * as usage from '../../api/schemas/usage';
 import * as unmatched from '../../api/schemas/unmatched';
@@ -75,6 +76,8 @@ test.each([
   ['audit', system.AuditAnswer],
   ['seals', system.SealAnswer],
   ['recovery', system.RecoverAnswer],
+  ['sweep', slurmQueue.SlurmSweepAnswer],
+  ['look', slurmQueue.SchedulerLookAnswer],
   ['usage', usage.UsageAnswer.omit({ breakdown: true, next_cursor: true, forecast: true })],
   ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],
   ['forecast', usage.ForecastAnswer],
@@ -88,7 +91,7 @@ test.each([
 });
 
 test('every kind of record has such a test, but for the services beside Bursar and the files of a spool, which no API answers', () => {
-  expect(Object.keys(FIELDS)).toHaveLength(32);
+  expect(Object.keys(FIELDS)).toHaveLength(34);
 });
 
 const LISTS = [

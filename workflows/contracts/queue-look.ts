@@ -1,4 +1,5 @@
 /** What the look at a scheduler's queue is called, what it is asked and what it tells. Nothing here does anything. */
+import type { QueueDeedWord } from '../../domain/queue';
 
 /** Which schedules are ours. */
 export const LOOK_PREFIX = 'queue/';
@@ -32,5 +33,5 @@ export interface LookReport {
   /** Why nothing could be given back, where that is so. */
   keeps?: string;
   /** What was done, the first hundred. */
-  deeds: { did: string; jobId?: string; holdId?: string; detail?: string }[];
+  deeds: { did: QueueDeedWord; jobId?: string; holdId?: string; detail?: string }[];
 }
