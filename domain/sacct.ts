@@ -9,7 +9,7 @@ import { Fault, malformed } from './faults';
 import { given } from './given';
 import type { EndState, Resources } from './job';
 import { readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
-import { jobMemoryMib, readMemory, readTres, type Tres } from './slurm-resources';
+import { jobMemoryMib, readGres, readMemory, readTres, type Tres } from './slurm-resources';
 import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
 import {
   MICROS_PER_SECOND,
@@ -23,7 +23,7 @@ import {
 } from './time';
 
 /** The order of a log without a header (rulings 31). */
-const XDMOD_COLUMNS = [
+export const XDMOD_COLUMNS = [
   'JobID',
   'JobIDRaw',
   'Cluster',
@@ -120,7 +120,8 @@ export const readColumns = (text: string): string[] =>
     .filter((name) => name !== '')
     .map((name) => name.replace(/%-?\d+$/, ''));
 
-const normalName = (name: string): string => ALIASES[name.toLowerCase()] ?? name.toLowerCase();
+/** What a column is called here: sacct has some under two names. */
+export const normalName = (name: string): string => ALIASES[name.toLowerCase()] ?? name.toLowerCase();
 
 const ALIASES: Readonly<Record<string, string>> = {
   allocnodes: 'nnodes',
@@ -129,7 +130,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   name: 'jobname',
 };
 
-function requireColumns(columns: readonly string[]): void {
+export function requireColumns(columns: readonly string[]): void {
   const missing = [
     columns.includes('jobid') || columns.includes('jobidraw') ? undefined : 'JobID',
     columns.includes('submit') ? undefined : 'Submit',
@@ -142,7 +143,8 @@ function requireColumns(columns: readonly string[]): void {
 
 const USUAL_COLUMNS = 'JobID,User,Account,Partition,Submit,Start,End,State,AllocTRES,Timelimit';
 
-function readHeader(text: string): string[] | undefined {
+/** The columns, where a line names them. */
+export function readHeader(text: string): string[] | undefined {
   const first = text.split('|', 1)[0]?.toLowerCase() ?? '';
   const names = readColumns(text).map(normalName);
   const isHeader = /^[a-z]+$/.test(first) && (names.includes('jobid') || names.includes('jobidraw'));
@@ -176,7 +178,6 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
   if (!submitted) throw malformed('column Submit: a job has a time of submission; it looks like 2026-03-02T14:31:51');
   const [start, end] = [time('Start'), time('End')];
   const requestedTres = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
-  const allocatedTres = column('AllocTRES', () => readTres(fields.alloctres ?? ''));
   const hasStarted = start !== undefined && state.phase !== 'pending' && gotNodes(fields, start, end);
   const endedAt = end && state.phase !== 'running' ? endOf(end, start) : undefined;
   const startedAt = hasStarted ? start.at : undefined;
@@ -199,7 +200,7 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
     state,
     ...(exitCode === undefined ? {} : { exitCode }),
     requested: resourcesOf(requestedTres, fields, 'reqcpus'),
-    allocated: resourcesOf(allocatedTres.cpus === undefined ? requestedTres : allocatedTres, fields, 'ncpus'),
+    allocated: allocatedOf(fields),
     timeLimit: column('Timelimit', () => readTimeLimit(fields.timelimit || fields.timelimitraw || '')),
     hasUncertainTime: [submitted, start, end].some((reading) => reading?.flag !== undefined),
     fields,
@@ -219,7 +220,7 @@ function column<T>(name: string, read: () => T): T {
 const NO_TIME = new Set(['', 'UNKNOWN', 'NONE', 'N/A', '0']);
 
 /** A zoneless time of the log's zone; epoch seconds and times with an offset (SLURM_TIME_FORMAT) say their zone themselves. */
-function readTime(text: string, timeZone: string): LocalReading | undefined {
+export function readTime(text: string, timeZone: string): LocalReading | undefined {
   if (NO_TIME.has(text.toUpperCase())) return undefined;
   if (/^\d{9,11}$/.test(text)) return { at: instantOfSeconds(Number(text)) };
   const offset = /^(.*\d[Tt ].*)([+-]\d\d):?(\d\d)$/.exec(text);
@@ -257,13 +258,31 @@ function readExitCode(text: string): number | undefined {
   return Number(match[1]) || (signal > 0 ? 128 + signal : 0);
 }
 
-function resourcesOf(tres: Tres, fields: Record<string, string>, cpuColumn: 'reqcpus' | 'ncpus'): Resources {
+/** What a run had; what it asked for stands in where the record of the end does not say. */
+export function allocatedOf(fields: Readonly<Record<string, string | undefined>>): Resources {
+  const allocated = column('AllocTRES', () => readTres(fields.alloctres ?? ''));
+  if (allocated.cpus !== undefined) return resourcesOf(allocated, fields, 'ncpus');
+  return resourcesOf(
+    column('ReqTRES', () => readTres(fields.reqtres ?? '')),
+    fields,
+    'ncpus',
+  );
+}
+
+function resourcesOf(
+  tres: Tres,
+  fields: Readonly<Record<string, string | undefined>>,
+  cpuColumn: 'reqcpus' | 'ncpus',
+): Resources {
   const nodes = tres.nodes ?? countOf(fields.nnodes);
   const cpus = tres.cpus ?? countOf(fields[cpuColumn] || fields.ncpus || fields.reqcpus);
   const memoryMib =
     tres.memoryMib ??
     column('ReqMem', () => (fields.reqmem ? jobMemoryMib(readMemory(fields.reqmem), { nodes, cpus }) : 0));
-  return { nodes, cpus, gpus: tres.gpus ?? 0, gpusByModel: tres.gpusByModel, memoryMib };
+  // Before Slurm had TRES for them, GPUs stood in a column of their own.
+  const gres = tres.gpus === undefined ? fields[cpuColumn === 'ncpus' ? 'allocgres' : 'reqgres'] : undefined;
+  const { gpus = 0, gpusByModel } = gres ? column('AllocGRES', () => readGres(gres)) : tres;
+  return { nodes, cpus, gpus, gpusByModel, memoryMib };
 }
 
 /** sacct shortens large counts to `1.5K` unless told otherwise; those are not exact and TRES says it better. */

@@ -107,6 +107,18 @@ const UNBILLED = ['billing', 'energy', 'vmem', 'pages'];
 const UNBILLED_OF = ['fs', 'ic', 'bb', 'license', 'gres'];
 const BILLED = ['cpu', 'mem', 'node', 'gpu', 'gres/gpu'];
 
+/** As slurmdbd's own tables have them; from 1001 on each site's numbers are its own. */
+const TRES_BY_NUMBER: Readonly<Record<string, string>> = {
+  1: 'cpu',
+  2: 'mem',
+  3: 'energy',
+  4: 'node',
+  5: 'billing',
+  6: 'fs/disk',
+  7: 'vmem',
+  8: 'pages',
+};
+
 /** Words for "nothing" in sacct's columns. */
 const EMPTY = new Set(['', '(NULL)', 'N/A', 'NONE', 'NULL']);
 
@@ -131,7 +143,7 @@ export function readTres(text: string): Tres {
   for (const part of text.trim().split(',')) {
     const equals = part.indexOf('=');
     const written = part.slice(0, equals).trim().toLowerCase();
-    const name = /^gpu(:|$)/.test(written) ? `gres/${written}` : written;
+    const name = /^gpu(:|$)/.test(written) ? `gres/${written}` : (TRES_BY_NUMBER[written] ?? written);
     const value = part.slice(equals + 1).trim();
     if (equals < 1 || value === '') {
       throw malformed(`"${shorten(part)}" is no part of a TRES list; write it like cpu=8,mem=24000M,node=1,gres/gpu=2`);

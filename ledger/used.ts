@@ -1,6 +1,7 @@
 /**
  * What was used between two moments, summed by a label and by parts of the time: money from the pieces of charges, hours from
- * the slices of runs, both cut at the edges of the parts; jobs by when they ended.
+ * the slices of runs, both cut at the edges of the parts; jobs by when they ended. Runs that were imported and have no charge
+ * have hours and no money.
  *
  * Exact: a piece or slice that crosses an edge is divided by differences of its cumulative amount, so that the days sum to
  * the whole; hours stay counts times microseconds until somebody reads them.
@@ -55,6 +56,9 @@ export async function readUsed(
   const sharesOf =
     (share: 'share_between' | 'active_between', amount: 'amount_micro' | 'active_micros') => (bucket: string) => tx`
     ledger.${tx(share)}(${tx(amount)}, starts_at, ends_at, (${edges})[${tx(bucket)}], (${edges})[${tx(bucket)} + 1])`;
+  const isAsked = tx`(${clusterNo}::int is null or ch.cluster_no = ${clusterNo})
+        and (${partition}::text is null or ch.partition = ${partition})
+        and (${user}::text is null or ch.user_name = ${user})`;
   const amountIn = sharesOf('share_between', 'amount_micro');
   const microsIn = sharesOf('active_between', 'active_micros');
   const rows = await tx<UsedRow[]>`
@@ -65,9 +69,11 @@ export async function readUsed(
         case when ch.first_slice > 1 then ch.metered_until else coalesce(ch.ended_at, ch.metered_until) end as ended_at,
         ch.metered_until is null and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${labelOf(tx, asked.groupBy)} as label
       from ledger.charges ch join scope s using (account_no)
-      where (${clusterNo}::int is null or ch.cluster_no = ${clusterNo})
-        and (${partition}::text is null or ch.partition = ${partition})
-        and (${user}::text is null or ch.user_name = ${user})
+      where ${isAsked}
+    ), imported as not materialized (
+      select ch.*, ${labelOf(tx, asked.groupBy)} as label
+      from ledger.imported_runs ch join scope s using (account_no)
+      where ch.charge_no is null and ${isAsked}
     ), piece as materialized (
       select run.label, p.starts_at, p.ends_at, p.amount_micro, ${placed('p')}
       from ledger.charge_pieces p join run using (charge_no)
@@ -75,6 +81,10 @@ export async function readUsed(
     ), slice as materialized (
       select run.label, u.starts_at, u.ends_at, u.active_micros, u.nodes, u.cpus, u.gpus, u.memory_mib, ${placed('u')}
       from ledger.usage_slices u join run on run.charge_no = u.charge_no and u.slice_no >= run.first_slice
+      where u.starts_at < ${to} and u.ends_at > ${from}
+      union all
+      select u.label, u.starts_at, u.ends_at, u.active_micros, u.nodes, u.cpus, u.gpus, u.memory_mib, ${placed('u')}
+      from (select i.*, i.started_at as starts_at, i.ended_at as ends_at from imported i) u
       where u.starts_at < ${to} and u.ends_at > ${from}
     ), cut_piece as (
       select label, first_bucket as bucket, ${amountIn('first_bucket')} as amount from piece
@@ -93,6 +103,9 @@ export async function readUsed(
       select label, ledger.bucket_at(t.effective_at, ${edges}), is_unmetered
       from run join ledger.transactions t on t.txn_no = run.charge_no
       where run.ended_at is null and t.effective_at >= ${from} and t.effective_at < ${to}
+      union all
+      select label, ledger.bucket_at(ended_at, ${edges}), false
+      from imported where ended_at >= ${from} and ended_at < ${to}
     ), part as (
       select label, bucket, sum(amount) as amount, 0 as jobs, 0 as unmetered, 0::numeric as cpu, 0::numeric as gpu,
         0::numeric as node, 0::numeric as mib

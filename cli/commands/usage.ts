@@ -174,7 +174,7 @@ ${NOTES}`,
 
   withOptions(
     usage
-      .command('summary')
+      .command('summary', { isDefault: true })
       .summary('What everybody used, account by account')
       .description(
         'Show what all accounts used, account by account unless --group-by says otherwise; a table for each unit.',

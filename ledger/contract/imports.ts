@@ -1,12 +1,15 @@
 /** Books that come from elsewhere. Amounts in reports are `Micro`; nothing here is on a hot path. */
 import type { Micro } from '../../domain/money';
-import type { Instant } from '../../domain/time';
+import type { NoRun } from '../../domain/sacct-runs';
+import type { CivilDate, Instant } from '../../domain/time';
 
 /** What an import says it is doing, every second or so. */
 export interface Progress {
   step: string;
   done: number;
   of?: number;
+  /** How fast, and how long still. */
+  note?: string;
 }
 
 export interface AsbbSettings {
@@ -127,4 +130,87 @@ export interface AccountsPlan {
   /** The first of them, by line. */
   mistakes: FileMistake[];
   mistakesInAll: number;
+}
+
+// Accounting logs -------------------------------------------------------------------------------------------------------
+
+/** A piece of a log, always the same for the same log. */
+export interface LogChunk {
+  /** Of what it says. */
+  digest: Buffer;
+  /** The number of its first line, or record. */
+  line: number;
+  /** Lines as they were written, or rows that were taken apart. */
+  rows: readonly string[] | readonly (readonly string[])[];
+  /** How much of the log lies behind its end, from 0 to 1, where anybody can tell. */
+  progress?: number;
+}
+
+export interface SacctLog {
+  /** For people. */
+  name: string;
+  chunks: AsyncIterable<LogChunk>;
+  /** Columns in order, where no header names them. */
+  columns?: readonly string[];
+}
+
+/** What becomes of accounts that the log names and Bursar does not have. */
+export type NewAccounts =
+  { policy: 'leave' } | { policy: 'create'; unit: string; start: CivilDate; end: CivilDate; budget: Micro };
+
+export interface SacctSettings {
+  cluster: string;
+  /** What the log calls that cluster. Undefined: rows of any are taken. */
+  logCluster?: string;
+  /** The log's name of an account → Bursar's; '' leaves its runs out. */
+  accountMap: ReadonlyMap<string, string>;
+  newAccounts: NewAccounts;
+  /** Money moves. */
+  charge: boolean;
+  /** False: a dry run. */
+  apply: boolean;
+}
+
+/** One thing that somebody should look at. */
+export interface SacctFinding {
+  kind: 'unreadable' | 'unpriced' | 'unknown_account' | 'still_running';
+  line: number;
+  jobId?: string;
+  account?: string;
+  detail: string;
+}
+
+export interface SacctResult {
+  cluster: string;
+  timeZone: string;
+  /** An earlier run of the same log went so far; its rows were not read again. */
+  rowsPassedOver: number;
+  rows: number;
+  /** Runs that are over, of accounts that there are. */
+  runs: number;
+  /** Of them, those that nobody knew. */
+  fresh: number;
+  /** Of them, those that Bursar has a charge for: reports count that. */
+  charged: number;
+  noRuns: Partial<Record<NoRun, number>>;
+  unreadable: number;
+  unpriced: number;
+  /** Left out by the account map. */
+  leftOut: number;
+  uncertainTimes: number;
+  cpuSeconds: number;
+  gpuSeconds: number;
+  nodeSeconds: number;
+  firstStart?: Instant;
+  lastEnd?: Instant;
+  users: number;
+  /** Accounts of the log that Bursar does not have, with their runs. */
+  unknownAccounts: { account: string; runs: number }[];
+  /** Made, or to be made. */
+  newAccounts: string[];
+  otherClusters: string[];
+  /** Why runs have no price, the most frequent first. */
+  gaps: { detail: string; runs: number }[];
+  /** What was charged, or would be, by unit; runs that wait for their own story are not in it. */
+  late?: { runs: number; followed: number; totals: { unit: string; amount: Micro }[] };
 }

@@ -90,6 +90,7 @@ begin
       case when v_source = 'reported' then v_total::bigint end, v_started_at, v_ended_at, nullif(p_request -> 'usage', 'null'),
       ledger.end_of_slices(v_slices));
     perform ledger.write_slices(v_charge.charge_no, v_slices);
+    perform ledger.claim_run(v_charge.charge_no);
     update ledger.holds set charged_micro = charged_micro + v_total::bigint where hold_no = v_hold.hold_no;
   else
     v_outcome := 'replayed';

@@ -1,0 +1,109 @@
+/** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold. */
+import { meterRun } from '../../domain/metered';
+import type { SacctRun } from '../../domain/sacct-runs';
+import { splitJobId } from '../../domain/slurm-job';
+import { instantOfMicros } from '../../domain/time';
+import type { Sql } from '../../platform/postgres';
+import { requestOf } from '../charges';
+import type { Cluster } from '../contract';
+import { ask } from '../errors';
+import { ACTOR } from './lock';
+import type { OwnedRun, Standing } from './sacct';
+import type { RunAccount } from './sacct-accounts';
+import type { RunPrices } from './sacct-prices';
+
+export interface LateCharges {
+  /** Charged, or to be charged. */
+  runs: number;
+  /** Left to the story of a hold that is open for the job. */
+  followed: number;
+  /** Without a price that could be seen before: too dear, or too long. */
+  unpriced: number;
+  /** Micros by unit. */
+  totals: Map<string, bigint>;
+}
+
+/** One transaction holds the locks of its trees; neighbours should not wait for long. */
+const AT_ONCE = 200;
+
+interface House {
+  sql: Sql;
+  cluster: Cluster;
+  prices: RunPrices;
+  settings: { apply: boolean };
+}
+
+/** Charges what has a price, no charge and no story of its own. A run that is charged meanwhile is not charged again. */
+export async function chargeLate(
+  { sql, cluster, prices, settings }: House,
+  owned: readonly OwnedRun[],
+  standing: readonly Standing[],
+  onUnpriced: (run: SacctRun, account: RunAccount, detail: string) => void,
+): Promise<LateCharges> {
+  const late: LateCharges = { runs: 0, followed: 0, unpriced: 0, totals: new Map() };
+  const add = (unit: string, amount: bigint) => late.totals.set(unit, (late.totals.get(unit) ?? 0n) + amount);
+  const byUnit = new Map<string, ReturnType<typeof requestOf>[]>();
+  for (const [place, { run, account, gap }] of owned.entries()) {
+    const { isCharged = false, isFollowed = false } = standing[place] ?? {};
+    if (isCharged || gap !== undefined) continue;
+    if (isFollowed) {
+      late.followed += 1;
+      continue;
+    }
+    const priced = prices.priceOf(run, account.unit);
+    if ('quarantined' in priced) {
+      late.unpriced += 1;
+      onUnpriced(run, account, priced.quarantined);
+      continue;
+    }
+    if (!settings.apply) {
+      late.runs += 1;
+      add(account.unit, priced.total);
+      continue;
+    }
+    const requests = byUnit.get(account.unit) ?? [];
+    requests.push(chargeOf({ run, account }, cluster, priced.pieces));
+    byUnit.set(account.unit, requests);
+  }
+  for (const [unit, requests] of byUnit) {
+    for (let from = 0; from < requests.length; from += AT_ONCE) {
+      const some = JSON.stringify(requests.slice(from, from + AT_ONCE));
+      const [row] = await ask(
+        () => sql<{ charged: bigint; amount: bigint }[]>`
+          select charged, amount_micro as amount from ledger.charge_runs(${some}::text::jsonb)`,
+      );
+      late.runs += Number(row?.charged ?? 0n);
+      add(unit, row?.amount ?? 0n);
+    }
+  }
+  return late;
+}
+
+function chargeOf(
+  { run, account }: Pick<OwnedRun, 'run' | 'account'>,
+  cluster: Cluster,
+  pieces: Parameters<typeof requestOf>[0]['pieces'],
+): ReturnType<typeof requestOf> {
+  const { jobId, submittedAt, startedAt, endedAt, resources, suspendedMicros, endState } = run;
+  const [from, to] = [BigInt(startedAt), BigInt(endedAt)];
+  const suspendedSeconds = Math.trunc(suspendedMicros / 1e6);
+  const { jobId: base, task } = splitJobId(jobId);
+  const told = { jobId: base, task, starts: [from], startedAt: from, suspensions: [], suspendedSeconds, costs: [] };
+  const slices = meterRun({ ...told, resources: [{ from, resources }] }, to, resources);
+  const second = (micros: number) => Math.floor(micros / 1e6);
+  return requestOf({
+    runKey: `${cluster.name}/${jobId}/${second(submittedAt)}/${second(startedAt)}`,
+    account: account.name,
+    cluster: cluster.name,
+    jobId: base,
+    ...(run.partition !== undefined && { partition: run.partition }),
+    ...(run.user !== undefined && { user: run.user }),
+    source: 'usage',
+    pieces,
+    startedAt: instantOfMicros(from),
+    endedAt: instantOfMicros(to),
+    usage: { runSeconds: second(endedAt - startedAt) - suspendedSeconds, endState, imported: true },
+    ...(slices && { slices }),
+    actor: ACTOR,
+  });
+}

@@ -1,0 +1,470 @@
+/**
+ * An accounting log becomes runs: read chunk by chunk, staged, kept, and charged where that was asked for. Each chunk is whole before
+ * it is written down as done, so that a run that is killed goes on where it was, and the same log again is passed over.
+ */
+import { createHash } from 'node:crypto';
+import { Fault } from '../../domain/faults';
+import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from '../../domain/sacct-runs';
+import { toMicro, type Micro } from '../../domain/money';
+import { instantOfMicros } from '../../domain/time';
+import { BinaryRows, copyIn } from '../../platform/copy-in';
+import type { Sql } from '../../platform/postgres';
+import type { LogChunk, Progress, SacctFinding, SacctLog, SacctResult, SacctSettings } from '../contract/imports';
+import type { Cluster, PriceBook } from '../contract';
+import { ask } from '../errors';
+import { openPriceBooks } from '../price-book';
+import { chargeLate, type LateCharges } from './late-charges';
+import { ACTOR, withImportLock } from './lock';
+import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-accounts';
+import { openRunPrices, type RunPrices } from './sacct-prices';
+
+/** Changes when rows come to be read in another way: what was done before is then looked at again. */
+const READING = 1;
+
+/** What a chunk was, kept with it, so that passing it over says as much as reading it. */
+interface Counts {
+  rows: number;
+  runs: number;
+  charged: number;
+  noRuns: Partial<Record<NoRun, number>>;
+  leftOut: number;
+  uncertainTimes: number;
+  cpuSeconds: number;
+  gpuSeconds: number;
+  nodeSeconds: number;
+  firstStart?: number;
+  lastEnd?: number;
+  users: string[];
+  /** As they stood at its end. */
+  columns: readonly string[];
+}
+
+/** A run that is to be kept, with its account. */
+export interface OwnedRun {
+  run: SacctRun;
+  account: RunAccount;
+  gap: string | undefined;
+}
+
+/** A chunk that was read. */
+interface ReadChunk {
+  counts: Counts;
+  owned: OwnedRun[];
+  /** Nothing in it is left to be mended, so it need not be read again. */
+  isClean: boolean;
+}
+
+interface House {
+  sql: Sql;
+  cluster: Cluster & { clusterNo: number };
+  settings: SacctSettings;
+  reader: RunReader;
+  accounts: LogAccounts;
+  prices: RunPrices;
+  book: PriceBook;
+  onFinding: (finding: SacctFinding) => void;
+}
+
+/** Reads a log and, with `apply`, keeps its runs. `cluster_not_found`, `malformed_request`. One import at a time. */
+export async function importSacct(
+  sql: Sql,
+  log: SacctLog,
+  settings: SacctSettings,
+  on: { progress: (progress: Progress) => void; finding: (finding: SacctFinding) => void },
+): Promise<SacctResult> {
+  const book = await openPriceBooks(sql).current();
+  const cluster = book.clusters.get(settings.cluster);
+  if (!cluster) {
+    const detail = `There is no cluster "${settings.cluster}".`;
+    throw new Fault('cluster_not_found', detail, { facts: { cluster: settings.cluster } });
+  }
+  const { timeZone } = cluster;
+  const { logCluster, accountMap, newAccounts, charge } = settings;
+  const reader = openRunReader({
+    timeZone,
+    ...(log.columns && { columns: log.columns }),
+    ...(logCluster !== undefined && { cluster: logCluster }),
+  });
+  const accounts = openLogAccounts(sql, settings, timeZone);
+  const prices = openRunPrices(book, cluster);
+  const house: House = { sql, cluster, settings, reader, accounts, prices, book, onFinding: on.finding };
+  const manner = digestOf(
+    JSON.stringify([READING, timeZone, logCluster ?? null, [...accountMap].sort(), newAccounts.policy, charge]),
+  );
+  return withImportLock(sql, async () => {
+    await sql`truncate ledger.run_rows`;
+    const importNo = settings.apply ? await begin(sql, log.name, settings) : 0n;
+    const result = await readAll(house, log, importNo, manner, on.progress);
+    if (settings.apply)
+      await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
+    return result;
+  });
+}
+
+async function begin(sql: Sql, name: string, { cluster, charge }: SacctSettings): Promise<bigint> {
+  // Of one that died nothing is left to do but what this one does.
+  await sql`update ledger.imports set finished_at = clock_timestamp() where source = 'sacct' and finished_at is null`;
+  const [row] = await sql<{ importNo: bigint }[]>`
+    insert into ledger.imports (source, name, settings, actor, begun_at)
+    values ('sacct', ${name}, ${JSON.stringify({ cluster, charge })}::text::jsonb, ${ACTOR}, clock_timestamp())
+    returning import_no as "importNo"`;
+  if (!row) throw new Error('the import has no number');
+  return row.importNo;
+}
+
+// The log ---------------------------------------------------------------------------------------------------------------
+
+async function readAll(
+  house: House,
+  log: SacctLog,
+  importNo: bigint,
+  manner: Buffer,
+  onProgress: (progress: Progress) => void,
+): Promise<SacctResult> {
+  const { reader, settings } = house;
+  const tally = new Tally(house);
+  const begun = performance.now();
+  // While PostgreSQL keeps one chunk the next is read.
+  let keeping: Promise<unknown> = Promise.resolve();
+  const tell = (progress: number | undefined) => {
+    const seconds = (performance.now() - begun) / 1000;
+    onProgress({ step: 'reading the log', done: tally.rows, note: noteOf(tally.rows, seconds, progress) });
+  };
+  try {
+    for await (const chunk of log.chunks) {
+      const digest = digestOf(manner, reader.columns.join('|'), chunk.digest);
+      const done = settings.apply ? await findChunk(house, digest) : undefined;
+      if (done) {
+        reader.use(done.columns);
+        tally.pass(done);
+      } else {
+        const read = await readChunk(house, chunk, tally);
+        await keeping;
+        await stage(house, read.owned);
+        keeping = keep(house, read, digest, importNo, tally);
+        // Who fails is awaited at the next chunk; until then nobody else looks.
+        keeping.catch(() => undefined);
+      }
+      tell(chunk.progress);
+    }
+    await keeping;
+  } finally {
+    await keeping.catch(() => undefined);
+    await house.sql`truncate ledger.run_rows`.catch(() => undefined);
+  }
+  return tally.result();
+}
+
+function noteOf(rows: number, seconds: number, progress: number | undefined): string {
+  const rate = `${Math.round(rows / Math.max(seconds, 0.001)).toLocaleString('en')} rows a second`;
+  if (!progress || progress >= 1 || seconds < 2) return rate;
+  const left = (seconds / progress) * (1 - progress);
+  return `${rate}, ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`;
+}
+
+async function findChunk({ sql, cluster }: House, digest: Buffer): Promise<Counts | undefined> {
+  const [row] = await ask(
+    () => sql<{ counts: Counts }[]>`
+      select counts from ledger.imported_chunks where cluster_no = ${cluster.clusterNo} and digest = ${digest}`,
+  );
+  return row?.counts;
+}
+
+function digestOf(...parts: (string | Buffer)[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest();
+}
+
+// Reading ---------------------------------------------------------------------------------------------------------------
+
+async function readChunk(house: House, { rows, line }: LogChunk, tally: Tally): Promise<ReadChunk> {
+  const { reader, accounts, onFinding } = house;
+  const counts = noCounts();
+  const runs: SacctRun[] = [];
+  let isClean = true;
+  for (const [index, row] of rows.entries()) {
+    let read: SacctRun | NoRun | undefined;
+    try {
+      read = typeof row === 'string' ? reader.read(row, line + index) : reader.readFields(row, line + index);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      counts.rows += 1;
+      isClean = false;
+      tally.unreadable += 1;
+      onFinding({ kind: 'unreadable', line: line + index, detail: error.message });
+      continue;
+    }
+    if (read === undefined) continue;
+    counts.rows += 1;
+    if (typeof read !== 'string') runs.push(read);
+    else {
+      counts.noRuns[read] = (counts.noRuns[read] ?? 0) + 1;
+      if (read === 'running') {
+        onFinding({ kind: 'still_running', line: line + index, detail: 'still running, or its end is unknown' });
+      }
+    }
+  }
+  await accounts.learn(new Set(runs.map(({ account }) => account)));
+  const users = new Set<string>();
+  const owned: OwnedRun[] = [];
+  for (const run of runs) {
+    const account = accounts.of(run.account);
+    if (account === 'left_out') counts.leftOut += 1;
+    else if (account === 'unknown') {
+      isClean = false;
+      tally.strange(run.account, run);
+    } else {
+      const gap = house.prices.gapOf(run, account.unit);
+      if (gap !== undefined) {
+        tally.unpricedRun(run, account, gap);
+        if (house.settings.charge) isClean = false;
+      }
+      if (run.user !== undefined) users.add(run.user);
+      count(counts, run);
+      owned.push({ run, account, gap });
+    }
+  }
+  counts.users = [...users];
+  counts.columns = reader.columns;
+  return { counts, owned, isClean };
+}
+
+function count(counts: Counts, { startedAt, endedAt, suspendedMicros, resources, hasUncertainTime }: SacctRun): void {
+  const [whole, active] = [(endedAt - startedAt) / 1e6, (endedAt - startedAt - suspendedMicros) / 1e6];
+  counts.runs += 1;
+  counts.cpuSeconds += resources.cpus * active;
+  counts.gpuSeconds += resources.gpus * whole;
+  counts.nodeSeconds += resources.nodes * active;
+  counts.firstStart = Math.min(counts.firstStart ?? startedAt, startedAt);
+  counts.lastEnd = Math.max(counts.lastEnd ?? endedAt, endedAt);
+  if (hasUncertainTime) counts.uncertainTimes += 1;
+}
+
+const noCounts = (): Counts => ({
+  rows: 0,
+  runs: 0,
+  charged: 0,
+  noRuns: {},
+  leftOut: 0,
+  uncertainTimes: 0,
+  cpuSeconds: 0,
+  gpuSeconds: 0,
+  nodeSeconds: 0,
+  users: [],
+  columns: [],
+});
+
+// Keeping ---------------------------------------------------------------------------------------------------------------
+
+const staging = new BinaryRows();
+
+async function stage({ sql }: House, owned: readonly OwnedRun[]): Promise<void> {
+  staging.clear();
+  for (const [place, { run, account }] of owned.entries()) {
+    const { resources, startedAt, endedAt } = run;
+    staging.row(14);
+    staging.int(place);
+    staging.text(run.jobId);
+    staging.time(run.submittedAt);
+    staging.time(startedAt);
+    staging.time(endedAt);
+    staging.bigint(Number(account.no));
+    staging.text(run.partition);
+    staging.text(run.user);
+    staging.text(run.endState);
+    staging.float(resources.nodes);
+    staging.float(resources.cpus);
+    staging.float(resources.gpus);
+    staging.float(resources.memoryMib);
+    staging.bigint(endedAt - startedAt - run.suspendedMicros);
+  }
+  await sql`truncate ledger.run_rows`;
+  await copyIn(sql, 'copy ledger.run_rows from stdin (format binary)', staging);
+}
+
+/**
+ * The first transaction keeps the runs; the second, under the locks of their trees, finds what was charged already. Neither waits for
+ * the disk: what a crash takes with it is a chunk that is not written down as done, and done again. Charges do wait.
+ */
+async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: bigint, tally: Tally): Promise<void> {
+  const { sql, cluster, settings } = house;
+  const { clusterNo } = cluster;
+  const { counts, owned } = read;
+  if (!settings.apply) {
+    const standing = owned.length === 0 ? [] : await standingOf(sql, clusterNo);
+    counts.charged = standing.filter(({ isCharged }) => isCharged).length;
+    tally.add(counts, standing.filter(({ isKnown }) => !isKnown).length);
+    if (settings.charge) tally.late(await chargeLate(house, owned, standing, tally.unpricedRun));
+    return;
+  }
+  let fresh = 0n;
+  if (owned.length > 0) {
+    fresh = await lazily(sql, async (tx) => {
+      const [row] = await tx<{ fresh: bigint }[]>`select ledger.book_runs(${clusterNo}, ${importNo}) as fresh`;
+      return row?.fresh ?? 0n;
+    });
+    counts.charged = Number(
+      await lazily(sql, async (tx) => {
+        const [row] = await tx<{ charged: bigint }[]>`select ledger.join_charges(${clusterNo}) as charged`;
+        return row?.charged ?? 0n;
+      }),
+    );
+    if (counts.charged > 0) await ask(() => sql`select ledger.meter_joined(${clusterNo})`);
+  }
+  let isDone = read.isClean;
+  if (settings.charge && owned.length > 0) {
+    const late = await chargeLate(house, owned, await standingOf(sql, clusterNo), tally.unpricedRun);
+    tally.late(late);
+    counts.charged += late.runs;
+    if (late.followed > 0 || late.unpriced > 0) isDone = false;
+  }
+  tally.add(counts, Number(fresh));
+  if (isDone) {
+    await lazily(
+      sql,
+      (tx) => tx`
+        insert into ledger.imported_chunks (cluster_no, digest, counts, import_no)
+        values (${clusterNo}, ${digest}, ${JSON.stringify(counts)}::text::jsonb, ${importNo}) on conflict do nothing`,
+    );
+  }
+}
+
+const lazily = <T>(sql: Sql, work: (tx: Parameters<Parameters<Sql['begin']>[1]>[0]) => Promise<T>): Promise<T> =>
+  ask(async () => {
+    const answer = await sql.begin(async (tx) => {
+      await tx`set local synchronous_commit = off`;
+      return { worked: await work(tx) };
+    });
+    return answer.worked;
+  });
+
+export interface Standing {
+  isKnown: boolean;
+  isCharged: boolean;
+  isFollowed: boolean;
+}
+
+/** By place. */
+async function standingOf(sql: Sql, clusterNo: number): Promise<Standing[]> {
+  return ask(
+    () => sql<Standing[]>`
+      select is_known as "isKnown", is_charged as "isCharged", is_followed as "isFollowed"
+      from ledger.standing_of_runs(${clusterNo}) order by place`,
+  );
+}
+
+// What it all was -------------------------------------------------------------------------------------------------------
+
+/** So many say enough. */
+const GAPS_LISTED = 1000;
+
+class Tally {
+  unreadable = 0;
+  private readonly sum = noCounts();
+  private readonly users = new Set<string>();
+  private fresh = 0;
+  private passed = 0;
+  private unpriced = 0;
+  private readonly gaps = new Map<string, number>();
+  private readonly unknown = new Map<string, { runs: number; line: number }>();
+  private readonly charges = { runs: 0, followed: 0, totals: new Map<string, bigint>() };
+
+  constructor(private readonly house: House) {}
+
+  get rows(): number {
+    return this.sum.rows;
+  }
+
+  pass(counts: Counts): void {
+    this.passed += counts.rows;
+    this.add(counts, 0);
+  }
+
+  add(counts: Counts, fresh: number): void {
+    const { sum } = this;
+    this.fresh += fresh;
+    sum.rows += counts.rows;
+    sum.runs += counts.runs;
+    sum.charged += counts.charged;
+    sum.leftOut += counts.leftOut;
+    sum.uncertainTimes += counts.uncertainTimes;
+    sum.cpuSeconds += counts.cpuSeconds;
+    sum.gpuSeconds += counts.gpuSeconds;
+    sum.nodeSeconds += counts.nodeSeconds;
+    for (const why of NO_RUN) {
+      const rows = counts.noRuns[why];
+      if (rows !== undefined) sum.noRuns[why] = (sum.noRuns[why] ?? 0) + rows;
+    }
+    for (const user of counts.users) this.users.add(user);
+    if (counts.firstStart !== undefined) {
+      sum.firstStart = Math.min(sum.firstStart ?? counts.firstStart, counts.firstStart);
+    }
+    if (counts.lastEnd !== undefined) sum.lastEnd = Math.max(sum.lastEnd ?? counts.lastEnd, counts.lastEnd);
+  }
+
+  readonly unpricedRun = ({ line, jobId }: SacctRun, account: RunAccount, detail: string): void => {
+    this.unpriced += 1;
+    if (this.gaps.size < GAPS_LISTED || this.gaps.has(detail)) this.gaps.set(detail, (this.gaps.get(detail) ?? 0) + 1);
+    this.house.onFinding({ kind: 'unpriced', line, jobId, account: account.name, detail });
+  };
+
+  strange(account: string, { line }: SacctRun): void {
+    const known = this.unknown.get(account);
+    if (known) known.runs += 1;
+    else this.unknown.set(account, { runs: 1, line });
+  }
+
+  late({ runs, followed, totals }: LateCharges): void {
+    this.charges.runs += runs;
+    this.charges.followed += followed;
+    for (const [unit, amount] of totals) this.charges.totals.set(unit, (this.charges.totals.get(unit) ?? 0n) + amount);
+  }
+
+  result(): SacctResult {
+    const { sum, house } = this;
+    const byRuns = (a: { runs: number }, b: { runs: number }) => b.runs - a.runs;
+    const unknownAccounts = [...this.unknown]
+      .map(([account, { runs, line }]) => ({ account, runs, line }))
+      .sort(byRuns);
+    for (const { account, runs, line } of unknownAccounts) {
+      const detail = `${runs} of its runs were left out: Bursar has no such account`;
+      house.onFinding({ kind: 'unknown_account', line, account, detail });
+    }
+    const time = (micros: number) => instantOfMicros(BigInt(micros));
+    return {
+      cluster: house.cluster.name,
+      timeZone: house.cluster.timeZone,
+      rowsPassedOver: this.passed,
+      rows: sum.rows,
+      runs: sum.runs,
+      fresh: this.fresh,
+      charged: sum.charged,
+      noRuns: sum.noRuns,
+      unreadable: this.unreadable,
+      unpriced: this.unpriced,
+      leftOut: sum.leftOut,
+      uncertainTimes: sum.uncertainTimes,
+      cpuSeconds: sum.cpuSeconds,
+      gpuSeconds: sum.gpuSeconds,
+      nodeSeconds: sum.nodeSeconds,
+      ...(sum.firstStart !== undefined && { firstStart: time(sum.firstStart) }),
+      ...(sum.lastEnd !== undefined && { lastEnd: time(sum.lastEnd) }),
+      users: this.users.size,
+      unknownAccounts: unknownAccounts.map(({ account, runs }) => ({ account, runs })),
+      newAccounts: [...house.accounts.made],
+      otherClusters: [...house.reader.otherClusters],
+      gaps: [...this.gaps].map(([detail, runs]) => ({ detail, runs })).sort(byRuns),
+      ...(house.settings.charge && {
+        late: {
+          runs: this.charges.runs,
+          followed: this.charges.followed,
+          totals: [...this.charges.totals].map(([unit, amount]): { unit: string; amount: Micro } => ({
+            unit,
+            amount: toMicro(amount),
+          })),
+        },
+      }),
+    };
+  }
+}

@@ -1,0 +1,23 @@
+-- claim_run finds the imported run that a new charge is about, so that reports count it once, by the charge; and gives the charge
+-- the hours that the import knows where its own are unknown. The caller holds the tree's lock.
+create function ledger.claim_run(p_charge_no bigint) returns void
+language plpgsql volatile
+as $$
+declare
+  v_run ledger.imported_runs;
+begin
+  select i.* into v_run
+  from ledger.charges c join ledger.transactions t on t.txn_no = c.charge_no
+  join ledger.imported_runs i on i.cluster_no = c.cluster_no and i.job_id = substring(c.run_key from '^[^/]*/(.+)/[^/]*/[^/]*$')
+  where c.charge_no = p_charge_no and i.charge_no is null
+    and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, i.submitted_at, i.started_at, i.ended_at)
+  order by abs(extract(epoch from c.started_at - i.started_at)) nulls last, i.started_at
+  limit 1;
+  if not found then return; end if;
+  update ledger.imported_runs set charge_no = p_charge_no
+  where (cluster_no, job_id, submitted_at, started_at) = (v_run.cluster_no, v_run.job_id, v_run.submitted_at, v_run.started_at);
+  if v_run.ended_at > v_run.started_at then
+    perform ledger.meter_run(p_charge_no, ledger.slices_of_run(v_run));
+  end if;
+end;
+$$;
