@@ -1,12 +1,14 @@
 /**
  * How fast does an ASBB database come over? A million of its transactions, read, understood and booked, beside a bare COPY of the
  * same rows into a table without any index: from the same source, into the same PostgreSQL, one after the other in each round.
+ * Then a log of Slurm's accounting, the same way (import-sacct.ts).
  */
 import { pipeline } from 'node:stream/promises';
 import { withAsbbImport } from '../ledger/imports/asbb';
 import { copyOut } from '../platform/copy-out';
 import { ASBB_TABLES } from './asbb-tables';
 import { expectBooksToBalance, openCluster } from './house';
+import { sacctRounds } from './import-sacct';
 import { conclude, count, machine, median, medianRatio, table, type Mark, type Options } from './report';
 import { say, withStack, type BenchDatabase } from './stack';
 
@@ -72,7 +74,8 @@ export const importBench = (options: Options): Promise<boolean> =>
         is: 'least',
       },
     ];
-    return conclude('import', on, marks, figures, options);
+    const sacct = await sacctRounds(stack, options);
+    return conclude('import', on, [...marks, ...sacct.marks], { asbb: figures, sacct: sacct.figures }, options);
   });
 
 /** Jobs that were held, charged and refunded; a few that never were. */

@@ -4,6 +4,7 @@ import { checkBench } from './check';
 import { keyedCheckBench } from './keyed-check';
 import { growthBench } from './growth';
 import { importBench } from './import';
+import { importSacctBench } from './import-sacct';
 import { lifecycleBench } from './lifecycle';
 import type { Options } from './report';
 import { startupBench } from './startup';
@@ -14,6 +15,7 @@ const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   growth: growthBench,
   startup: startupBench,
   import: importBench,
+  'import-sacct': importSacctBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick] [--key]

@@ -74,7 +74,6 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
 
   const readClock = clockOf(timeZone);
   const stateOf = remembered((text): ReadState => ({ ...readState(text), isRevoked: /^(?:REVOKED|RV)\b/i.test(text) }));
-  const elapsedOf = remembered(readElapsed);
   const otherClusters = new Set<string>();
   const wanted = cluster?.toLowerCase();
 
@@ -167,7 +166,7 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   function suspendedMicros(values: readonly string[], lasted: number): number {
     const said = field(values, 'suspended');
     const elapsed = said ? '' : field(values, 'elapsed');
-    const micros = said ? elapsedOf(said) * 1e6 : elapsed ? lasted - elapsedOf(elapsed) * 1e6 : 0;
+    const micros = said ? readElapsed(said) * 1e6 : elapsed ? lasted - readElapsed(elapsed) * 1e6 : 0;
     return Math.min(lasted, Math.max(0, micros));
   }
 
@@ -244,13 +243,13 @@ interface ClockReading {
 
 const SECONDS_TEXT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/;
 
-/** Local times: within an hour in which no clock is set, a second is a second, and the zone is asked once for all of them. */
+/** Local times: on a day on which no clock is set a second is a second, and the zone is asked once for all of them. */
 function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
-  const wholeHour = remembered((hour: string): number | null => {
-    const [first, last] = [readLocalTime(`${hour}:00:00`, timeZone), readLocalTime(`${hour}:59:59`, timeZone)];
+  const wholeDay = remembered((day: string): number | null => {
+    const [first, last] = [readLocalTime(`${day}T00:00:00`, timeZone), readLocalTime(`${day}T23:59:59`, timeZone)];
     if (first.flag !== undefined || last.flag !== undefined) return null;
     const from = Number(epochMicros(first.at));
-    return Number(epochMicros(last.at)) - from === 3_599_000_000 ? from : null;
+    return Number(epochMicros(last.at)) - from === 86_399_000_000 ? from : null;
   });
   const slowly = remembered((text: string): ClockReading | null => {
     const reading: LocalReading | undefined = readTime(text, timeZone);
@@ -263,10 +262,15 @@ function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
   });
   return (text) => {
     if (text.length === 19 && SECONDS_TEXT.test(text)) {
-      const [minute, second] = [Number(text.slice(14, 16)), Number(text.slice(17, 19))];
-      const hour = minute < 60 && second < 60 ? wholeHour(text.slice(0, 13)) : null;
-      if (hour !== null) return { at: hour + (minute * 60 + second) * 1e6, isUncertain: false };
-    }
+      const [hour, minute, second] = [digits(text, 11), digits(text, 14), digits(text, 17)];
+      const day = hour < 24 && minute < 60 && second < 60 ? wholeDay(text.slice(0, 10)) : null;
+      if (day !== null) return { at: day + (hour * 3600 + minute * 60 + second) * 1e6, isUncertain: false };
+    } else if (EPOCH_TEXT.test(text)) return { at: Number(text) * 1e6, isUncertain: false };
     return slowly(text) ?? undefined;
   };
 }
+
+const EPOCH_TEXT = /^\d{9,11}$/;
+
+/** Two digits of a text. */
+const digits = (text: string, at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;

@@ -61,6 +61,9 @@ export async function readUsed(
         and (${user}::text is null or ch.user_name = ${user})`;
   const amountIn = sharesOf('share_between', 'amount_micro');
   const microsIn = sharesOf('active_between', 'active_micros');
+  // GPUs and memory stay with a job while it is suspended, so of them all of the time counts.
+  const wholeIn = (bucket: string) => tx`
+    round(date_part('epoch', least(ends_at, (${edges})[${tx(bucket)} + 1]) - greatest(starts_at, (${edges})[${tx(bucket)}])) * 1000000)::bigint`;
   const rows = await tx<UsedRow[]>`
     with scope as (
       select a.account_no, a.name from ledger.accounts a where ${inScope(tx, rootNo, unit)}
@@ -91,10 +94,11 @@ export async function readUsed(
       union all
       select label, bucket, ${amountIn('bucket')} from piece cross join ${further} where last_bucket > first_bucket
     ), cut_slice as (
-      select label, first_bucket as bucket, nodes, cpus, gpus, memory_mib, ${microsIn('first_bucket')} as micros
+      select label, first_bucket as bucket, nodes, cpus, gpus, memory_mib, ${microsIn('first_bucket')} as micros,
+        ${wholeIn('first_bucket')} as whole_micros
       from slice
       union all
-      select label, bucket, nodes, cpus, gpus, memory_mib, ${microsIn('bucket')}
+      select label, bucket, nodes, cpus, gpus, memory_mib, ${microsIn('bucket')}, ${wholeIn('bucket')}
       from slice cross join ${further} where last_bucket > first_bucket
     ), ended as materialized (
       select label, ledger.bucket_at(ended_at, ${edges}) as bucket, is_unmetered
@@ -111,7 +115,7 @@ export async function readUsed(
         0::numeric as node, 0::numeric as mib
       from cut_piece group by label, bucket
       union all
-      select label, bucket, 0, 0, 0, sum(cpus * micros), sum(gpus * micros), sum(nodes * micros), sum(memory_mib * micros)
+      select label, bucket, 0, 0, 0, sum(cpus * micros), sum(gpus * whole_micros), sum(nodes * micros), sum(memory_mib * whole_micros)
       from cut_slice group by label, bucket
       union all
       select label, bucket, 0, count(*), count(*) filter (where is_unmetered), 0, 0, 0, 0 from ended group by label, bucket

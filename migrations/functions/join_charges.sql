@@ -10,33 +10,33 @@ declare
   v_cluster constant text := (select name from ledger.clusters where cluster_no = p_cluster_no);
 begin
   perform ledger.lock_tree(array(select distinct account_no from ledger.run_rows));
-  if exists (select from ledger.charges where cluster_no = p_cluster_no) then
-    update ledger.imported_runs i set charge_no = found.charge_no
-    from ledger.run_rows r
-    cross join lateral (
-      select c.charge_no from ledger.charges c
-      where c.run_key = ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at) limit 1) found
-    where i.cluster_no = p_cluster_no and i.charge_no is null
-      and (i.job_id, i.submitted_at, i.started_at) = (r.job_id, r.submitted_at, r.started_at);
+  if not exists (select from ledger.charges where cluster_no = p_cluster_no) then return 0; end if;
 
-    -- One charge is one run's: the nearest, and only where no other run has it by its key.
-    update ledger.imported_runs i set charge_no = found.charge_no
-    from (
-      select distinct on (near.charge_no) near.charge_no, r.job_id, r.submitted_at, r.started_at
-      from ledger.run_rows r
-      join ledger.imported_runs own on own.cluster_no = p_cluster_no and own.charge_no is null
-        and (own.job_id, own.submitted_at, own.started_at) = (r.job_id, r.submitted_at, r.started_at)
-      cross join lateral (
-        select c.charge_no, abs(extract(epoch from c.started_at - r.started_at)) as apart
-        from ledger.charges c join ledger.transactions t on t.txn_no = c.charge_no
-        where c.run_key >= v_cluster || '/' || r.job_id || '/' and c.run_key < v_cluster || '/' || r.job_id || '0'
-          and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
-          and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no)
-        order by apart nulls last limit 1) near
-      order by near.charge_no, near.apart nulls last, r.started_at) found
-    where i.cluster_no = p_cluster_no
-      and (i.job_id, i.submitted_at, i.started_at) = (found.job_id, found.submitted_at, found.started_at);
-  end if;
+  update ledger.imported_runs i set charge_no = found.charge_no
+  from ledger.run_rows r
+  cross join lateral (
+    select c.charge_no from ledger.charges c
+    where c.run_key = ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at) limit 1) found
+  where i.cluster_no = p_cluster_no and i.charge_no is null
+    and (i.job_id, i.submitted_at, i.started_at) = (r.job_id, r.submitted_at, r.started_at);
+
+  -- One charge is one run's: the nearest, and only where no other run has it by its key.
+  update ledger.imported_runs i set charge_no = found.charge_no
+  from (
+    select distinct on (near.charge_no) near.charge_no, r.job_id, r.submitted_at, r.started_at
+    from ledger.run_rows r
+    join ledger.imported_runs own on own.cluster_no = p_cluster_no and own.charge_no is null
+      and (own.job_id, own.submitted_at, own.started_at) = (r.job_id, r.submitted_at, r.started_at)
+    cross join lateral (
+      select c.charge_no, abs(extract(epoch from c.started_at - r.started_at)) as apart
+      from ledger.charges c join ledger.transactions t on t.txn_no = c.charge_no
+      where c.run_key >= v_cluster || '/' || r.job_id || '/' and c.run_key < v_cluster || '/' || r.job_id || '0'
+        and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
+        and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no)
+      order by apart nulls last limit 1) near
+    order by near.charge_no, near.apart nulls last, r.started_at) found
+  where i.cluster_no = p_cluster_no
+    and (i.job_id, i.submitted_at, i.started_at) = (found.job_id, found.submitted_at, found.started_at);
   return (
     select count(*) from ledger.run_rows r
     join ledger.imported_runs i on i.cluster_no = p_cluster_no
