@@ -260,7 +260,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
   },
   {
     name: 'usage_slices',
-    about: 'What a run used. Within a slice nothing changes; one ends where a resize or a suspension begins.',
+    about: 'What a charged run used. Within a slice nothing changes; one ends where a resize or a suspension begins.',
     from: 'ledger.usage_slices order by charge_no, slice_no',
     fields: [
       plain('charge_no', 'of charges'),
@@ -272,6 +272,30 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       plain('gpus', 'count; a part of one counts as such'),
       plain('memory_mib', 'MiB; 0 where nobody has said'),
       plain('active_micros', 'microseconds in it, less what it was suspended for'),
+    ],
+  },
+  {
+    name: 'imported_runs',
+    about:
+      'Runs from the accounting of a scheduler. One with a charge is the run that the charge is about; reports count it once.',
+    from: 'ledger.imported_runs order by cluster_no, job_id, submitted_at, started_at',
+    fields: [
+      plain('cluster_no', 'of clusters'),
+      plain('job_id', "the scheduler's; 123_4 of an array, 123+1 of a heterogeneous job"),
+      time('submitted_at', 'submitted'),
+      time('started_at', 'start of the run'),
+      time('ended_at', 'end of the run'),
+      plain('account_no', 'of accounts'),
+      plain('partition', 'where it ran'),
+      plain('user', 'whose job', 'user_name'),
+      plain('end_state', "how it ended, in Slurm's words"),
+      plain('nodes', 'count'),
+      plain('cpus', 'count'),
+      plain('gpus', 'count'),
+      plain('memory_mib', 'MiB; 0 where nobody has said'),
+      plain('active_micros', 'microseconds of it, less what it was suspended for'),
+      plain('charge_no', 'of charges; null: it has none'),
+      plain('import_no', 'of imports'),
     ],
   },
   {
@@ -455,7 +479,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
     from: 'ledger.imports order by import_no',
     fields: [
       plain('import_no', 'number'),
-      plain('source', 'asbb or accounts'),
+      plain('source', 'asbb, accounts or sacct'),
       plain('name', 'of the database or the file'),
       plain('settings', 'what was asked for'),
       time('begun_at', 'begun'),

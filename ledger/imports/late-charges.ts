@@ -1,8 +1,7 @@
 /** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold. */
-import { meterRun } from '../../domain/metered';
 import type { SacctRun } from '../../domain/sacct-runs';
 import { splitJobId } from '../../domain/slurm-job';
-import { instantOfMicros } from '../../domain/time';
+import { MICROS_PER_SECOND, instantOfMicros } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import { requestOf } from '../charges';
 import type { Cluster } from '../contract';
@@ -86,24 +85,21 @@ function chargeOf(
 ): ReturnType<typeof requestOf> {
   const { jobId, submittedAt, startedAt, endedAt, resources, suspendedMicros, endState } = run;
   const [from, to] = [BigInt(startedAt), BigInt(endedAt)];
-  const suspendedSeconds = Math.trunc(suspendedMicros / 1e6);
-  const { jobId: base, task } = splitJobId(jobId);
-  const told = { jobId: base, task, starts: [from], startedAt: from, suspensions: [], suspendedSeconds, costs: [] };
-  const slices = meterRun({ ...told, resources: [{ from, resources }] }, to, resources);
+  const activeMicros = to - from - BigInt(suspendedMicros);
   const second = (micros: number) => Math.floor(micros / 1e6);
   return requestOf({
     runKey: `${cluster.name}/${jobId}/${second(submittedAt)}/${second(startedAt)}`,
     account: account.name,
     cluster: cluster.name,
-    jobId: base,
+    jobId: splitJobId(jobId).jobId,
     ...(run.partition !== undefined && { partition: run.partition }),
     ...(run.user !== undefined && { user: run.user }),
     source: 'usage',
     pieces,
     startedAt: instantOfMicros(from),
     endedAt: instantOfMicros(to),
-    usage: { runSeconds: second(endedAt - startedAt) - suspendedSeconds, endState, imported: true },
-    ...(slices && { slices }),
+    usage: { runSeconds: Number(activeMicros / MICROS_PER_SECOND), endState, imported: true },
+    ...(to > from && { slices: [{ from, to, resources, activeMicros }] }),
     actor: ACTOR,
   });
 }

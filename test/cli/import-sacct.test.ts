@@ -372,7 +372,7 @@ test('--live asks sacct for one stretch of time after the other, and says what s
 test('killed in the middle it goes on where it was; what comes through standard input is the same log', async () => {
   ensureBuilt();
   await using house = await openJobsHouse();
-  const rows = 150_000;
+  const rows = 60_000;
   const filler = 'n'.repeat(180);
   const lines = Array.from({ length: rows }, (_, n) => row({ id: String(1 + n), nodes: filler }));
   const text = `${HEADER}\n${lines.join('\n')}\n`;

@@ -14,10 +14,10 @@ import { clock } from '../../format';
 import { URL_OPTION, type Where } from '../../own-database';
 import { showProgress } from '../../progress';
 import type { Act, Session } from '../../session';
-import { settings } from '../../settings';
 import { plural } from '../../text';
 import { readAccountMap } from './account-map';
-import { ReportFile, requireReportName } from './report-file';
+import { clusterOf } from './cluster';
+import { ReportFile, requireReport } from './report-file';
 import { openLog, type OpenedLog } from './sacct-file';
 import { openLive } from './sacct-live';
 import { withLedger } from './with-ledger';
@@ -113,14 +113,16 @@ function requireSense(log: string | undefined, options: Options): void {
       ? '--budget is for accounts that are created: --new-accounts create.'
       : undefined,
   ].filter((mistake) => mistake !== undefined);
-  if (options.report !== undefined) requireReportName(options.report);
+  if (options.report !== undefined) requireReport(options.report);
   const [first, ...hints] = mistakes;
   if (first !== undefined) throw new Stop(EXIT.usage, first, { hints });
 }
 
 async function run(session: Session, sql: Sql, path: string | undefined, options: Options): Promise<void> {
-  const wanted = settingsOf(session, options);
+  const { name: cluster, fresh } = clusterOf(session, sql, options.cluster);
+  const wanted = settingsOf(cluster, options);
   const log = path === undefined ? live(session, options) : await openLog(path);
+  if (options.apply) await fresh?.make();
   const report = options.report === undefined ? undefined : new ReportFile(options.report, { log: log.name });
   const progress = showProgress(session.io);
   try {
@@ -137,8 +139,7 @@ async function run(session: Session, sql: Sql, path: string | undefined, options
   }
 }
 
-function settingsOf(session: Session, options: Options): SacctSettings {
-  const cluster = options.cluster ?? settings(session).defaultCluster;
+function settingsOf(cluster: string, options: Options): SacctSettings {
   return {
     cluster,
     logCluster: options.logCluster ?? cluster,
