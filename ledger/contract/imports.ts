@@ -8,8 +8,8 @@ export interface Progress {
   step: string;
   done: number;
   of?: number;
-  /** How fast, and how long still. */
-  note?: string;
+  /** How much of it lies behind, from 0 to 1, where only that is known. */
+  part?: number;
 }
 
 export interface AsbbSettings {
@@ -211,6 +211,6 @@ export interface SacctResult {
   otherClusters: string[];
   /** Why runs have no price, the most frequent first. */
   gaps: { detail: string; runs: number }[];
-  /** What was charged, or would be, by unit; runs that wait for their own story are not in it. */
-  late?: { runs: number; followed: number; totals: { unit: string; amount: Micro }[] };
+  /** What was charged, or would be, by unit. `followed` wait for their own story; `exempt` are charged to nobody. */
+  late?: { runs: number; followed: number; exempt: number; totals: { unit: string; amount: Micro }[] };
 }

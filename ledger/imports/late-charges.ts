@@ -16,6 +16,8 @@ export interface LateCharges {
   runs: number;
   /** Left to the story of a hold that is open for the job. */
   followed: number;
+  /** Of users and partitions that the cluster does not charge. */
+  exempt: number;
   /** Without a price that could be seen before: too dear, or too long. */
   unpriced: number;
   /** Micros by unit. */
@@ -39,12 +41,19 @@ export async function chargeLate(
   standing: readonly Standing[],
   onUnpriced: (run: SacctRun, account: RunAccount, detail: string) => void,
 ): Promise<LateCharges> {
-  const late: LateCharges = { runs: 0, followed: 0, unpriced: 0, totals: new Map() };
+  const late: LateCharges = { runs: 0, followed: 0, exempt: 0, unpriced: 0, totals: new Map() };
+  const isExempt = ({ user, partition }: SacctRun) =>
+    (user !== undefined && cluster.exemptUsers.includes(user)) ||
+    cluster.partitions.some(({ name, exempt }) => exempt && name === partition);
   const add = (unit: string, amount: bigint) => late.totals.set(unit, (late.totals.get(unit) ?? 0n) + amount);
   const byUnit = new Map<string, ReturnType<typeof requestOf>[]>();
   for (const [place, { run, account, gap }] of owned.entries()) {
     const { isCharged = false, isFollowed = false } = standing[place] ?? {};
     if (isCharged || gap !== undefined) continue;
+    if (isExempt(run)) {
+      late.exempt += 1;
+      continue;
+    }
     if (isFollowed) {
       late.followed += 1;
       continue;

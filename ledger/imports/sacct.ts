@@ -123,13 +123,8 @@ async function readAll(
 ): Promise<SacctResult> {
   const { reader, settings } = house;
   const tally = new Tally(house);
-  const begun = performance.now();
   // While PostgreSQL keeps one chunk the next is read.
   let keeping: Promise<unknown> = Promise.resolve();
-  const tell = (progress: number | undefined) => {
-    const seconds = (performance.now() - begun) / 1000;
-    onProgress({ step: 'reading the log', done: tally.rows, note: noteOf(tally.rows, seconds, progress) });
-  };
   try {
     for await (const chunk of log.chunks) {
       const digest = digestOf(manner, reader.columns.join('|'), chunk.digest);
@@ -145,7 +140,11 @@ async function readAll(
         // Who fails is awaited at the next chunk; until then nobody else looks.
         keeping.catch(() => undefined);
       }
-      tell(chunk.progress);
+      onProgress({
+        step: 'reading the log',
+        done: tally.rows,
+        ...(chunk.progress !== undefined && { part: chunk.progress }),
+      });
     }
     await keeping;
   } finally {
@@ -153,13 +152,6 @@ async function readAll(
     await house.sql`truncate ledger.run_rows`.catch(() => undefined);
   }
   return tally.result();
-}
-
-function noteOf(rows: number, seconds: number, progress: number | undefined): string {
-  const rate = `${Math.round(rows / Math.max(seconds, 0.001)).toLocaleString('en')} rows a second`;
-  if (!progress || progress >= 1 || seconds < 2) return rate;
-  const left = (seconds / progress) * (1 - progress);
-  return `${rate}, ${left < 90 ? `${Math.ceil(left)} s` : `${Math.ceil(left / 60)} min`} left`;
 }
 
 async function findChunk({ sql, cluster }: House, digest: Buffer): Promise<Counts | undefined> {
@@ -368,7 +360,7 @@ class Tally {
   private unpriced = 0;
   private readonly gaps = new Map<string, number>();
   private readonly unknown = new Map<string, { runs: number; line: number }>();
-  private readonly charges = { runs: 0, followed: 0, totals: new Map<string, bigint>() };
+  private readonly charges = { runs: 0, followed: 0, exempt: 0, totals: new Map<string, bigint>() };
 
   constructor(private readonly house: House) {}
 
@@ -415,9 +407,10 @@ class Tally {
     else this.unknown.set(account, { runs: 1, line });
   }
 
-  late({ runs, followed, totals }: LateCharges): void {
+  late({ runs, followed, exempt, totals }: LateCharges): void {
     this.charges.runs += runs;
     this.charges.followed += followed;
+    this.charges.exempt += exempt;
     for (const [unit, amount] of totals) this.charges.totals.set(unit, (this.charges.totals.get(unit) ?? 0n) + amount);
   }
 
@@ -459,6 +452,7 @@ class Tally {
         late: {
           runs: this.charges.runs,
           followed: this.charges.followed,
+          exempt: this.charges.exempt,
           totals: [...this.charges.totals].map(([unit, amount]): { unit: string; amount: Micro } => ({
             unit,
             amount: toMicro(amount),

@@ -33,6 +33,7 @@ interface Row {
   id: string;
   cluster?: string;
   account?: string;
+  user?: string;
   submit?: string;
   start?: string;
   end?: string;
@@ -43,13 +44,13 @@ interface Row {
 }
 
 /** An hour of two nodes and eight CPUs at noon of 2 March, unless the changes say otherwise. */
-const row = ({ id, cluster = 'hpc', account = 'physics', state = 'COMPLETED', ...more }: Row): string =>
+const row = ({ id, cluster = 'hpc', account = 'physics', user = 'rkaur', state = 'COMPLETED', ...more }: Row): string =>
   [
     id,
     cluster,
     'batch',
     account,
-    'rkaur',
+    user,
     more.submit ?? '2026-03-02T11:00:00',
     more.start ?? '2026-03-02T12:00:00',
     more.end ?? '2026-03-02T13:00:00',
@@ -218,7 +219,7 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
   await house.say({ type: 'submitted', holdId, submittedAt: '2026-03-02T11:00:00Z', at: '2026-03-02T11:00:00Z' });
   const gpus = 'cpu=8,gres/gpu:h100=2,mem=16G,node=2';
-  const text = log({ id: '1' }, { id: '2', tres: gpus }, { id: '4711' });
+  const text = log({ id: '1' }, { id: '2', tres: gpus }, { id: '4711' }, { id: '5', user: 'root' });
   const report = join(folder, 'prices.json');
 
   const dry = await importing(house, text, '--charge', '--report', report);
@@ -230,8 +231,12 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   expect((await used(house))[3]).toBe('0');
 
   const applied = await importing(house, text, '--charge', '--apply', '--json');
-  expect(applied.json).toMatchObject({ new_runs: 3, unpriced: 1, late_charges: { runs: 1, left_to_their_holds: 1 } });
-  expect(await used(house)).toEqual([3, '86400', '7200', '4', 0]);
+  expect(applied.json).toMatchObject({
+    new_runs: 4,
+    unpriced: 1,
+    late_charges: { runs: 1, left_to_their_holds: 1, exempt: 1 },
+  });
+  expect(await used(house)).toEqual([4, '115200', '7200', '4', 0]);
   await importing(house, text, '--charge', '--apply');
   expect((await used(house))[3]).toBe('4');
 

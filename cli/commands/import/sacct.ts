@@ -5,14 +5,14 @@ import { Fault } from '../../../domain/faults';
 import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO } from '../../../domain/money';
 import { readColumns } from '../../../domain/sacct';
 import { readCivilDate } from '../../../domain/time';
-import type { NewAccounts, SacctFinding, SacctResult, SacctSettings } from '../../../ledger/contract/imports';
+import type { NewAccounts, Progress, SacctFinding, SacctResult, SacctSettings } from '../../../ledger/contract/imports';
 import { importSacct } from '../../../ledger/imports/sacct';
 import type { Sql } from '../../../platform/postgres';
 import { readAgo, readTime } from '../../dates';
 import { EXIT, Stop } from '../../exit';
 import { clock } from '../../format';
 import { URL_OPTION, type Where } from '../../own-database';
-import { showProgress } from '../../progress';
+import { showProgress, type Step } from '../../progress';
 import type { Act, Session } from '../../session';
 import { plural } from '../../text';
 import { readAccountMap } from './account-map';
@@ -128,7 +128,7 @@ async function run(session: Session, sql: Sql, path: string | undefined, options
   try {
     const columns = log.columns ?? (options.columns === undefined ? undefined : readColumns(options.columns));
     const result = await importSacct(sql, { ...log, ...(columns && { columns }) }, wanted, {
-      progress: progress.tell,
+      progress: withPace(progress.tell, () => session.io.now().getTime()),
       finding: (finding) => report?.add(findingBody(finding)),
     });
     progress.end();
@@ -185,6 +185,19 @@ function live(session: Session, options: Options): OpenedLog {
   });
 }
 
+/** How fast it goes, and how long still. */
+function withPace(tell: (step: Step) => void, now: () => number): (progress: Progress) => void {
+  const begun = now();
+  return ({ part, ...step }) => {
+    const seconds = Math.max(0.1, (now() - begun) / 1000);
+    const rate = `${Math.round(step.done / seconds).toLocaleString('en')} rows a second`;
+    const left = part === undefined || part <= 0 ? undefined : (seconds / part) * (1 - part);
+    const isEarly = left === undefined || seconds < 2;
+    const words = isEarly ? '' : left < 90 ? `, ${Math.ceil(left)} s left` : `, ${Math.ceil(left / 60)} min left`;
+    tell({ ...step, note: `${rate}${words}` });
+  };
+}
+
 // What it says ------------------------------------------------------------------------------------------------------------
 
 const hours = (seconds: number): string => hoursOf(fraction(BigInt(Math.round(seconds))));
@@ -230,6 +243,7 @@ function answer(
       ['Unreadable', some(result.unreadable, 'left out; --report lists them')],
       ['Without a price', some(result.unpriced, 'kept, but not charged')],
       ['Left to their holds', late && some(late.followed, 'not charged here: a hold is open for their job')],
+      ['Exempt', late && some(late.exempt, 'of users and partitions that the cluster does not charge')],
       ...(late?.totals ?? []).map(
         ({ unit, amount }) => [wanted.apply ? 'Charged' : 'To be charged', `${renderAmount(amount)} ${unit}`] as const,
       ),
@@ -302,6 +316,7 @@ const bodyOf = (name: string, wanted: SacctSettings, result: SacctResult) => ({
     late_charges: {
       runs: result.late.runs,
       left_to_their_holds: result.late.followed,
+      exempt: result.late.exempt,
       totals: result.late.totals.map(({ unit, amount }) => ({ unit, amount: renderAmount(amount) })),
     },
   }),
