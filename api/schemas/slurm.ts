@@ -64,7 +64,11 @@ export const SlurmModificationAnswer = z
   .object({
     accept: z.boolean().describe('What the hook is to do.'),
     message: z.string(),
-    code: z.string().describe("'unchanged' where the change costs nothing, 'resized', 'placed' (another hold), or the code of a refusal."),
+    code: z
+      .string()
+      .describe(
+        "'unchanged' where the change costs nothing, 'resized', 'placed' (another hold), or the code of a refusal.",
+      ),
     stamp: z
       .string()
       .optional()
