@@ -45,7 +45,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       plain('enforcement', 'enforce, or shadow: decisions are recorded and not applied'),
       plain('failure_policy', 'open, closed or open_to_limit: what hooks do when Bursar is unreachable'),
       money('failure_limit', 'how much an hour they let in by themselves'),
-      plain('exempt_users', 'neither asked about nor charged'),
+      plain('exempt_users', 'neither asked about nor charged', 'to_jsonb(exempt_users)'),
       plain('without_account', 'deny or exempt: submissions that name no account'),
       plain('cost_source', 'usage or reported'),
       plain('unpriced', 'deny or allow: what becomes of what has no price'),
