@@ -79,6 +79,9 @@ export const FIELDS = {
   usageRow:
     fields(`category label unit amount job_count percentage start_date end_date unmetered_jobs cpu_hours gpu_hours
     node_hours memory_gib_hours cpu_seconds gpu_seconds node_seconds memory_mib_seconds`),
+  shadowDenial:
+    fields(`at cluster time_zone account user_id partition job_name code message unit estimated_cost hold_amount
+    job_id state would_have_cost`),
   forecast:
     fields(`account unit time_zone projected_spend projected_overrun projected_underrun projected_depletion burn_rate
     confidence method recommendation sample_days window_start window_end days_remaining projected_end_date budget_limit

@@ -102,6 +102,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/asbx') as typeof import('./commands/asbx')).defineAsbx,
   ),
   group(
+    'shadow',
+    'What would have been denied on clusters that are only watched',
+    () => (require('./commands/shadow') as typeof import('./commands/shadow')).defineShadow,
+  ),
+  group(
     'unmatched',
     'Reports of ended jobs that no hold is known for',
     () => (require('./commands/unmatched') as typeof import('./commands/unmatched')).defineUnmatched,

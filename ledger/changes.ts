@@ -54,7 +54,7 @@ const toChange = ({ changeNo, before, after, ...rest }: ChangeRow): Change => ({
 });
 
 /** The catalog keeps its amounts under these names as the text of their millionths; everybody else says `_micro`. */
-const CATALOG_AMOUNTS = new Set(['minimumCharge', 'holdCap', 'rate']);
+const CATALOG_AMOUNTS = new Set(['minimumCharge', 'holdCap', 'failureLimit', 'rate']);
 
 /** Rows of all ages in one spelling: snake_case, amounts as decimal strings, times as they are shown elsewhere. */
 function readStored(stored: Stored): Stored {

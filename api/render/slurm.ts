@@ -4,6 +4,8 @@ import { SQUEUE } from '../../domain/squeue';
 import { renderStamp } from '../../domain/slurm-stamp';
 import type {
   ModificationAnswer,
+  ShadowReport,
+  ShadowTotal,
   SlurmEstimate,
   SlurmPolicy,
   SlurmReceipt,
@@ -11,6 +13,7 @@ import type {
   Withdrawal,
 } from '../../ledger/contract';
 import type {
+  ShadowReportAnswer,
   SlurmEstimateAnswer,
   SlurmEventsAnswer,
   SlurmModificationAnswer,
@@ -110,4 +113,34 @@ export const renderSlurmPolicy = (policy: SlurmPolicy): z.infer<typeof SlurmPoli
   squeue: { format: SQUEUE.format, arguments: [...SQUEUE.arguments], environment: SQUEUE.environment },
   sacct: { columns: [...SACCT.columns], arguments: [...SACCT.arguments], environment: SACCT.environment },
   made_at: policy.madeAt,
+});
+
+const renderTotals = (totals: readonly ShadowTotal[]) =>
+  totals.map(({ name, unit, denied, estimated }) => ({ name, unit, denied, estimated_cost: amount(estimated) }));
+
+export const renderShadowReport = (report: ShadowReport): z.infer<typeof ShadowReportAnswer> => ({
+  since: report.since,
+  until: report.until,
+  totals: renderTotals(report.totals),
+  by_account: renderTotals(report.byAccount),
+  by_user: renderTotals(report.byUser),
+  by_code: renderTotals(report.byCode),
+  denials: report.denials.map((denial) => ({
+    at: denial.at,
+    cluster: denial.cluster,
+    time_zone: denial.clusterTimeZone,
+    account: denial.account,
+    user_id: denial.user,
+    partition: denial.partition,
+    job_name: denial.jobName,
+    code: denial.code,
+    message: denial.message,
+    unit: denial.unit,
+    estimated_cost: amount(denial.estimated),
+    hold_amount: amount(denial.held),
+    job_id: denial.jobId,
+    state: denial.state,
+    would_have_cost: amountOr(denial.wouldHaveCost, undefined),
+  })),
+  next_cursor: report.nextCursor,
 });

@@ -1,12 +1,15 @@
 /** What the hooks inside a Slurm controller ask and tell (hooks/slurm). */
 import { Hono } from 'hono';
+import { given } from '../../domain/given';
 import { readStamp } from '../../domain/slurm-stamp';
 import { instantOfSeconds } from '../../domain/time';
 import type { ApiDeps, ApiEnv } from '../env';
 import { SLURM_EVENTS_EXAMPLE, SLURM_JOB_EXAMPLE } from '../examples';
 import { operation } from '../operation';
+import { linkNext, pageOf } from '../paging';
 import {
   renderModification,
+  renderShadowReport,
   renderSlurmEstimate,
   renderSlurmPolicy,
   renderSlurmReceipts,
@@ -14,6 +17,8 @@ import {
   renderWithdrawals,
 } from '../render/slurm';
 import {
+  ShadowQuery,
+  ShadowReportAnswer,
   SlurmEstimateAnswer,
   SlurmEstimateRequest,
   SlurmEventsAnswer,
@@ -185,6 +190,25 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         const receipts = await slurm.record(body.cluster, body.records, caller);
         receipts.forEach(({ status }, n) => metrics.jobEvents.inc({ type: sourceOf(body.records[n]), status }));
         return c.json(renderSlurmReceipts(receipts));
+      },
+    )
+    .get(
+      '/slurm/shadow',
+      operation({
+        id: 'readShadowReport',
+        tag,
+        summary: 'What would have been denied on clusters in shadow mode: to whom, why, for how much.',
+        description:
+          'Denials a page at a time, the newest first; the totals are of all that the filters leave. A job that ran all the same is followed and metered, and not charged.',
+        query: ShadowQuery,
+        answer: ShadowReportAnswer,
+        paged: true,
+      }),
+      async (c) => {
+        const { cluster, account, user_id: user, code, since, until, ...page } = c.var.input.query;
+        const report = await slurm.shadowReport(given({ cluster, account, user, code, since, until }), pageOf(page));
+        if (report.nextCursor !== undefined) linkNext(c, report.nextCursor);
+        return c.json(renderShadowReport(report));
       },
     )
     .get(

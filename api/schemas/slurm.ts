@@ -1,8 +1,22 @@
 /** What the hooks inside a Slurm controller send and are answered: raw facts in, decisions out. */
 import { z } from 'zod';
+import { JOB_STATES } from '../../domain/job';
 import { ENFORCEMENTS, FAILURE_POLICIES, WITHOUT_ACCOUNT } from '../../domain/policy';
 import { readStamp, renderStamp } from '../../domain/slurm-stamp';
-import { ClusterName, Count, JsonObject, Money, Time, idLike, integer, text } from './wire';
+import {
+  ClusterName,
+  Count,
+  Instant,
+  JsonObject,
+  Money,
+  Time,
+  alongside,
+  idLike,
+  integer,
+  ordered,
+  pageQuery,
+  text,
+} from './wire';
 
 const Cluster = ClusterName.optional().describe("Default: the key's own cluster, else the configured default.");
 
@@ -193,3 +207,57 @@ export const SlurmPolicyAnswer = z
     made_at: Time,
   })
   .meta({ id: 'SlurmPolicy' });
+
+export const ShadowQuery = z
+  .object({
+    cluster: text(64).optional().describe('Only submissions to this cluster.'),
+    account: text(64).optional().describe('Only those that named this account.'),
+    user_id: text(128).optional().describe('Only those of this user.'),
+    code: text(64).optional().describe('Only those refused for this reason, like insufficient_budget.'),
+    since: Instant.optional().describe('Only those from then on.'),
+    until: Instant.optional().describe('Only those before then.'),
+    ...pageQuery,
+  })
+  .superRefine(ordered('since', 'until'), alongside);
+
+const ShadowTotals = z.array(
+  z.object({
+    name: z.string().optional().describe('Absent: of those that named none.'),
+    unit: z.string().optional().describe('Absent: of those that no account gave a price.'),
+    denied: Count,
+    estimated_cost: Money,
+  }),
+);
+
+export const ShadowReportAnswer = z
+  .object({
+    since: Time.optional(),
+    until: Time.optional(),
+    totals: ShadowTotals.describe('Of everything the filters leave, a unit each.'),
+    by_account: ShadowTotals,
+    by_user: ShadowTotals,
+    by_code: ShadowTotals,
+    denials: z
+      .array(
+        z.object({
+          at: Time,
+          cluster: z.string(),
+          time_zone: z.string().describe("The cluster's."),
+          account: z.string().optional(),
+          user_id: z.string().optional(),
+          partition: z.string().optional(),
+          job_name: z.string().optional(),
+          code: z.string(),
+          message: z.string().describe('The sentence that the user would have read.'),
+          unit: z.string().optional(),
+          estimated_cost: Money,
+          hold_amount: Money.describe('What would have been held.'),
+          job_id: z.string().optional().describe('The job that ran all the same, once it was heard of.'),
+          state: z.enum(JOB_STATES).optional(),
+          would_have_cost: Money.optional().describe('Its runs so far, had they been charged.'),
+        }),
+      )
+      .describe('The newest first.'),
+    next_cursor: z.string().optional(),
+  })
+  .meta({ id: 'ShadowReport' });

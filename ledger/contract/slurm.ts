@@ -1,10 +1,11 @@
 /** What the hooks inside a Slurm controller ask and tell. They send raw facts; everything else is decided here. */
 import type { TransactionId } from '../../domain/ids';
+import type { JobState } from '../../domain/job';
 import type { Micro } from '../../domain/money';
 import type { Enforcement, FailurePolicy } from '../../domain/policy';
 import type { RawFacts } from '../../domain/slurm-submission';
 import type { Instant } from '../../domain/time';
-import type { Caller } from './asking';
+import type { Caller, Page } from './asking';
 
 /** One call of the submit hook: a job, an array, or one component of a heterogeneous job. */
 export interface SlurmSubmission {
@@ -111,6 +112,59 @@ export interface PartitionPolicy {
   perHour: Record<string, Micro>;
 }
 
+export interface ShadowFilter {
+  cluster?: string;
+  account?: string;
+  user?: string;
+  code?: string;
+  since?: Instant;
+  /** Exclusive. */
+  until?: Instant;
+}
+
+/** A submission, or a change of one, that would have been denied. */
+export interface ShadowDenial {
+  at: Instant;
+  cluster: string;
+  clusterTimeZone: string;
+  account?: string;
+  user?: string;
+  partition?: string;
+  jobName?: string;
+  /** Why: the code of the refusal, and its sentence. */
+  code: string;
+  message: string;
+  unit?: string;
+  estimated: Micro;
+  /** What would have been held. */
+  held: Micro;
+  /** The job that ran all the same, once it was heard of. */
+  jobId?: string;
+  state?: JobState;
+  /** By its runs so far. */
+  wouldHaveCost?: Micro;
+}
+
+/** Of one account, user or reason, in one unit; of those without an account there is no name. */
+export interface ShadowTotal {
+  name?: string;
+  unit?: string;
+  denied: number;
+  estimated: Micro;
+}
+
+export interface ShadowReport {
+  since?: Instant;
+  until?: Instant;
+  /** A unit each. */
+  totals: ShadowTotal[];
+  byAccount: ShadowTotal[];
+  byUser: ShadowTotal[];
+  byCode: ShadowTotal[];
+  denials: ShadowDenial[];
+  nextCursor?: string;
+}
+
 export interface Slurm {
   /** The one decision of /budget/check, and what the site says of jobs that are not asked about. `cluster_not_found`. */
   submit(submission: SlurmSubmission, caller: Caller): Promise<SubmissionAnswer>;
@@ -122,6 +176,8 @@ export interface Slurm {
   withdraw(cluster: string | undefined, keys: readonly string[], reason: string, caller: Caller): Promise<Withdrawal[]>;
   /** One receipt a record, in order; one that cannot be understood does not stop the others. `cluster_not_found`. */
   record(cluster: string | undefined, records: readonly RawFacts[], caller: Caller): Promise<SlurmReceipt[]>;
+  /** The denials a page at a time, the newest first; the totals are of all of them. */
+  shadowReport(filter: ShadowFilter, page: Page): Promise<ShadowReport>;
   /** `cluster_not_found`. */
   policy(cluster: string | undefined): Promise<SlurmPolicy>;
 }

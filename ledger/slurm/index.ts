@@ -12,6 +12,7 @@ import { openLoneDecisions } from './lone-decisions';
 import { openModifications } from './modifications';
 import { policyOf } from './policy';
 import { openRecords } from './records';
+import { readShadowReport } from './shadow';
 import { openSubmissions } from './submissions';
 
 export interface SlurmDeps {
@@ -31,6 +32,8 @@ export function openSlurm(deps: SlurmDeps): Slurm {
     ...openSubmissions(deps),
     ...openModifications({ ...deps, recordEvents }),
     ...openRecords({ ...deps, recordEvents, takeLoneDecision }),
+
+    shadowReport: (filter, page) => readShadowReport(sql, filter, page),
 
     async policy(name = defaultCluster) {
       await prices.upToDate();

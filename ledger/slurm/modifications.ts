@@ -7,6 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Fault, FAULTS } from '../../domain/faults';
+import { given } from '../../domain/given';
 import type { TransactionId } from '../../domain/ids';
 import type { JobRequest } from '../../domain/job';
 import { mostMicro, toMicro, ZERO, type Micro } from '../../domain/money';
@@ -104,7 +105,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
       const exemption = exemptionOf(cluster, after);
       if (exemption) return exempt(asked, exemption, hold);
       const check = checkOf(after, cluster, book, now);
-      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller);
+      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller, after);
       try {
         // Asked before: its first answer is given again.
         if (!hold || hold.key === newKey) return await holdAnew(asked, check);
@@ -115,7 +116,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         return await exchange(asked, check, hold);
       } catch (error) {
         if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
-        return refuse(cluster, newKey, unknownAccount(check.account), caller);
+        return refuse(cluster, newKey, unknownAccount(check.account), caller, after);
       }
     },
   };
@@ -125,14 +126,17 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     const facts = await loadFacts(sql, hold.holdId);
     const amount = amountFor(job, hold, facts, asked);
     if (typeof amount === 'string')
-      return refuse(cluster, newKey, { code: 'malformed_request', reason: amount }, caller);
+      return refuse(cluster, newKey, { code: 'unpriced', reason: amount }, caller, asked.after);
     const { unit } = facts.account;
     try {
       const key = { principal: caller.principal, key: newKey };
       await holds.resize(hold.holdId, amount, 'The job was changed: held for what it may cost now', key);
     } catch (error) {
       if (!(error instanceof Fault && FAULTS[error.code].status === REFUSED)) throw error;
-      return { ...(await refuse(cluster, newKey, { code: error.code, reason: error.message }, caller)), unit };
+      return {
+        ...(await refuse(cluster, newKey, { code: error.code, reason: error.message }, caller, asked.after, amount)),
+        unit,
+      };
     }
     if (task === '') await tellOfChange(asked, job, hold.holdId);
     return {
@@ -241,9 +245,12 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     key: string,
     { code, reason }: Pick<Unasked, 'reason'> & { code: string },
     caller: Caller,
+    submission?: Submission,
+    cost?: Micro,
   ): Promise<ModificationAnswer> {
     const isShadow = cluster.enforcement === 'shadow';
-    await noteSubmission(sql, cluster, { key, admitted: isShadow ? 'shadow' : 'denied', code, reason }, caller);
+    const admitted = isShadow ? 'shadow' : 'denied';
+    await noteSubmission(sql, cluster, { key, admitted, code, reason, ...given({ submission, cost }) }, caller);
     return { accept: isShadow, code, message: reason, mode: cluster.enforcement, wouldDeny: true, holdAmount: ZERO };
   }
 }

@@ -8,9 +8,11 @@ as $$
 declare
   v_is_news boolean;
 begin
+  -- Numbered among the decisions, so that a report of both has one order.
   insert into ledger.submissions (
-    cluster_no, key, principal, admitted, code, reason, account_name, user_name, partition, job_name, cost_micro, at)
-  select cluster_no, key, principal, admitted, code, reason, account, "user", partition, job_name, cost_micro,
+    submission_no, cluster_no, key, principal, admitted, code, reason, account_name, user_name, partition, job_name, cost_micro, at)
+  overriding system value
+  select ledger.next_txn_no(), cluster_no, key, principal, admitted, code, reason, account, "user", partition, job_name, cost_micro,
     coalesce(at, clock_timestamp())
   from jsonb_to_record(p_submission) as s (
     cluster_no int, key text, principal text, admitted text, code text, reason text, account text, "user" text,

@@ -97,6 +97,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   estimateSlurmJob: ['estimate', 'hook'],
   withdrawSlurmSubmissions: ['hook'],
   recordSlurmRecords: ['hook'],
+  readShadowReport: ['read'],
   readSlurmPolicy: ['hook', 'read'],
   listSlurmQueue: ['hook'],
   recordSlurmHistory: ['hook'],

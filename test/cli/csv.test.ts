@@ -8,6 +8,7 @@ import * as hold from '../../api/schemas/hold';
 import * as job from '../../api/schemas/job';
 import * as key from '../../api/schemas/key';
 import * as movement from '../../api/schemas/movement';
+import * as slurm from '../../api/schemas/slurm';
 import * as slurmQueue from '../../api/schemas/slurm-queue';
 import * as system from '../../api/schemas/system';
 import * as usage from '../../api/schemas/usage';
@@ -80,6 +81,7 @@ test.each([
   ['look', slurmQueue.SchedulerLookAnswer],
   ['usage', usage.UsageAnswer.omit({ breakdown: true, next_cursor: true, forecast: true })],
   ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],
+  ['shadowDenial', slurm.ShadowReportAnswer.shape.denials.element],
   ['forecast', usage.ForecastAnswer],
   ['health', system.HealthAnswer],
   ['unmatched', unmatched.UnmatchedAnswer],
@@ -91,7 +93,7 @@ test.each([
 });
 
 test('every kind of record has such a test, but for the services beside Bursar and the files of a spool, which no API answers', () => {
-  expect(Object.keys(FIELDS)).toHaveLength(34);
+  expect(Object.keys(FIELDS)).toHaveLength(35);
 });
 
 const LISTS = [

@@ -1,0 +1,55 @@
+/** Watching a cluster from the command line, and what its hooks are told. */
+import { startCli, type TestCli } from './helpers/cli';
+
+let cli: TestCli;
+beforeAll(async () => {
+  cli = await startCli();
+  await cli.api.account('lab', 10);
+});
+afterAll(() => cli.stop());
+
+const JOB = { user: 'alice', account: 'lab', partition: 'cpu', time_limit: 60, num_tasks: 1000 };
+const submit = (key: string, job: object) => cli.api.post('/api/v1/slurm/submissions', { key, job });
+
+test('a cluster is watched, the report says who would have been denied, and then it is enforced', async () => {
+  expect((await cli.works('shadow', 'report')).out).toMatch(/^Nothing would have been denied\./);
+  expect((await cli.works('cluster', 'set', 'default', '--enforcement', 'shadow')).out).toMatch(
+    /Decisions: +recorded, not applied/,
+  );
+  await submit('key-of-alice', JOB);
+  await submit('key-of-bob', { ...JOB, user: 'bob', account: 'nobody' });
+
+  const { out } = await cli.works('shadow', 'report', '--since', '1d');
+  expect(out).toMatch(/Would be denied: +2 submissions/);
+  expect(out).toMatch(/For: +100(\.00)? USD/);
+  expect(out).toMatch(/By account[^]*lab[^]*By user[^]*alice[^]*By reason[^]*insufficient_budget[^]*Denials/);
+  const { json } = await cli.works('shadow', 'report', '--user', 'bob', '--json');
+  expect(json).toMatchObject({ denials: [{ code: 'account_not_found', account: 'nobody' }] });
+  const csv = (await cli.works('shadow', 'report', '--account', 'lab', '--csv')).out.split('\r\n');
+  expect(csv[0]).toMatch(/^at,cluster,time_zone,account,user_id/);
+  expect(csv).toHaveLength(3);
+  expect((await cli.works('shadow', 'report', '--limit', '1')).err).toMatch(/Only the first 1/);
+  expect((await cli.bursar('shadow', 'report', '--since', 'soon')).code).toBe(2);
+});
+
+test('what hooks do while the server is away is set by cluster and by partition', async () => {
+  const limit = ['--failure-policy', 'open_to_limit', '--failure-limit', '250'];
+  const set = await cli.works(
+    'cluster',
+    'set',
+    'default',
+    ...limit,
+    '--exempt-users',
+    'root,slurm',
+    '--without-account',
+    'exempt',
+  );
+  expect(set.out).toMatch(
+    /Bursar away: +jobs start up to 250\S* an hour[^]*Exempt users: +root, slurm[^]*No account: +job is exempt/,
+  );
+  const partition = await cli.works('cluster', 'partition', 'default', 'free', '--exempt', '--failure-policy', 'open');
+  expect(partition.out).toMatch(/free .*jobs start unchecked +yes/);
+  expect((await cli.works('cluster', 'set', 'default', '--exempt-users', 'none')).out).toMatch(/Exempt users: +none/);
+  const unlimited = await cli.bursar('cluster', 'set', 'default', '--failure-limit', 'none');
+  expect(unlimited).toMatchObject({ code: expect.any(Number), err: expect.stringContaining('failure_limit') });
+});
