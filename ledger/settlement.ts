@@ -81,10 +81,18 @@ export function priceRun(storyRun: StoryRun, until: bigint, facts: LedgerFacts, 
     if (!resources) return { quarantined: 'nobody has said what resources it had' };
     slices.push({ startsAt: instantOfMicros(from), endsAt: instantOfMicros(to), resources });
   }
-  const { partition } = holdOf(storyRun, facts);
+  const partition = ranIn(storyRun, facts);
   const { suspendedSeconds } = storyRun.run;
   const usage = { partition, slices, ...(suspendedSeconds > 0 ? { suspendedSeconds } : {}) };
   return cutUsage(usage, cluster, book.rates, facts.account.unit, cluster.timeZone);
+}
+
+/** Slurm starts a job in one of the partitions that it named; the hold is for the dearest of them, the run for its own. */
+function ranIn(storyRun: StoryRun, facts: LedgerFacts): string {
+  const { partition, holdNo } = holdOf(storyRun, facts);
+  const jobs = facts.jobs.filter((job) => job.holdNo === holdNo && job.jobId === storyRun.run.jobId);
+  const told = jobs.findLast((job) => job.partition !== undefined)?.partition;
+  return told === undefined || told.includes(',') ? partition : told;
 }
 
 function charge(

@@ -94,8 +94,12 @@ describe('a submission', () => {
     expect(await submit({ ...bare, time_limit: 4_294_967_295 })).toMatchObject({ estimated_cost: 2 });
   });
 
-  test('to several partitions is held for at the dearest of them', async () =>
-    expect(await submit({ ...RAW, partition: 'debug,gpu,cpu' })).toMatchObject({ estimated_cost: 2 }));
+  test('to several partitions is held for at the dearest of them, and charged at the one that it ran in', async () => {
+    const key = newKey();
+    expect(await submit({ ...RAW, partition: 'debug,gpu,cpu' }, key)).toMatchObject({ estimated_cost: 2 });
+    await tell(completed(key, { partition: 'cpu' }));
+    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5 });
+  });
 
   test.each([
     [{ ...RAW, account: 'nobody' }, 'account_not_found', /"nobody"/],
