@@ -45,7 +45,7 @@ export const FIELDS = {
   hold: HOLD,
   job: JOB,
   /** The decision and the hold are records of their own; the rest of a story is lists. */
-  story: [...JOB, ...fields('waits_for deadline runs events transactions')],
+  story: [...JOB, ...fields('waits_for deadline refused_changes runs events transactions')],
   receipt: fields('status cluster job_id transaction_id detail note'),
   transaction:
     fields(`id transaction_id account_id account unit type kind direction amount description metadata status actor
@@ -79,8 +79,7 @@ export const FIELDS = {
   usageRow:
     fields(`category label unit amount job_count percentage start_date end_date unmetered_jobs cpu_hours gpu_hours
     node_hours memory_gib_hours cpu_seconds gpu_seconds node_seconds memory_mib_seconds`),
-  shadowDenial:
-    fields(`at cluster time_zone account user_id partition job_name code message unit estimated_cost hold_amount
+  refusal: fields(`at cluster time_zone account user_id partition job_name code message unit estimated_cost hold_amount
     job_id state would_have_cost`),
   forecast:
     fields(`account unit time_zone projected_spend projected_overrun projected_underrun projected_depletion burn_rate

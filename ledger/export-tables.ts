@@ -364,6 +364,7 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
       plain('user', 'whose', 'user_name'),
       plain('partition', 'where it was to run'),
       plain('job_name', 'what it is called'),
+      plain('job_id', 'of a change; a submission has no id yet'),
       money('cost', 'what a hook that priced it itself made of it'),
       time('at', 'submitted'),
       time('recorded_at', 'written'),

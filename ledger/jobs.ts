@@ -17,6 +17,7 @@ import { openEvents } from './events';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import type { PriceBooks } from './price-book';
 import { openReconcile } from './reconcile';
+import { readRefusedChanges } from './slurm/refused-changes';
 import { requireAccount } from './require-account';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
 
@@ -123,12 +124,20 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
   };
 
   async function storyOf(row: AskedRow): Promise<JobStory> {
-    const [events, decision] = await Promise.all([
+    const [events, decision, refusedChanges] = await Promise.all([
       readEvents(sql, row).then((rows) => eventsOf(rows, row)),
       readDecision(sql, row),
+      readRefusedChanges(sql, row),
     ]);
     if (row.holdId === null || row.leaderNo === null) {
-      return { ...jobOf(row, ZERO), ...(decision ? { decision } : {}), runs: [], events, transactions: [] };
+      return {
+        ...jobOf(row, ZERO),
+        ...(decision ? { decision } : {}),
+        runs: [],
+        refusedChanges,
+        events,
+        transactions: [],
+      };
     }
     const [facts, hold, transactions] = await Promise.all([
       loadManyFacts(sql, [row.leaderNo]).then((found) => found.get(row.leaderNo as bigint)),
@@ -147,6 +156,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
       ...(decision ? { decision } : {}),
       hold,
       runs: await runsOf(facts, told.story.runs),
+      refusedChanges,
       events,
       transactions: transactions.rows.toReversed(),
       ...(chapter.closed ? {} : { waitsFor: missing === '' ? chapter.waitsFor : `${chapter.waitsFor} (${missing})` }),

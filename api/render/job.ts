@@ -74,6 +74,7 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
   deadline: story.deadline,
   decision: story.decision && renderJobDecision(story.decision),
   hold: story.hold && renderHold(story.hold),
+  refused_changes: story.refusedChanges.map(({ at, code, message }) => ({ at, code, message })),
   runs: story.runs.map((run) => ({
     run_key: run.runKey,
     task: run.task,

@@ -4,8 +4,8 @@ import { SQUEUE } from '../../domain/squeue';
 import { renderStamp } from '../../domain/slurm-stamp';
 import type {
   ModificationAnswer,
-  ShadowReport,
-  ShadowTotal,
+  RefusalReport,
+  RefusalTotal,
   SlurmEstimate,
   SlurmPolicy,
   SlurmReceipt,
@@ -13,7 +13,7 @@ import type {
   Withdrawal,
 } from '../../ledger/contract';
 import type {
-  ShadowReportAnswer,
+  RefusalReportAnswer,
   SlurmEstimateAnswer,
   SlurmEventsAnswer,
   SlurmModificationAnswer,
@@ -115,10 +115,10 @@ export const renderSlurmPolicy = (policy: SlurmPolicy): z.infer<typeof SlurmPoli
   made_at: policy.madeAt,
 });
 
-const renderTotals = (totals: readonly ShadowTotal[]) =>
+const renderTotals = (totals: readonly RefusalTotal[]) =>
   totals.map(({ name, unit, denied, estimated }) => ({ name, unit, denied, estimated_cost: amount(estimated) }));
 
-export const renderShadowReport = (report: ShadowReport): z.infer<typeof ShadowReportAnswer> => ({
+export const renderRefusals = (report: RefusalReport): z.infer<typeof RefusalReportAnswer> => ({
   since: report.since,
   until: report.until,
   totals: renderTotals(report.totals),

@@ -1,15 +1,17 @@
 /** What the hooks inside a Slurm controller ask and tell (hooks/slurm). */
-import { Hono } from 'hono';
+import { Hono, type Context } from 'hono';
+import type { z } from 'zod';
 import { given } from '../../domain/given';
 import { readStamp } from '../../domain/slurm-stamp';
 import { instantOfSeconds } from '../../domain/time';
+import type { Page, RefusalFilter, RefusalReport } from '../../ledger/contract';
 import type { ApiDeps, ApiEnv } from '../env';
 import { SLURM_EVENTS_EXAMPLE, SLURM_JOB_EXAMPLE } from '../examples';
 import { operation } from '../operation';
 import { linkNext, pageOf } from '../paging';
 import {
   renderModification,
-  renderShadowReport,
+  renderRefusals,
   renderSlurmEstimate,
   renderSlurmPolicy,
   renderSlurmReceipts,
@@ -17,8 +19,8 @@ import {
   renderWithdrawals,
 } from '../render/slurm';
 import {
-  ShadowQuery,
-  ShadowReportAnswer,
+  RefusalQuery,
+  RefusalReportAnswer,
   SlurmEstimateAnswer,
   SlurmEstimateRequest,
   SlurmEventsAnswer,
@@ -200,16 +202,27 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         summary: 'What would have been denied on clusters in shadow mode: to whom, why, for how much.',
         description:
           'Denials a page at a time, the newest first; the totals are of all that the filters leave. A job that ran all the same is followed and metered, and not charged.',
-        query: ShadowQuery,
-        answer: ShadowReportAnswer,
+        query: RefusalQuery,
+        answer: RefusalReportAnswer,
         paged: true,
       }),
       async (c) => {
-        const { cluster, account, user_id: user, code, since, until, ...page } = c.var.input.query;
-        const report = await slurm.shadowReport(given({ cluster, account, user, code, since, until }), pageOf(page));
-        if (report.nextCursor !== undefined) linkNext(c, report.nextCursor);
-        return c.json(renderShadowReport(report));
+        return answerRefusals(c, await slurm.refusals('shadow', ...filterOf(c.var.input.query)));
       },
+    )
+    .get(
+      '/slurm/refusals',
+      operation({
+        id: 'listSlurmRefusals',
+        tag,
+        summary: 'What was denied to the users of Slurm, and why.',
+        description:
+          'Submissions and changes of jobs, those that a hook refused alone while the service was away among them. Where Slurm shows its user no text, as for scontrol update and its REST service, here it is.',
+        query: RefusalQuery,
+        answer: RefusalReportAnswer,
+        paged: true,
+      }),
+      async (c) => answerRefusals(c, await slurm.refusals('enforce', ...filterOf(c.var.input.query))),
     )
     .get(
       '/slurm/policy',
@@ -231,3 +244,13 @@ const SOURCES = ['submit', 'jobcomp', 'prolog', 'epilog'];
 /** Labels of metrics come from a closed set. */
 const sourceOf = (record: Record<string, unknown> | undefined): string =>
   SOURCES.find((source) => source === record?.source) ?? 'unknown';
+
+function filterOf(query: z.output<typeof RefusalQuery>): [RefusalFilter, Page] {
+  const { cluster, account, user_id: user, code, since, until, ...page } = query;
+  return [given({ cluster, account, user, code, since, until }), pageOf(page)];
+}
+
+function answerRefusals(c: Context, report: RefusalReport) {
+  if (report.nextCursor !== undefined) linkNext(c, report.nextCursor);
+  return c.json(renderRefusals(report));
+}

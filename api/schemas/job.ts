@@ -180,6 +180,9 @@ export const JobStoryAnswer = z
       'Of its hold; where no check placed one, the last refusal that named the job.',
     ),
     hold: HoldAnswer.optional(),
+    refused_changes: z
+      .array(z.object({ at: Time, code: z.string(), message: z.string() }))
+      .describe('Changes that were asked for in Slurm and not allowed; Slurm shows its user no text there.'),
     runs: z.array(
       z.object({
         run_key: z.string(),

@@ -208,7 +208,7 @@ export const SlurmPolicyAnswer = z
   })
   .meta({ id: 'SlurmPolicy' });
 
-export const ShadowQuery = z
+export const RefusalQuery = z
   .object({
     cluster: text(64).optional().describe('Only submissions to this cluster.'),
     account: text(64).optional().describe('Only those that named this account.'),
@@ -220,7 +220,7 @@ export const ShadowQuery = z
   })
   .superRefine(ordered('since', 'until'), alongside);
 
-const ShadowTotals = z.array(
+const RefusalTotals = z.array(
   z.object({
     name: z.string().optional().describe('Absent: of those that named none.'),
     unit: z.string().optional().describe('Absent: of those that no account gave a price.'),
@@ -229,14 +229,14 @@ const ShadowTotals = z.array(
   }),
 );
 
-export const ShadowReportAnswer = z
+export const RefusalReportAnswer = z
   .object({
     since: Time.optional(),
     until: Time.optional(),
-    totals: ShadowTotals.describe('Of everything the filters leave, a unit each.'),
-    by_account: ShadowTotals,
-    by_user: ShadowTotals,
-    by_code: ShadowTotals,
+    totals: RefusalTotals.describe('Of everything the filters leave, a unit each.'),
+    by_account: RefusalTotals,
+    by_user: RefusalTotals,
+    by_code: RefusalTotals,
     denials: z
       .array(
         z.object({
@@ -260,4 +260,4 @@ export const ShadowReportAnswer = z
       .describe('The newest first.'),
     next_cursor: z.string().optional(),
   })
-  .meta({ id: 'ShadowReport' });
+  .meta({ id: 'RefusalReport' });

@@ -125,7 +125,11 @@ export function showStory(session: Session, story: JobStory): void {
     ]);
   }
 
-  const moments = [...story.events.map(eventMoment), ...story.transactions.map(moneyMoment)];
+  const moments = [
+    ...story.events.map(eventMoment),
+    ...story.refused_changes.map(({ at, message }): Moment => ({ at, what: 'change refused', detail: message })),
+    ...story.transactions.map(moneyMoment),
+  ];
   // Equal times keep their order: an event before the money that it moved, and money as it was written.
   moments.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   if (moments.length === 0) return;

@@ -11,6 +11,7 @@ import { withPages, type PageOptions } from '../paging';
 import type { Act } from '../session';
 import type { EventBody, EventReceipts, Job, JobStory } from '../wire';
 import { showStory, stateColor } from './job-story';
+import { answerReport, DENIED, withFilters, type ReportOptions } from './shadow';
 
 interface ListOptions extends PageOptions {
   cluster?: string;
@@ -116,6 +117,20 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
         );
       }),
     );
+
+  withFilters(
+    job
+      .command('refusals')
+      .summary("What was denied to Slurm's users, and why")
+      .description(
+        'Submissions and changes of jobs that were denied in Slurm: totals by account, user and reason, then each of them, the newest first. What a hook refused alone while the server was away is among them. Slurm shows no text for `scontrol update` and through its REST service; here it is.',
+      ),
+  )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ bursar job refusals --since 1d --user rkaur\n  $ bursar job refusals --all --csv\n',
+    )
+    .action(act((session, options: ReportOptions) => answerReport(session, '/api/v1/slurm/refusals', options, DENIED)));
 
   job
     .command('show')

@@ -1,4 +1,4 @@
-/** shadow report: what would have been denied on clusters that are only watched. */
+/** shadow report and job refusals: what would have been denied on clusters that are only watched, and what was denied. */
 import type { Command } from 'commander';
 import { readAgo, readTime } from '../dates';
 import { FIELDS } from '../fields';
@@ -7,12 +7,12 @@ import { rowsSkipped, withPages, type PageOptions } from '../paging';
 import type { Act, Session } from '../session';
 import type { Column } from '../table';
 import { plural } from '../text';
-import type { ShadowReport } from '../wire';
+import type { RefusalReport } from '../wire';
 
-type Denial = ShadowReport['denials'][number];
-type Total = ShadowReport['totals'][number];
+type Denial = RefusalReport['denials'][number];
+type Total = RefusalReport['totals'][number];
 
-interface ReportOptions extends PageOptions {
+export interface ReportOptions extends PageOptions {
   cluster?: string;
   account?: string;
   user?: string;
@@ -30,18 +30,19 @@ const readSince = (session: Session, text: string | undefined): string | undefin
 /** As many denials as were asked for, a page at a time; the totals of the first are those of all. */
 async function readReport(
   session: Session,
+  address: string,
   query: Readonly<Record<string, string | undefined>>,
   page: PageOptions,
-): Promise<{ report: ShadowReport; more: boolean }> {
+): Promise<{ report: RefusalReport; more: boolean }> {
   const most = session.rowsWanted(page);
   const paged = { ...query, limit: Math.min(most ?? 1000, 1000) };
-  const report = await session.client.get<ShadowReport>('/api/v1/slurm/shadow', {
+  const report = await session.client.get<RefusalReport>(address, {
     ...paged,
     offset: rowsSkipped(page),
   });
   let cursor = report.next_cursor;
   while (cursor !== undefined && (most === undefined || report.denials.length < most)) {
-    const next = await session.client.get<ShadowReport>('/api/v1/slurm/shadow', { ...paged, cursor });
+    const next = await session.client.get<RefusalReport>(address, { ...paged, cursor });
     report.denials.push(...next.denials);
     cursor = next.next_cursor;
   }
@@ -49,17 +50,16 @@ async function readReport(
   return { report, more: cursor !== undefined || beyond.length > 0 };
 }
 
-function show(session: Session, report: ShadowReport): void {
+function show(session: Session, report: RefusalReport, { empty, title }: Words): void {
   if (report.totals.length === 0) {
-    session.say('Nothing would have been denied.');
-    session.say('`bursar cluster set NAME --enforcement shadow` watches a cluster without enforcing.');
+    for (const sentence of empty) session.say(sentence);
     return;
   }
   const zones = new Set(report.denials.map((denial) => denial.time_zone));
   const zone = session.zone(zones.size === 1 ? report.denials[0]?.time_zone : undefined);
   const denied = report.totals.reduce((sum, total) => sum + total.denied, 0);
   session.fields([
-    ['Would be denied', plural(denied, 'submission')],
+    [title, plural(denied, 'submission')],
     [
       'For',
       report.totals.flatMap(({ unit, estimated_cost: cost }) => (unit ? moneyIn(cost, unit) : [])).join(', ') ||
@@ -68,12 +68,12 @@ function show(session: Session, report: ShadowReport): void {
     ['Since', clockIn(report.since, zone)],
     ['Until', clockIn(report.until, zone)],
   ]);
-  for (const [title, totals] of [
+  for (const [heading, totals] of [
     ['By account', report.by_account],
     ['By user', report.by_user],
     ['By reason', report.by_code],
   ] as const) {
-    session.heading(title);
+    session.heading(heading);
     session.table(totals, totalColumns());
   }
   session.heading('Denials');
@@ -97,6 +97,51 @@ const totalColumns = (): Column<Total>[] => [
   },
 ];
 
+interface Words {
+  empty: readonly string[];
+  title: string;
+}
+
+const WATCHED: Words = {
+  title: 'Would be denied',
+  empty: [
+    'Nothing would have been denied.',
+    '`bursar cluster set NAME --enforcement shadow` watches a cluster without enforcing.',
+  ],
+};
+
+export const DENIED: Words = { title: 'Denied', empty: ['Nothing was denied.'] };
+
+export const withFilters = (command: Command): Command =>
+  withPages(
+    command
+      .option('--cluster <cluster>', 'on this cluster')
+      .option('--account <account>', 'that named this account')
+      .option('--user <user>', 'by this user')
+      .option('--code <code>', 'for this reason, like insufficient_budget')
+      .option('--since <time>', 'from this day or time on, or for so long: 12h, 7d, 4w')
+      .option('--until <time>', 'until this day (included) or time'),
+  );
+
+export async function answerReport(
+  session: Session,
+  address: string,
+  options: ReportOptions,
+  words: Words,
+): Promise<void> {
+  const query = {
+    cluster: options.cluster,
+    account: options.account,
+    user_id: options.user,
+    code: options.code,
+    since: readSince(session, options.since),
+    until: options.until && readTime('--until', options.until, 'UTC', 'last'),
+  };
+  const { report, more } = await readReport(session, address, query, options);
+  session.answer(report, () => show(session, report, words), FIELDS.refusal, report.denials);
+  if (more) session.noteMore(rowsSkipped(options), report.denials.length);
+}
+
 export function defineShadow(parent: Command, act: Act): void {
   const shadow = parent
     .command('shadow')
@@ -109,19 +154,13 @@ export function defineShadow(parent: Command, act: Act): void {
       '\nExamples:\n  $ bursar cluster set mycluster --enforcement shadow\n  $ bursar shadow report --since 7d\n  $ bursar cluster set mycluster --enforcement enforce\n',
     );
 
-  withPages(
+  withFilters(
     shadow
       .command('report')
       .summary('Who would have been denied, why, and for how much')
       .description(
         'Submissions that would have been denied: totals by account, user and reason, then each of them, the newest first. COST is the estimate of then, REALLY what the runs would have cost so far.',
-      )
-      .option('--cluster <cluster>', 'on this cluster')
-      .option('--account <account>', 'that named this account')
-      .option('--user <user>', 'by this user')
-      .option('--code <code>', 'for this reason, like insufficient_budget')
-      .option('--since <time>', 'from this day or time on, or for so long: 12h, 7d, 4w')
-      .option('--until <time>', 'until this day (included) or time'),
+      ),
   )
     .addHelpText(
       'after',
@@ -133,19 +172,5 @@ Examples:
   $ bursar shadow report --json | jq .by_account
 `,
     )
-    .action(
-      act(async (session, options: ReportOptions) => {
-        const query = {
-          cluster: options.cluster,
-          account: options.account,
-          user_id: options.user,
-          code: options.code,
-          since: readSince(session, options.since),
-          until: options.until && readTime('--until', options.until, 'UTC', 'last'),
-        };
-        const { report, more } = await readReport(session, query, options);
-        session.answer(report, () => show(session, report), FIELDS.shadowDenial, report.denials);
-        if (more) session.noteMore(rowsSkipped(options), report.denials.length);
-      }),
-    );
+    .action(act((session, options: ReportOptions) => answerReport(session, '/api/v1/slurm/shadow', options, WATCHED)));
 }

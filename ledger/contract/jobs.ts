@@ -115,6 +115,13 @@ export interface JobDecision extends Decision {
   details?: Record<string, unknown>;
 }
 
+/** A change of the job that was asked for and not allowed, or only watched. */
+export interface RefusedChange {
+  at: Instant;
+  code: string;
+  message: string;
+}
+
 /** The whole story of a job: what was asked, decided, held, run, charged and returned, in order. */
 export interface JobStory extends Omit<Job, 'state'> {
   /** `denied`: its check said no, and nothing was heard of it since. */
@@ -123,6 +130,7 @@ export interface JobStory extends Omit<Job, 'state'> {
   decision?: JobDecision;
   hold?: Hold;
   runs: JobRun[];
+  refusedChanges: RefusedChange[];
   events: (Omit<JobEvent, 'raw'> & Pick<EventReceipt, 'note'> & { recordedAt: Instant })[];
   /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];

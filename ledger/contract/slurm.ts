@@ -112,7 +112,7 @@ export interface PartitionPolicy {
   perHour: Record<string, Micro>;
 }
 
-export interface ShadowFilter {
+export interface RefusalFilter {
   cluster?: string;
   account?: string;
   user?: string;
@@ -122,8 +122,8 @@ export interface ShadowFilter {
   until?: Instant;
 }
 
-/** A submission, or a change of one, that would have been denied. */
-export interface ShadowDenial {
+/** A submission, or a change of one, that was denied or would have been. */
+export interface RefusedSubmission {
   at: Instant;
   cluster: string;
   clusterTimeZone: string;
@@ -146,22 +146,22 @@ export interface ShadowDenial {
 }
 
 /** Of one account, user or reason, in one unit; of those without an account there is no name. */
-export interface ShadowTotal {
+export interface RefusalTotal {
   name?: string;
   unit?: string;
   denied: number;
   estimated: Micro;
 }
 
-export interface ShadowReport {
+export interface RefusalReport {
   since?: Instant;
   until?: Instant;
   /** A unit each. */
-  totals: ShadowTotal[];
-  byAccount: ShadowTotal[];
-  byUser: ShadowTotal[];
-  byCode: ShadowTotal[];
-  denials: ShadowDenial[];
+  totals: RefusalTotal[];
+  byAccount: RefusalTotal[];
+  byUser: RefusalTotal[];
+  byCode: RefusalTotal[];
+  denials: RefusedSubmission[];
   nextCursor?: string;
 }
 
@@ -176,8 +176,8 @@ export interface Slurm {
   withdraw(cluster: string | undefined, keys: readonly string[], reason: string, caller: Caller): Promise<Withdrawal[]>;
   /** One receipt a record, in order; one that cannot be understood does not stop the others. `cluster_not_found`. */
   record(cluster: string | undefined, records: readonly RawFacts[], caller: Caller): Promise<SlurmReceipt[]>;
-  /** The denials a page at a time, the newest first; the totals are of all of them. */
-  shadowReport(filter: ShadowFilter, page: Page): Promise<ShadowReport>;
+  /** Those that were applied, or those of shadow mode; a page at a time, the newest first. The totals are of all of them. */
+  refusals(mode: Enforcement, filter: RefusalFilter, page: Page): Promise<RefusalReport>;
   /** `cluster_not_found`. */
   policy(cluster: string | undefined): Promise<SlurmPolicy>;
 }

@@ -12,7 +12,7 @@ import { openLoneDecisions } from './lone-decisions';
 import { openModifications } from './modifications';
 import { policyOf } from './policy';
 import { openRecords } from './records';
-import { readShadowReport } from './shadow';
+import { readRefusals } from './refusals';
 import { openSubmissions } from './submissions';
 
 export interface SlurmDeps {
@@ -33,7 +33,7 @@ export function openSlurm(deps: SlurmDeps): Slurm {
     ...openModifications({ ...deps, recordEvents }),
     ...openRecords({ ...deps, recordEvents, takeLoneDecision }),
 
-    shadowReport: (filter, page) => readShadowReport(sql, filter, page),
+    refusals: (mode, filter, page) => readRefusals(sql, mode, filter, page),
 
     async policy(name = defaultCluster) {
       await prices.upToDate();

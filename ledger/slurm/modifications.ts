@@ -87,7 +87,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
       const { cluster, book } = await clusterNamed(prices, name);
       const after = submissionOf(mergeChanges(facts, changes));
       const before = submissionOf(facts);
-      if ('code' in after) return refuse(cluster, newKey, after, caller);
+      if ('code' in after) return refuse(cluster, newKey, after, caller, nameOf(modification).jobId);
       if (!('code' in before) && isSamePrice(before, after)) return goesBy(cluster);
 
       const now = instantOfMs(Date.now());
@@ -105,7 +105,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
       const exemption = exemptionOf(cluster, after);
       if (exemption) return exempt(asked, exemption, hold);
       const check = checkOf(after, cluster, book, now);
-      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller, after);
+      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller, asked.jobId, after);
       try {
         // Asked before: its first answer is given again.
         if (!hold || hold.key === newKey) return await holdAnew(asked, check);
@@ -116,7 +116,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         return await exchange(asked, check, hold);
       } catch (error) {
         if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
-        return refuse(cluster, newKey, unknownAccount(check.account), caller, after);
+        return refuse(cluster, newKey, unknownAccount(check.account), caller, asked.jobId, after);
       }
     },
   };
@@ -126,7 +126,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     const facts = await loadFacts(sql, hold.holdId);
     const amount = amountFor(job, hold, facts, asked);
     if (typeof amount === 'string')
-      return refuse(cluster, newKey, { code: 'unpriced', reason: amount }, caller, asked.after);
+      return refuse(cluster, newKey, { code: 'unpriced', reason: amount }, caller, asked.jobId, asked.after);
     const { unit } = facts.account;
     try {
       const key = { principal: caller.principal, key: newKey };
@@ -134,7 +134,15 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     } catch (error) {
       if (!(error instanceof Fault && FAULTS[error.code].status === REFUSED)) throw error;
       return {
-        ...(await refuse(cluster, newKey, { code: error.code, reason: error.message }, caller, asked.after, amount)),
+        ...(await refuse(
+          cluster,
+          newKey,
+          { code: error.code, reason: error.message },
+          caller,
+          asked.jobId,
+          asked.after,
+          amount,
+        )),
         unit,
       };
     }
@@ -245,12 +253,13 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     key: string,
     { code, reason }: Pick<Unasked, 'reason'> & { code: string },
     caller: Caller,
+    jobId: string,
     submission?: Submission,
     cost?: Micro,
   ): Promise<ModificationAnswer> {
     const isShadow = cluster.enforcement === 'shadow';
     const admitted = isShadow ? 'shadow' : 'denied';
-    await noteSubmission(sql, cluster, { key, admitted, code, reason, ...given({ submission, cost }) }, caller);
+    await noteSubmission(sql, cluster, { key, admitted, code, reason, jobId, ...given({ submission, cost }) }, caller);
     return { accept: isShadow, code, message: reason, mode: cluster.enforcement, wouldDeny: true, holdAmount: ZERO };
   }
 }

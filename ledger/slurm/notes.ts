@@ -16,6 +16,8 @@ export interface SubmissionNote {
   cost?: Micro;
   /** Undefined: now. */
   at?: Instant;
+  /** Of a change. */
+  jobId?: string;
   /** As far as it could be read. */
   submission?: Pick<Submission, 'account' | 'user' | 'partitions' | 'jobName'>;
 }
@@ -24,7 +26,7 @@ export interface SubmissionNote {
 export async function noteSubmission(
   sql: Sql,
   { clusterNo }: NumberedCluster,
-  { submission, cost, ...note }: SubmissionNote,
+  { submission, cost, jobId, ...note }: SubmissionNote,
   { principal }: Caller,
 ): Promise<boolean> {
   const row = {
@@ -36,6 +38,7 @@ export async function noteSubmission(
     partition: submission?.partitions.join(',') || undefined,
     job_name: submission?.jobName,
     cost_micro: cost?.toString(),
+    job_id: jobId,
   };
   const [answer] = await ask(
     () => sql<{ isNews: boolean }[]>`select ledger.note_submission(${JSON.stringify(row)}::text::jsonb) as "isNews"`,

@@ -98,6 +98,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   withdrawSlurmSubmissions: ['hook'],
   recordSlurmRecords: ['hook'],
   readShadowReport: ['read'],
+  listSlurmRefusals: ['read'],
   readSlurmPolicy: ['hook', 'read'],
   listSlurmQueue: ['hook'],
   recordSlurmHistory: ['hook'],

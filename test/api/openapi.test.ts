@@ -192,6 +192,7 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/slurm/withdrawals",
      "POST /api/v1/slurm/events",
      "GET /api/v1/slurm/shadow",
+     "GET /api/v1/slurm/refusals",
      "GET /api/v1/slurm/policy",
      "POST /api/v1/slurm/queue",
      "POST /api/v1/slurm/history",

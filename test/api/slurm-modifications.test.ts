@@ -135,6 +135,25 @@ test('a move that is refused leaves the hold, the account and the stamp as they 
   expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
 });
 
+test('a change that was refused is told in the story of the job, and among what was denied', async () => {
+  const key = await submitted();
+  const { message } = await modify(key, { time_limit: 60_000 });
+  await modify(key, { account: 'nobody' });
+  await modify(key, { time_limit: 61 });
+  expect((await story()).refused_changes).toMatchObject([
+    { code: 'insufficient_budget', message },
+    { code: 'account_not_found' },
+  ]);
+  const { body } = await api.get('/api/v1/slurm/refusals?user_id=alice');
+  expect(body).toMatchObject({
+    totals: [{ unit: 'USD', denied: 1 }, { denied: 1 }],
+    denials: [
+      { code: 'account_not_found', account: 'nobody' },
+      { code: 'insufficient_budget', job_id: '100', message },
+    ],
+  });
+});
+
 test('events with the stamp of before are of the hold that took its place', async () => {
   const key = await submitted();
   await modify(key, { account: 'proj-b' });

@@ -80,6 +80,8 @@ describe('a submission', () => {
     expect(answer.message).toMatch(/^Insufficient budget: /);
     expect(answer).not.toHaveProperty('transaction_id');
     expect(await balance()).toMatchObject({ budget_held: 0 });
+    const { denials } = (await api.get('/api/v1/slurm/refusals')).body;
+    expect(denials).toMatchObject([{ user_id: 'alice', code: 'insufficient_budget', message: answer.message }]);
   });
 
   test('of an array is one hold for all tasks, and a component of a heterogeneous job one for itself', async () => {
@@ -295,6 +297,14 @@ describe('a job that a hook let in while the service was away', () => {
     expect((await api.get('/api/v1/jobs?late=true')).body).toMatchObject([flagged]);
     expect((await api.get('/api/v1/jobs?admitted=shadow')).body).toEqual([]);
     expect(await story('100')).toMatchObject({ ...flagged, decision: { code: 'insufficient_budget' } });
+  });
+
+  test('or refused is visible afterwards', async () => {
+    await tell(alone(newKey(), { outcome: 'closed' }));
+    const { denials } = (await api.get('/api/v1/slurm/refusals')).body;
+    const message = expect.stringMatching(/no answer within 500 ms/);
+    expect(denials).toMatchObject([{ user_id: 'alice', code: 'service_unavailable', message }]);
+    expect(await balance()).toMatchObject({ budget_held: 0 });
   });
 
   test('although its check had been answered: the answer that got lost is its hold', async () => {

@@ -81,7 +81,7 @@ test.each([
   ['look', slurmQueue.SchedulerLookAnswer],
   ['usage', usage.UsageAnswer.omit({ breakdown: true, next_cursor: true, forecast: true })],
   ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],
-  ['shadowDenial', slurm.ShadowReportAnswer.shape.denials.element],
+  ['refusal', slurm.RefusalReportAnswer.shape.denials.element],
   ['forecast', usage.ForecastAnswer],
   ['health', system.HealthAnswer],
   ['unmatched', unmatched.UnmatchedAnswer],

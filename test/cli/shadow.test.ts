@@ -32,6 +32,14 @@ test('a cluster is watched, the report says who would have been denied, and then
   expect((await cli.bursar('shadow', 'report', '--since', 'soon')).code).toBe(2);
 });
 
+test('what was denied is listed for whoever is asked about it', async () => {
+  await cli.works('cluster', 'set', 'default', '--enforcement', 'enforce');
+  expect((await cli.works('job', 'refusals')).out).toBe('Nothing was denied.\n');
+  await submit('key-of-carol', { ...JOB, user: 'carol' });
+  const { out } = await cli.works('job', 'refusals', '--since', '1h', '--user', 'carol');
+  expect(out).toMatch(/Denied: +1 submission[^]*Denials[^]*carol +lab .*Insufficient budget/);
+});
+
 test('what hooks do while the server is away is set by cluster and by partition', async () => {
   const limit = ['--failure-policy', 'open_to_limit', '--failure-limit', '250'];
   const set = await cli.works(

@@ -1,9 +1,10 @@
-/** What would have been denied on clusters that are only watched: to whom, why, for how much. */
+/** What was denied, and what would have been on clusters that are only watched: to whom, why, for how much. */
 import type { JobState } from '../../domain/job';
 import { toMicro, parseReportedCost, ZERO } from '../../domain/money';
+import type { Enforcement } from '../../domain/policy';
 import type { Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
-import type { Page, ShadowDenial, ShadowFilter, ShadowReport, ShadowTotal } from '../contract';
+import type { Page, RefusedSubmission, RefusalFilter, RefusalReport, RefusalTotal } from '../contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from '../decision';
 import { ask } from '../errors';
 import { cursorOf, pageOf, rowsAsked } from '../paging';
@@ -38,10 +39,15 @@ interface TotalRow {
   estimated: bigint;
 }
 
-export async function readShadowReport(sql: Sql, filter: ShadowFilter, page: Page): Promise<ShadowReport> {
+export async function readRefusals(
+  sql: Sql,
+  mode: Enforcement,
+  filter: RefusalFilter,
+  page: Page,
+): Promise<RefusalReport> {
   const { cluster = null, account = null, user = null, code = null, since = null, until = null } = filter;
   const denials = sql`
-    ledger.shadow_denials(${cluster}, ${account}, ${user}, ${code}, ${since}::timestamptz, ${until}::timestamptz)`;
+    ledger.refused_submissions(${mode}, ${cluster}, ${account}, ${user}, ${code}, ${since}::timestamptz, ${until}::timestamptz)`;
   const [rows, totals] = await ask(() =>
     // One moment for both, so that the sums are those of the rows.
     sql.begin('isolation level repeatable read read only', (tx) =>
@@ -78,14 +84,14 @@ export async function readShadowReport(sql: Sql, filter: ShadowFilter, page: Pag
   };
 }
 
-const totalOf = ({ name, unit, denied, estimated }: TotalRow): ShadowTotal => ({
+const totalOf = ({ name, unit, denied, estimated }: TotalRow): RefusalTotal => ({
   ...(name === null ? {} : { name }),
   ...(unit === null ? {} : { unit }),
   denied,
   estimated: toMicro(estimated),
 });
 
-function denialOf(row: DenialRow): ShadowDenial {
+function denialOf(row: DenialRow): RefusedSubmission {
   const { request, answer, effectiveAt } = row;
   const message =
     request && answer && effectiveAt !== null
