@@ -101,7 +101,8 @@ export function readCompletion(raw: RawFacts): SlurmEvent {
       submittedAt: timeOf(raw.submit_time),
       startedAt: ran ? timeOf(raw.start_time) : undefined,
       account: textOf(raw.account),
-      user: textOf(raw.user_name) ?? textOf(raw.user_id),
+      // Slurm 22.05 gives a number only, which is nobody's name; the hold, the prolog and squeue know the name.
+      user: textOf(raw.user_name),
       partition: textOf(raw.partition)?.split(',')[0],
       name: textOf(raw.job_name) ?? textOf(raw.name),
       endState: isRevoked ? ('CANCELLED' as const) : endState,

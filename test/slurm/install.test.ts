@@ -99,10 +99,11 @@ test('from nothing to a denied sbatch, and back', async () => {
   const job = Number.parseInt(said.stdout, 10);
   const { AdminComment: stamp } = await cluster.jobIs(job, 'COMPLETED');
   expect(stamp).toMatch(/^bursar:[0-9a-f]{32}$/);
-  await eventually('its start and its end have come through the spool', async () => {
+  const ended = await eventually('its start and its end have come through the spool', async () => {
     const { body } = await cli.api.get(`/api/v1/jobs/eagle/${job}`);
-    return body.state === 'ended' || body.ended_at !== undefined || /ended|settled|closed/.test(JSON.stringify(body));
+    return body.state === 'awaiting_cost' && body;
   });
+  expect(ended).toMatchObject({ account: 'proj-a', user_id: 'alice', partition: 'cpu' });
 
   // No: in the words of the service, from all three commands.
   for (const [command, ...args] of [
