@@ -212,6 +212,7 @@ test('squeue is asked before the spool is sent and told after it; sacct too; eac
   expect(service.asked[2]?.body).toEqual({
     cluster: 'eagle',
     taken_at: expect.any(Number),
+    sent_at: expect.any(Number),
     squeue: 'HEAD\nsqueue -h -O JobID:20 so\n',
   });
   expect(service.asked[3]?.body.sacct).toMatch(/^HEAD\nsacct -P -X -S now-9\d{4}seconds -E now\n$/);
