@@ -18,6 +18,9 @@ export interface Answered {
   detail: string;
   /** The service's clock, in milliseconds. */
   date?: number;
+  tookMs: number;
+  /** What an answer says of itself. */
+  version?: string;
 }
 
 export async function askAs(
@@ -28,30 +31,42 @@ export async function askAs(
   path: string,
   body?: object,
 ): Promise<Answered> {
+  const began = performance.now();
+  const tookMs = () => Math.round(performance.now() - began);
   try {
     const answer = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
+      headers: {
+        ...(token !== '' && { authorization: `Bearer ${token}` }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
       ...(body && { body: JSON.stringify(body) }),
       redirect: 'manual',
       signal: AbortSignal.any([AbortSignal.timeout(PATIENCE_MS), ...(session ? [session.io.interrupted] : [])]),
     });
     const text = await answer.text();
     const date = Date.parse(answer.headers.get('date') ?? '');
-    return { status: answer.status, detail: detailIn(text), ...(Number.isNaN(date) ? {} : { date }) };
+    const said = fieldIn(text, 'version');
+    return {
+      status: answer.status,
+      detail: fieldIn(text, 'detail') ?? '',
+      tookMs: tookMs(),
+      ...(said !== undefined && { version: said }),
+      ...(Number.isNaN(date) ? {} : { date }),
+    };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    return { status: undefined, detail: cause };
+    return { status: undefined, detail: cause, tookMs: tookMs() };
   }
 }
 
-function detailIn(text: string): string {
+function fieldIn(text: string, field: string): string | undefined {
   try {
     const body: unknown = JSON.parse(text);
-    const detail = typeof body === 'object' && body !== null ? Reflect.get(body, 'detail') : undefined;
-    return typeof detail === 'string' ? detail : '';
+    const value = typeof body === 'object' && body !== null ? Reflect.get(body, field) : undefined;
+    return typeof value === 'string' ? value : undefined;
   } catch {
-    return 'what answers there is not Bursar';
+    return field === 'detail' ? 'what answers there is not Bursar' : undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFacts } from '../../../platform/build-facts';
 import type { Session } from '../../session';
-import { ownerOf, textOf } from '../files';
+import { digest, ownerOf, textOf } from '../files';
 import { HOOK_NAMES, renderHook, siteName, siteScript } from '../hook-files';
 import { onDisk, type Layout } from '../layout';
 import { readManifest } from '../manifest';
@@ -47,11 +47,15 @@ export function hookFiles(layout: Layout): Finding[] {
       return ok(path, site ? `version ${version}, after ${siteName(name)}` : `version ${version}`);
     },
   );
-  const gone = Object.keys(manifest.files).filter((file) => !existsSync(onDisk(layout, file)));
-  return [
-    ...findings,
-    ...gone.filter((file) => !file.endsWith('.lua')).map((file) => failed(file, 'it is not there', INSTALL)),
-  ];
+  const others = Object.entries(manifest.files).filter(
+    ([file]) => !file.endsWith('.lua') && !file.startsWith(layout.etc),
+  );
+  for (const [file, written] of others) {
+    const text = textOf(onDisk(layout, file));
+    if (text === undefined) findings.push(failed(file, 'it is not there', INSTALL));
+    else if (digest(text) !== written) findings.push(warning(file, 'it was changed since it was installed', INSTALL));
+  }
+  return findings;
 }
 
 /** What slurm.conf says, and what the controller that runs has read of it. */

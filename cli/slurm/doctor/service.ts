@@ -1,6 +1,7 @@
 /** The service as the hooks meet it: by their address and key, and by running each of them once. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildFacts } from '../../../platform/build-facts';
 import type { Session } from '../../session';
 import { textOf } from '../files';
 import { onDisk, type Layout } from '../layout';
@@ -17,9 +18,11 @@ export async function service(session: Session, config: HookConfig): Promise<Fin
       failed('hook key', `${config.token_file} is not there, or not to be read by you`, `Run this as root. ${INSTALL}`),
     ];
   const cluster = encodeURIComponent(config.cluster ?? '');
-  const began = performance.now();
-  const policy = await askAs(session, config.url ?? '', token, 'GET', `/api/v1/slurm/policy?cluster=${cluster}`);
-  const tookMs = Math.round(performance.now() - began);
+  const read = () => askAs(session, config.url ?? '', token, 'GET', `/api/v1/slurm/policy?cluster=${cluster}`);
+  const policy = await read();
+  // The first has had to find its way.
+  const tookMs =
+    policy.status === undefined ? 0 : Math.min(policy.tookMs, (await read()).tookMs, (await read()).tookMs);
   if (policy.status === undefined) {
     return [
       failed(
@@ -56,6 +59,7 @@ export async function service(session: Session, config: HookConfig): Promise<Fin
         )
       : ok('hook key', `good for cluster ${config.cluster}, and for nothing else`),
   );
+  findings.push(await version(session, config));
   if (policy.date !== undefined) {
     const apart = Math.abs(policy.date - session.io.now().getTime()) / 1000;
     findings.push(
@@ -69,6 +73,19 @@ export async function service(session: Session, config: HookConfig): Promise<Fin
     );
   }
   return findings;
+}
+
+async function version(session: Session, { url = '' }: HookConfig): Promise<Finding> {
+  const ours = buildFacts().version;
+  const theirs = (await askAs(session, url, '', 'GET', '/version')).version;
+  if (theirs === ours) return ok('version', `service and hooks are ${ours}`);
+  return theirs === undefined
+    ? unknown('version', 'the service does not say which it is', '`bursar status` tells.')
+    : warning(
+        'version',
+        `the service is ${theirs}, this package is ${ours}`,
+        'They understand one another; bring the service to the newer one first, then run `bursar slurm install`.',
+      );
 }
 
 /** Each hook is run once, as Slurm would run it. */
