@@ -92,6 +92,8 @@ function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
   const arrayTasks = tasksOf(hold, events);
   const expected = endsAsAWhole ? tasks.length : Math.max(arrayTasks, tasks.length);
   const isOver = isReconciled || (tasks.length > 0 && overCount >= expected);
+  // Of an array none of whose tasks has been heard of by itself, all are still to come.
+  const left = tasks.some(({ task }) => task !== '') ? expected : Math.max(arrayTasks, tasks.length);
   return {
     hold,
     tasks,
@@ -99,7 +101,7 @@ function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {
     wholeCosts,
     arrayTasks,
     isOver,
-    unfinished: isOver ? 0 : Math.max(1, expected - overCount),
+    unfinished: isOver ? 0 : Math.max(1, left - overCount),
     ...latestNews(hold, tasks),
   };
 }

@@ -112,7 +112,8 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
           cluster: name,
           ...given({ holdKey: job.stamp }),
         }));
-        if (events.length > 0 && isOurs(cluster, job, knownJob, begunAt)) news.push({ job, known: knownJob, events });
+        if (events.length > 0 && !isNothing(job, knownJob) && isOurs(cluster, job, knownJob, begunAt))
+          news.push({ job, known: knownJob, events });
       }
     }
     return onceAJob(news);
@@ -310,6 +311,10 @@ function whyKeeps({ isWhole, ageSeconds }: QueueListing): string | undefined {
   return undefined;
 }
 
+/** It is over, had no hold and never ran: there is nothing to follow. */
+const isNothing = ({ phase, startedAt }: QueuedJob, { isKnown, holdId }: KnownJob): boolean =>
+  !isKnown && holdId === undefined && phase === 'ended' && startedAt === undefined;
+
 /**
  * A job that nobody stamped is adopted only if it should have been asked about: not one that was submitted before anybody
  * looked, nor an exempt one, nor on a cluster that is only watched, where nothing is charged that was not asked about.
@@ -382,7 +387,7 @@ function lostEvent(
 
 // Unstamped jobs ------------------------------------------------------------------------------------------------------------
 
-/** Those for which any hold is free. */
+/** Those for which any hold is free. One with a key is another job's, which is stamped with it. */
 async function candidates(sql: Sql, { clusterNo }: NumberedCluster, news: readonly News[]): Promise<News[]> {
   const rows = JSON.stringify(news.map(({ job }, i) => ({ i, ...namesOf(job) })));
   const found = await ask(
@@ -391,7 +396,8 @@ async function candidates(sql: Sql, { clusterNo }: NumberedCluster, news: readon
       from jsonb_to_recordset(${rows}::text::jsonb) as r (
         i int, account text, partition text, "user" text, submitted timestamptz)
       where exists (
-        select from ledger.open_candidates(${clusterNo}::int, r.account, r.partition, r."user", r.submitted, null))
+        select from ledger.open_candidates(${clusterNo}::int, r.account, r.partition, r."user", r.submitted, null) c
+        join ledger.decisions d on d.decision_no = c.hold_no and d.key is null)
       order by r.i`,
   );
   return found.flatMap(({ i }) => news[i] ?? []);
@@ -403,7 +409,8 @@ async function candidateOf(sql: Sql, { clusterNo }: NumberedCluster, job: Queued
   const found = await ask(
     () => sql<{ holdId: TransactionId; shapes: bigint }[]>`
       select min(hold_id) as "holdId", count(distinct shape) as shapes
-      from ledger.open_candidates(${clusterNo}::int, ${account}, ${partition}, ${user}, ${submitted}, null)`,
+      from ledger.open_candidates(${clusterNo}::int, ${account}, ${partition}, ${user}, ${submitted}, null) c
+      join ledger.decisions d on d.decision_no = c.hold_no and d.key is null`,
   );
   return found.flatMap(({ holdId, shapes }) => (shapes === 1n ? [holdId] : []));
 }

@@ -16,7 +16,8 @@ export interface SlurmRestOptions {
   bytesMax?: number;
 }
 
-const ENDED = 'CD,F,CA,TO,NF,OOM,PR,BF,DL,RQ,RV';
+/** Here F is no state, and a list with both RQ and RV none either. */
+const ENDED = 'CD,FAILED,CA,TO,NF,OOM,PR,BF,DL,RQ';
 
 export function slurmRest({
   url,
@@ -78,9 +79,12 @@ export function slurmRest({
       return { takenAt: instantOfMs(takenMs), ...reading };
     },
 
-    history(sinceSeconds) {
+    async history(sinceSeconds) {
       const since = `now-${Math.ceil(sinceSeconds)}seconds`;
-      return history(`/jobs?start_time=${since}&end_time=now&state=${encodeURIComponent(ENDED)}`);
+      const path = `/jobs?start_time=${since}&end_time=now&state=${encodeURIComponent(ENDED)}`;
+      const { jobs, faults } = await history(path);
+      // With RQ it also answers what goes on.
+      return { jobs: jobs.filter(({ phase }) => phase === 'ended'), faults };
     },
 
     async find(jobIds) {

@@ -191,6 +191,15 @@ test('a task that was cancelled while it waited leaves no trace: its share of th
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0', charged: '1' });
 });
 
+test('an array of which no task has begun keeps what its other tasks need when one of them is cancelled', async () => {
+  const { key, holdId } = await submit({ arrayTasks: 3 });
+  await silence();
+  await list([row({ stamp: key, arrayTasks: 3 })]);
+  expect(await list([row({ stamp: key, arrayTasks: 2 })])).toMatchObject({ reduced: 1 });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'open', held: '9.6' });
+});
+
 test('a job id that comes back is another job: the stamp tells them apart, and the lost one gives its hold back', async () => {
   const lost = await submit();
   await silence();
@@ -226,8 +235,9 @@ test('what was submitted before anybody looked, and is stamped by nobody, is not
 test('a hold without a key was stamped on nothing, so no listing can miss it; a job of its account, user and time takes it', async () => {
   const holdId = await house.hold();
   await silence();
-  expect(await list([])).toMatchObject({ givenBack: 0 });
+  const { holdId: stamped } = await submit();
   expect(await list([row({ submittedAt: clock(0, 4) })])).toMatchObject({ bound: 1, adopted: 0 });
+  expect((await ledger.holds.read(stamped)).jobId).toBeUndefined();
   expect(await ledger.holds.read(holdId)).toMatchObject({ status: 'open', jobId: '4711' });
 });
 

@@ -93,6 +93,8 @@ export const gresConf = ({ folder }: Place, nodes: readonly NodeName[]): string 
 export const slurmdbdConf = ({ folder, ports, password }: Place): string => `
 AuthType=auth/munge
 AuthInfo=socket=${folder}/munge/munge.socket
+AuthAltTypes=auth/jwt
+AuthAltParameters=jwt_key=${folder}/state/jwt_hs256.key
 DbdHost=localhost
 DbdAddr=127.0.0.1
 DbdPort=${ports.slurmdbd}
