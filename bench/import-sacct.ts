@@ -36,7 +36,7 @@ export async function sacctRounds(
   stack: BenchStack,
   options: Options,
 ): Promise<{ marks: Mark[]; figures: readonly Round[] }> {
-  const { rounds, rows } = options.quick ? { rounds: 1, rows: 100_000 } : { rounds: 3, rows: 1_000_000 };
+  const { rounds, rows } = options.quick ? { rounds: 1, rows: 300_000 } : { rounds: 3, rows: 1_000_000 };
   const log = join(stack.folder, 'sacct.log');
   await writeLog(log, rows);
   const figures: Round[] = [];

@@ -9,6 +9,9 @@ export interface Resources {
   memoryMib: number;
 }
 
+/** What a suspended job keeps from others: its GPUs and its memory. CPUs and nodes are free for them. */
+export const keptWhileSuspended = (resources: Resources): Resources => ({ ...resources, nodes: 0, cpus: 0 });
+
 /** One budget request after parsing: a job, or one component of a heterogeneous one. */
 export interface JobRequest {
   partition: string;

@@ -14,20 +14,24 @@ export interface MeteredSlice {
 }
 
 /**
- * The slices of a run that ended at `until`, its unplaced suspension divided over them by their length. Undefined where
+ * The slices of a run that ended at `until`, its unplaced suspension divided by their length over those that it was not suspended in. Undefined where
  * nobody has said when it began or what it had: then its hours are unknown, and never guessed as none.
  */
 export function meterRun(run: Run, until: bigint, asked: Resources | undefined): MeteredSlice[] | undefined {
   if (run.startedAt === undefined) return undefined;
   const slices = slicesOf(run, until, asked);
-  const whole = slices.reduce((sum, { from, to }) => sum + to - from, 0n);
+  const whole = slices.reduce((sum, { from, to, isSuspended }) => sum + (isSuspended ? 0n : to - from), 0n);
   const said = BigInt(Math.trunc(run.suspendedSeconds)) * MICROS_PER_SECOND;
   const suspended = said < whole ? said : whole;
   const metered: MeteredSlice[] = [];
   let through = 0n;
   let taken = 0n;
-  for (const { from, to, resources } of slices) {
+  for (const { from, to, resources, isSuspended } of slices) {
     if (!resources) return undefined;
+    if (isSuspended) {
+      metered.push({ from, to, resources, activeMicros: to - from });
+      continue;
+    }
     through += to - from;
     const cumulative = divideHalfEven(suspended * through, whole);
     metered.push({ from, to, resources, activeMicros: to - from - (cumulative - taken) });

@@ -4,7 +4,7 @@
  * Everything here is a function of the *set* of events. Schedulers repeat themselves, are late, and are read from spools in
  * any order, so the order of arrival decides nothing (it decides only which of two reported costs came first).
  */
-import type { EndState, JobEventType, Resources } from './job';
+import { keptWhileSuspended, type EndState, type JobEventType, type Resources } from './job';
 
 /** Times are microseconds since 1970. */
 export interface RunEvent {
@@ -147,29 +147,37 @@ export function readTask(jobId: string, task: string, events: readonly RunEvent[
   };
 }
 
-/** The times within a run, up to `until`, in which it used resources, and which. Unknown resources stay undefined. */
-export function slicesOf(
-  run: Run,
-  until: bigint,
-  asked: Resources | undefined,
-): { from: bigint; to: bigint; resources: Resources | undefined }[] {
+/** A time within a run in which nothing changed. Unknown resources stay undefined. */
+export interface Slice {
+  from: bigint;
+  to: bigint;
+  resources: Resources | undefined;
+  isSuspended: boolean;
+}
+
+/** The times within a run, up to `until`, in which it had resources, and which: while it is suspended, those that it keeps. */
+export function slicesOf(run: Run, until: bigint, asked: Resources | undefined): Slice[] {
   const { startedAt } = run;
   if (startedAt === undefined || until <= startedAt) return [];
   const edges = new Set<bigint>([startedAt, until]);
   for (const { from } of run.resources) edges.add(from);
   for (const { from, to } of run.suspensions) edges.add(from).add(to ?? until);
   const inside = [...edges].filter((edge) => startedAt <= edge && edge <= until).sort(ascending);
-  return inside.slice(1).flatMap((to, index) => {
+  return inside.slice(1).flatMap((to, index): Slice[] => {
     const from = inside[index] as bigint;
-    if (run.suspensions.some((pause) => pause.from <= from && to <= (pause.to ?? until))) return [];
     const resources = run.resources.findLast((change) => change.from <= from)?.resources ?? asked;
-    return [{ from, to, resources }];
+    const isSuspended = run.suspensions.some((pause) => pause.from <= from && to <= (pause.to ?? until));
+    if (!isSuspended) return [{ from, to, resources, isSuspended }];
+    const kept = resources && keptWhileSuspended(resources);
+    return kept && (kept.gpus > 0 || kept.memoryMib > 0) ? [{ from, to, resources: kept, isSuspended }] : [];
   });
 }
 
 /** Seconds that a run has used up to `until`, suspended time left out. */
 export function runSeconds(run: Run, until: bigint): number {
-  const micros = slicesOf(run, until, undefined).reduce((sum, { from, to }) => sum + to - from, 0n);
+  const micros = slicesOf(run, until, undefined)
+    .filter(({ isSuspended }) => !isSuspended)
+    .reduce((sum, { from, to }) => sum + to - from, 0n);
   return Math.max(0, Number(micros / 1_000_000n) - run.suspendedSeconds);
 }
 

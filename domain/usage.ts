@@ -2,10 +2,10 @@
  * What a run has cost, cut where a statement, a rate or a fund may end (rulings 4): the pieces are differences of the
  * cumulative cost, rounded half to even, so they sum to the cost of the whole.
  */
-import type { Resources } from './job';
+import { keptWhileSuspended, type Resources } from './job';
 import { cutSpan, openMeter, partitionTerms, type ClusterTerms, type Span } from './meter';
 import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
-import { NOTHING, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
+import { NOTHING, ONE, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
 import { tariffFor, type DatedRate, type PricingMethod } from './tariff';
 import {
   MICROS_PER_HOUR,
@@ -16,18 +16,19 @@ import {
   type Instant,
 } from './time';
 
-/** A time during which a run had these resources. A resize begins a new slice; a suspension is a gap between two. */
+/** A time during which a run had these resources. A resize begins a new slice, and so does a suspension: with what the run keeps. */
 export interface UsageSlice {
   startsAt: Instant;
   endsAt: Instant;
   resources: Resources;
+  isSuspended?: boolean;
 }
 
 export interface RunUsage {
   partition: string;
   /** In order, not overlapping. */
   slices: readonly UsageSlice[];
-  /** Time within the slices that is not charged, where nobody knows when it was; taken off evenly. */
+  /** Suspended time within the slices of which nobody knows when it was; taken off evenly from all but what the run keeps. */
   suspendedSeconds?: number;
 }
 
@@ -78,7 +79,11 @@ export function cutUsage(
   let booked = 0n;
   for (const span of spans) {
     for (const piece of cutSpan(span, cuts)) {
-      meter.add(piece, share);
+      if (!share || piece.isSuspended) meter.add(piece);
+      else {
+        meter.add(piece, share);
+        meter.add({ ...piece, resources: keptWhileSuspended(piece.resources) }, plus(ONE, times(share, fraction(-1n))));
+      }
       const cost = meter.cost();
       if (!isLess(cost, fraction(CEILING - 1n))) {
         return { quarantined: `the run would have cost 2^33 ${unit} or more; check its resources and its times` };
@@ -132,10 +137,14 @@ export function spread(total: Micro, pieces: readonly ChargePiece[]): ChargePiec
   });
 }
 
-function spansOf(slices: readonly UsageSlice[]): Span[] {
-  const spans: Span[] = [];
-  for (const { startsAt, endsAt, resources } of slices) {
-    const span = { from: epochMicros(startsAt), to: epochMicros(endsAt), resources };
+interface UsageSpan extends Span {
+  isSuspended: boolean;
+}
+
+function spansOf(slices: readonly UsageSlice[]): UsageSpan[] {
+  const spans: UsageSpan[] = [];
+  for (const { startsAt, endsAt, resources, isSuspended = false } of slices) {
+    const span = { from: epochMicros(startsAt), to: epochMicros(endsAt), resources, isSuspended };
     if (span.to <= span.from) continue;
     if (span.from < (spans.at(-1)?.to ?? span.from))
       throw new RangeError('slices of a run overlap or are out of order');
@@ -144,10 +153,10 @@ function spansOf(slices: readonly UsageSlice[]): Span[] {
   return spans;
 }
 
-/** The part of the slices' time that is charged. */
-function activeShare(spans: readonly Span[], suspendedSeconds: number): Fraction | undefined {
+/** The part of the time in which the run was not known to be suspended that it was not suspended in. */
+function activeShare(spans: readonly UsageSpan[], suspendedSeconds: number): Fraction | undefined {
   if (suspendedSeconds <= 0) return undefined;
-  const whole = spans.reduce((sum, { from, to }) => sum + to - from, 0n);
+  const whole = spans.reduce((sum, { from, to, isSuspended }) => sum + (isSuspended ? 0n : to - from), 0n);
   const suspended = times(fractionOfCount(suspendedSeconds), fraction(MICROS_PER_SECOND));
   const active = plus(fraction(whole), times(suspended, fraction(-1n)));
   return active.numerator <= 0n ? NOTHING : times(active, fraction(1n, whole));

@@ -77,9 +77,9 @@ export function priceDue(due: readonly Due[], facts: LedgerFacts, book: PriceBoo
 export function priceRun(storyRun: StoryRun, until: bigint, facts: LedgerFacts, book: PriceBook): CutUsage {
   const cluster = clusterOf(facts, book);
   const slices = [];
-  for (const { from, to, resources } of slicesOf(storyRun.run, until, storyRun.asked)) {
+  for (const { from, to, resources, isSuspended } of slicesOf(storyRun.run, until, storyRun.asked)) {
     if (!resources) return { quarantined: 'nobody has said what resources it had' };
-    slices.push({ startsAt: instantOfMicros(from), endsAt: instantOfMicros(to), resources });
+    slices.push({ startsAt: instantOfMicros(from), endsAt: instantOfMicros(to), resources, isSuspended });
   }
   const partition = ranIn(storyRun, facts);
   const { suspendedSeconds } = storyRun.run;

@@ -4,7 +4,7 @@ import { renderAmount, toMicro, ZERO } from '../../domain/money';
 import type { ClusterTerms } from '../../domain/meter';
 import { estimate } from '../../domain/price';
 import type { DatedRate } from '../../domain/tariff';
-import { cutDays, cutUsage, spread } from '../../domain/usage';
+import { cutDays, cutUsage, spread, type RunUsage } from '../../domain/usage';
 import type { Resources } from '../../domain/job';
 import { epochMicros, instantOfMicros, instantOfSeconds } from '../../domain/time';
 import { epochSeconds } from '../helpers/instants';
@@ -94,6 +94,20 @@ describe('what happened during a run', () => {
       1_000_000n,
     ]);
     expect(totalOf(cutUsage({ ...usage, suspendedSeconds: 99_999 }, ALPHA, CPU_HOUR, UNIT, 'UTC'))).toBe(0n);
+  });
+
+  test('a suspended run still pays for the GPUs and the memory that nobody else can have', () => {
+    const rated = [rate('cpu', 1), rate('gpu', 5)];
+    const usage = run('2026-06-01T00:00:00Z', '2026-06-01T04:00:00Z', resources({ gpus: 1 }));
+    const costOf = (more: Partial<RunUsage>) => totalOf(cutUsage({ ...usage, ...more }, ALPHA, rated, UNIT, 'UTC'));
+    expect(costOf({})).toBe(24_000_000n);
+    expect(costOf({ suspendedSeconds: 3600 })).toBe(23_000_000n);
+    expect(costOf({ suspendedSeconds: 99_999 })).toBe(20_000_000n);
+    const suspended = run('2026-06-01T00:00:00Z', '2026-06-01T01:00:00Z', resources({ gpus: 1, cpus: 0, nodes: 0 }));
+    const after = run('2026-06-01T01:00:00Z', '2026-06-01T04:00:00Z', resources({ gpus: 1 }));
+    const slices = [...suspended.slices.map((slice) => ({ ...slice, isSuspended: true })), ...after.slices];
+    expect(costOf({ slices })).toBe(23_000_000n);
+    expect(costOf({ slices, suspendedSeconds: 3600 })).toBe(22_000_000n);
   });
 
   test('a run of no length, or without slices, costs nothing and has no pieces', () => {

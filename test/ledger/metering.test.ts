@@ -20,7 +20,7 @@ async function slices(): Promise<string[]> {
   return rows.map(({ line }) => line.replace(/\.0+\b/g, ''));
 }
 
-test('a charge by usage is written down with its slices: a suspension is a gap, a resize begins a new one', async () => {
+test('a charge by usage is written down with its slices: a suspended run keeps its GPUs and memory, a resize begins a new one', async () => {
   const free = { resource: 'gpu', unit: 'USD', rate: usd('0'), startsAt: '2020-01-01T00:00:00Z', endsAt: null };
   await house.ledger.catalog.setRate({ cluster: 'hpc', source: 'test', ...free }, CALLER);
   const hold = await house.hold();
@@ -33,7 +33,7 @@ test('a charge by usage is written down with its slices: a suspension is a gap, 
   );
   await house.advance(hold);
   // A minute of the eleven that the record counts has no place; it is taken off evenly.
-  expect(await slices()).toEqual(['0..10 2 16 0.5 1024 588', '20..30 2 16 0.5 1024 588', '30..60 1 8 0.5 1024 1764']);
+  expect(await slices()).toEqual(['0..10 2 16 0.5 1024 588', '10..20 0 0 0.5 1024 600', '20..30 2 16 0.5 1024 588', '30..60 1 8 0.5 1024 1764']);
 });
 
 test('a cost that comes before the end has no hours; the end brings them, once, however late and often it is told', async () => {
