@@ -9,6 +9,7 @@
 import { toMicro, type Micro } from '../domain/money';
 import { fraction, fractionOfDecimal, times, type Fraction } from '../domain/rational';
 import type { Bucket } from '../domain/report-period';
+import type { Instant } from '../domain/time';
 import type { Grouping } from '../domain/usage-report';
 import type { Tx } from '../platform/postgres';
 import type { UsageAsked, Used } from './contract';
@@ -38,7 +39,7 @@ export interface Grouped {
 /** One call: the rows of a page, and one more that is the total of all. */
 export async function readUsed(
   tx: Tx,
-  { unit, rootNo, clusterNo }: Pick<Scope, 'unit' | 'rootNo' | 'clusterNo'>,
+  { unit, rootNo, clusterNo, now }: Pick<Scope, 'unit' | 'rootNo' | 'clusterNo' | 'now'>,
   asked: Pick<UsageAsked, 'partition' | 'user' | 'groupBy'>,
   buckets: readonly Bucket[],
   page: { skipped: number; limit: number },
@@ -46,7 +47,8 @@ export async function readUsed(
   const { partition, user } = { partition: asked.partition ?? null, user: asked.user ?? null };
   const from = buckets[0]?.from ?? null;
   const to = buckets.at(-1)?.to ?? null;
-  const edges = tx`${[...buckets.map((bucket) => bucket.from), ...(to === null ? [] : [to])]}::timestamptz[]`;
+  const moments = [...buckets.map((bucket) => bucket.from), ...(to === null ? [] : [to])];
+  const edges = tx`${moments}::timestamptz[]`;
   // Each row is placed once, in the first and the last bucket that it touches; nearly always they are one. What was used at
   // one moment (a cost of which no times are known) lies in the bucket that begins with it.
   const placed = (table: 'p' | 'u') => tx`
@@ -56,6 +58,8 @@ export async function readUsed(
   const sharesOf =
     (share: 'share_between' | 'active_between', amount: 'amount_micro' | 'active_micros') => (bucket: string) => tx`
     ledger.${tx(share)}(${tx(amount)}, starts_at, ends_at, (${edges})[${tx(bucket)}], (${edges})[${tx(bucket)} + 1])`;
+  const label = labelOf(tx, asked.groupBy);
+  const byDays = await canReadDays(tx, clusterNo, moments, now);
   const isAsked = tx`(${clusterNo}::int is null or ch.cluster_no = ${clusterNo})
         and (${partition}::text is null or ch.partition = ${partition})
         and (${user}::text is null or ch.user_name = ${user})`;
@@ -70,13 +74,20 @@ export async function readUsed(
     ), run as not materialized (
       select ch.charge_no, ch.first_slice,
         case when ch.first_slice > 1 then ch.metered_until else coalesce(ch.ended_at, ch.metered_until) end as ended_at,
-        ch.metered_until is null and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${labelOf(tx, asked.groupBy)} as label
+        ch.metered_until is null and not coalesce(ch.started_at = ch.ended_at, false) as is_unmetered, ${label} as label
       from ledger.charges ch join scope s using (account_no)
       where ${isAsked}
     ), imported as not materialized (
-      select ch.*, ${labelOf(tx, asked.groupBy)} as label
+      select ch.*, ${label} as label
       from ledger.imported_runs ch join scope s using (account_no)
-      where ch.charge_no is null and ${isAsked}
+      where not ${byDays} and ch.charge_no is null and ${isAsked}
+    ), day as materialized (
+      select c.cluster_no, g.on_day::date, ledger.bucket_at(ledger.day_starts_at(g.on_day::date, c.time_zone), ${edges}) as bucket
+      from ledger.imported_clusters c
+      cross join lateral generate_series((${from}::timestamptz at time zone c.time_zone)::date,
+        ((least(${to}::timestamptz, ${now}::timestamptz + interval '1 day') - interval '1 microsecond') at time zone c.time_zone)::date,
+        interval '1 day') as g (on_day)
+      where ${byDays}
     ), piece as materialized (
       select run.label, p.starts_at, p.ends_at, p.amount_micro, ${placed('p')}
       from ledger.charge_pieces p join run using (charge_no)
@@ -119,6 +130,10 @@ export async function readUsed(
       from cut_slice group by label, bucket
       union all
       select label, bucket, 0, count(*), count(*) filter (where is_unmetered), 0, 0, 0, 0 from ended group by label, bucket
+      union all
+      select ${label}, day.bucket, 0, sum(ch.jobs), 0, sum(ch.cpu_micros), sum(ch.gpu_micros), sum(ch.node_micros), sum(ch.mib_micros)
+      from ledger.imported_days ch join day using (cluster_no, on_day) join scope s using (account_no)
+      where ${isAsked} group by 1, 2
     ), used as materialized (
       select label, bucket, sum(amount)::bigint as amount_micro, sum(jobs)::int as jobs, sum(unmetered)::int as unmetered,
         sum(cpu) as cpu, sum(gpu) as gpu, sum(node) as node, sum(mib) as mib
@@ -146,6 +161,24 @@ export async function readUsed(
     held: toMicro(total.held_micro ?? 0n),
     rows: grouped.map((row) => ({ bucket: row.bucket ?? 0, label: row.label, used: usedOf(row) })),
   };
+}
+
+/**
+ * Whether the imported runs can be read from the days that they were added up by: where every edge is a midnight of their cluster
+ * (what lies ahead has no runs to cut), and no import is at work on them.
+ */
+async function canReadDays(
+  tx: Tx,
+  clusterNo: number | null,
+  moments: readonly Instant[],
+  now: Instant,
+): Promise<boolean> {
+  const [row] = await tx<{ can: boolean | null }[]>`
+    select bool_and(c.stale_from is null and (
+      select bool_and(edge >= ${now} or edge = ledger.day_starts_at((edge at time zone c.time_zone)::date, c.time_zone))
+      from unnest(${[...moments]}::timestamptz[]) edge)) as can
+    from ledger.imported_clusters c where ${clusterNo}::int is null or c.cluster_no = ${clusterNo}`;
+  return row?.can ?? false;
 }
 
 function labelOf(tx: Tx, groupBy: Grouping | undefined) {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { Fault } from '../../domain/faults';
 import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from '../../domain/sacct-runs';
 import { toMicro, type Micro } from '../../domain/money';
-import { instantOfMicros } from '../../domain/time';
+import { addDays, firstDayOf, instantOfMicros, nextOf, type CivilDate } from '../../domain/time';
 import { BinaryRows, copyIn } from '../../platform/copy-in';
 import type { Sql } from '../../platform/postgres';
 import type { LogChunk, Progress, SacctFinding, SacctLog, SacctResult, SacctSettings } from '../contract/imports';
@@ -95,6 +95,7 @@ export async function importSacct(
     await sql`truncate ledger.run_rows`;
     const importNo = settings.apply ? await begin(sql, log.name, settings) : 0n;
     const result = await readAll(house, log, importNo, manner, on.progress);
+    if (settings.apply) await addUpDays(sql, cluster.clusterNo, on.progress);
     if (settings.apply)
       await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
     return result;
@@ -166,6 +167,25 @@ function digestOf(...parts: (string | Buffer)[]): Buffer {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest();
+}
+
+/** Adds up the days that have changed, so that reports need not read runs. What died before it came so far is done by the next. */
+async function addUpDays(sql: Sql, clusterNo: number, onProgress: (progress: Progress) => void): Promise<void> {
+  const [stale] = await sql<{ first: CivilDate; last: CivilDate }[]>`
+    select (stale_from at time zone time_zone)::date as first, (stale_until at time zone time_zone)::date as last
+    from ledger.imported_clusters where cluster_no = ${clusterNo} and stale_from is not null`;
+  if (!stale) return;
+  await sql`analyze ledger.imported_runs`;
+  const until = addDays(stale.last, 1);
+  let done = 0;
+  for (let from = stale.first; from < until;) {
+    const next = nextOf('month', firstDayOf('month', from));
+    const to = next < until ? next : until;
+    await ask(() => sql`select ledger.add_up_days(${clusterNo}, ${from}, ${to})`);
+    onProgress({ step: 'adding up months', done: (done += 1) });
+    from = to;
+  }
+  await sql`update ledger.imported_clusters set stale_from = null, stale_until = null where cluster_no = ${clusterNo}`;
 }
 
 // Reading ---------------------------------------------------------------------------------------------------------------

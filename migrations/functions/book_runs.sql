@@ -16,6 +16,7 @@ begin
   from ledger.run_rows
   on conflict (cluster_no, job_id, submitted_at, started_at) do nothing;
   get diagnostics v_fresh = row_count;
+  if v_fresh > 0 then perform ledger.mark_stale(p_cluster_no); end if;
   return v_fresh;
 end;
 $$;

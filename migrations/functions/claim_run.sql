@@ -16,6 +16,7 @@ begin
   if not found then return; end if;
   update ledger.imported_runs set charge_no = p_charge_no
   where (cluster_no, job_id, submitted_at, started_at) = (v_run.cluster_no, v_run.job_id, v_run.submitted_at, v_run.started_at);
+  perform ledger.forget_run(v_run);
   if v_run.ended_at > v_run.started_at then
     perform ledger.meter_run(p_charge_no, ledger.slices_of_run(v_run));
   end if;

@@ -7,21 +7,23 @@ create function ledger.join_charges(p_cluster_no int) returns bigint
 language plpgsql volatile
 as $$
 declare
+  v_found boolean;
   v_cluster constant text := (select name from ledger.clusters where cluster_no = p_cluster_no);
 begin
   perform ledger.lock_tree(array(select distinct account_no from ledger.run_rows));
   if not exists (select from ledger.charges where cluster_no = p_cluster_no) then return 0; end if;
 
-  update ledger.imported_runs i set charge_no = found.charge_no
+  update ledger.imported_runs i set charge_no = paid.charge_no
   from ledger.run_rows r
   cross join lateral (
     select c.charge_no from ledger.charges c
-    where c.run_key = ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at) limit 1) found
+    where c.run_key = ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at) limit 1) paid
   where i.cluster_no = p_cluster_no and i.charge_no is null
     and (i.job_id, i.submitted_at, i.started_at) = (r.job_id, r.submitted_at, r.started_at);
+  v_found := found;
 
   -- One charge is one run's: the nearest, and only where no other run has it by its key.
-  update ledger.imported_runs i set charge_no = found.charge_no
+  update ledger.imported_runs i set charge_no = paid.charge_no
   from (
     select distinct on (near.charge_no) near.charge_no, r.job_id, r.submitted_at, r.started_at
     from ledger.run_rows r
@@ -34,9 +36,11 @@ begin
         and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
         and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no)
       order by apart nulls last limit 1) near
-    order by near.charge_no, near.apart nulls last, r.started_at) found
+    order by near.charge_no, near.apart nulls last, r.started_at) paid
   where i.cluster_no = p_cluster_no
-    and (i.job_id, i.submitted_at, i.started_at) = (found.job_id, found.submitted_at, found.started_at);
+    and (i.job_id, i.submitted_at, i.started_at) = (paid.job_id, paid.submitted_at, paid.started_at);
+  if v_found or found then perform ledger.mark_stale(p_cluster_no); end if;
+
   return (
     select count(*) from ledger.run_rows r
     join ledger.imported_runs i on i.cluster_no = p_cluster_no

@@ -258,6 +258,60 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   expect(await ledger.audit.run()).toMatchObject({ ok: true, findings: [] });
 });
 
+test('days that were added up say the same as the runs, in every grouping, and after a run was charged by itself', async () => {
+  await using house = await openJobsHouse({ cluster: { timeZone: 'America/New_York' } });
+  const { ledger, sql } = house;
+  // Over days, over the night in which the clocks are set, up to midnight, of no length, and suspended.
+  await importing(
+    house,
+    log(
+      { id: '1', start: '2026-03-06T18:00:00', end: '2026-03-09T06:00:00' },
+      { id: '2', start: '2026-03-08T00:00:00', end: '2026-03-09T00:00:00', user: 'omar', elapsed: '20:00:00' },
+      { id: '3', start: '2026-03-08T12:00:00', end: '2026-03-08T12:00:00' },
+      {
+        id: '4',
+        start: '2026-03-10T12:00:00',
+        end: '2026-03-12T13:00:01',
+        tres: 'cpu=3,gres/gpu=1,mem=1G,node=1',
+        elapsed: '1-00:00:07',
+      },
+      { id: '4711', start: '2026-03-07T12:00:00', end: '2026-03-11T13:00:00' },
+    ),
+    '--apply',
+  );
+  const periods = [MARCH, { from: '2026-03-08', to: '2026-03-10' }, { from: '2026-03-01', to: '2030-01-01' }];
+  const reports = async () => {
+    const all = [];
+    for (const groupBy of ['day', 'week', 'user', 'partition', undefined] as const) {
+      for (const period of periods) {
+        if (period.to > '2028' && groupBy === 'day') continue;
+        const asked = { period, ...(groupBy && { groupBy }) };
+        const { total, rows } = await ledger.usage.report(asked, { limit: 1000 });
+        all.push({ asked, total, rows });
+      }
+    }
+    return all;
+  };
+  const same = async () => {
+    const byDays = await reports();
+    await sql`update ledger.imported_clusters set stale_from = '2026-01-01', stale_until = '2026-01-01'`;
+    expect(byDays).toEqual(await reports());
+    await sql`update ledger.imported_clusters set stale_from = null, stale_until = null`;
+    return byDays[0]?.total.jobs;
+  };
+  expect(await same()).toBe(5);
+  const holdId = await house.hold({}, { at: '2026-03-07T16:00:00Z' });
+  const told = { holdId, submittedAt: '2026-03-02T16:00:00Z', startedAt: '2026-03-07T17:00:00Z' };
+  await house.say({ type: 'ended', at: '2026-03-11T17:00:00Z', ...told });
+  await house.advance(holdId);
+  expect(await same()).toBe(5);
+  const [row] = await sql<{ jobs: bigint }[]>`select sum(jobs)::bigint as jobs from ledger.imported_days`;
+  expect(row?.jobs).toBe(4n);
+  // It is the days that are read: a mistake in them shows.
+  await sql`update ledger.imported_days set jobs = jobs + 10 where on_day = '2026-03-08'`;
+  expect((await used(house))[0]).toBe(25);
+});
+
 test('while a job is suspended its CPUs do not count, and its GPUs do', async () => {
   await using house = await openJobsHouse();
   await importing(house, log({ id: '1', elapsed: '00:45:00', tres: 'cpu=8,gres/gpu=2,mem=16G,node=2' }), '--apply');
