@@ -9,7 +9,7 @@ import { estimate } from '../../domain/price';
 import type { DatedRate } from '../../domain/tariff';
 import { cutUsage } from '../../domain/usage';
 import { MICRO_PER_UNIT, ZERO, parseAmount, renderAmount, toMicro, type Micro } from '../../domain/money';
-import type { LoggedJob } from './log';
+import type { LoggedJob } from '../../domain/sacct-jobs';
 import { isLastOf, timelineOf } from './timeline';
 
 export const UNIT = 'USD';

@@ -2,7 +2,7 @@
 import { codeOf } from '../../domain/code-of';
 import { path, type Client } from '../client';
 import { EXIT, Stop } from '../exit';
-import type { LoggedJob } from './log';
+import type { LoggedJob } from '../../domain/sacct-jobs';
 import { UNIT, type Plan } from './plan';
 
 export interface Setup {

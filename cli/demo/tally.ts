@@ -1,6 +1,6 @@
 /** What has happened so far: the numbers behind the panel and the last lines of the demo. */
 import type { Decision } from '../wire';
-import type { LoggedJob } from './log';
+import type { LoggedJob } from '../../domain/sacct-jobs';
 
 export type Standing = 'waiting' | 'denied' | 'pending' | 'running' | 'ended' | 'settled' | 'released';
 

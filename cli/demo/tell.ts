@@ -4,7 +4,7 @@ import { clock, money, moneyIn, wallTime } from '../format';
 import { tableLines } from '../table';
 import { displayWidth, harmless, padEnd, plural, wrap, type Color, type Paint } from '../text';
 import type { Balance, Decision, Hold } from '../wire';
-import type { LoggedJob } from './log';
+import type { LoggedJob } from '../../domain/sacct-jobs';
 import { UNIT } from './plan';
 import type { Panel, Screen } from './screen';
 import type { Setup } from './setup';
