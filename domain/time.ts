@@ -97,19 +97,53 @@ export interface LocalReading {
 export function readLocalTime(text: string, timeZone: string): LocalReading {
   const match = LOCAL.exec(text);
   if (!match) throw malformed(`"${shorten(text)}" is not a local time; write it like 2026-03-02T14:31:51`);
-  const [, year, month, day, hour, minute, second = '0', fraction = ''] = match;
-  requireDate(text, Number(year), Number(month), Number(day));
+  const [, year = '', month = '', day = '', hour = '', minute = '', second = '0', fraction = ''] = match;
+  const date = requireDate(text, Number(year), Number(month), Number(day));
   requireClock(text, Number(hour), Number(minute), Number(second));
-  const plain = Temporal.PlainDateTime.from({
-    year: Number(year),
-    month: Number(month),
-    day: Number(day),
-    hour: Number(hour),
-    minute: Number(minute),
-    second: Number(second),
-    millisecond: Number(fraction.padEnd(6, '0').slice(0, 3)),
-    microsecond: Number(fraction.padEnd(6, '0').slice(3, 6)),
-  });
+  const clock: Clock = { year: Number(year), month: Number(month), day: Number(day), hour: Number(hour) };
+  const hourSeconds = date + clock.hour * 3600;
+  const offset = offsetOfHour(clock, hourSeconds, timeZone);
+  const micros = BigInt(fraction.padEnd(6, '0').slice(0, 6));
+  if (offset !== undefined) {
+    const seconds = BigInt(hourSeconds + Number(minute) * 60 + Number(second)) * MICROS_PER_SECOND;
+    return { at: instantOfMicros(seconds + micros - offset) };
+  }
+  return readClock(
+    {
+      ...clock,
+      minute: Number(minute),
+      second: Number(second),
+      millisecond: Number(micros / 1000n),
+      microsecond: Number(micros % 1000n),
+    },
+    timeZone,
+  );
+}
+
+type Clock = Record<'year' | 'month' | 'day' | 'hour', number> &
+  Partial<Record<'minute' | 'second' | 'millisecond' | 'microsecond', number>>;
+
+/** Hours of zones, by how far their clocks were ahead of UTC; null: they were set in it. Logs say the same few hours over and over. */
+const hourOffsets = new Map<string, bigint | null>();
+const HOURS_KEPT = 10_000;
+
+/** In microseconds; undefined where the clocks were set within the hour. */
+function offsetOfHour(clock: Clock, hourSeconds: number, timeZone: string): bigint | undefined {
+  const key = `${timeZone} ${hourSeconds}`;
+  let offset = hourOffsets.get(key);
+  if (offset === undefined) {
+    const [first, last] = [readClock(clock, timeZone), readClock({ ...clock, minute: 59, second: 59 }, timeZone)];
+    const ahead = BigInt(hourSeconds) * MICROS_PER_SECOND - epochMicros(first.at);
+    const isWhole = epochMicros(last.at) - epochMicros(first.at) === 3_599n * MICROS_PER_SECOND;
+    offset = isWhole && first.flag === undefined && last.flag === undefined ? ahead : null;
+    if (hourOffsets.size >= HOURS_KEPT) hourOffsets.clear();
+    hourOffsets.set(key, offset);
+  }
+  return offset ?? undefined;
+}
+
+function readClock(clock: Clock, timeZone: string): LocalReading {
+  const plain = Temporal.PlainDateTime.from(clock);
   const earlier = plain.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
   const later = plain.toZonedDateTime(timeZone, { disambiguation: 'later' });
   if (earlier.epochNanoseconds === later.epochNanoseconds) return { at: instantOf(earlier) };

@@ -4,10 +4,11 @@
 -- The answer is {hold}, or {refusal, …} as judge_hold explains it. With a key, the same resize twice is one and has the
 -- first answer, a refusal as well as the hold as it was then (rulings 9). Racing with a check, a charge or another resize,
 -- one goes first under the tree's lock and the other is judged by what it left. p_at is the moment the money is for
--- (default now); caps count the hold by its own moment, as they did when it was placed.
+-- (default now); caps count the hold by its own moment, as they did when it was placed. p_now is the clock: what has closed
+-- by then, expires.
 create function ledger.resize_hold(
   p_hold_id text, p_amount_micro bigint, p_reason text, p_principal text, p_key text, p_body_hash bytea,
-  p_at timestamptz default null
+  p_at timestamptz default null, p_now timestamptz default null
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -26,7 +27,7 @@ begin
     perform ledger.fail('hold_closed', format('Hold %s is %s; it cannot be resized any more.', p_hold_id, v_hold.status),
       jsonb_build_object('hold_id', p_hold_id, 'status', v_hold.status));
   end if;
-  v_now := clock_timestamp();
+  v_now := coalesce(p_now, clock_timestamp());
   v_more := p_amount_micro - v_hold.held_micro;
 
   if v_more > 0 then
