@@ -38,7 +38,7 @@ export async function withDatabase(
   work: (session: Session, opened: Opened) => Promise<void>,
   connection: Connection = {},
 ): Promise<void> {
-  const url = urlOf(session, where);
+  const url = databaseUrlOf(session, where);
   const address = withoutPassword(url);
   const sql = connectPostgres({ url, poolSize: 1, applicationName: 'bursar-database', ...connection });
   try {
@@ -57,7 +57,7 @@ export async function withDatabase(
 }
 
 /** The one that was named, else that of the Bursar that runs here. */
-function urlOf(session: Session, { databaseUrl }: Where): string {
+export function databaseUrlOf(session: Session, { databaseUrl }: Where): string {
   const config = settings(
     session,
     databaseUrl === undefined ? {} : { 'database.dsn': { text: databaseUrl, option: '--database-url' } },

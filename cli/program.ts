@@ -22,6 +22,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/demo') as typeof import('./commands/demo')).defineDemo,
   ),
   group(
+    'replay',
+    "A site's history against proposed budgets",
+    () => (require('./commands/replay') as typeof import('./commands/replay')).defineReplay,
+  ),
+  group(
     'status',
     'Is the server there, and are its parts well?',
     () => (require('./commands/status') as typeof import('./commands/status')).defineStatus,

@@ -36,6 +36,8 @@ export interface Replayed {
 }
 
 export interface History extends StagedLog {
+  /** Of the log's clock. */
+  zone: string;
   jobs: number;
   from: string;
   to: string;
@@ -90,6 +92,7 @@ export async function replay<T>(
     }
     const history = {
       ...staged,
+      zone: options.log.timeZone,
       jobs: planned?.jobs ?? 0,
       from: instantOfMicros(planned?.from ?? 0n),
       to: instantOfMicros(planned?.to ?? 0n),

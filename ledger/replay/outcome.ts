@@ -108,7 +108,10 @@ export async function readOutcome(sql: Sql, at: Instant): Promise<Outcome> {
       min(unpriced) filter (where answer is null) as detail
     from replay.jobs`;
   const accounts = await sql<
-    (RefusedRow & { account: string; unit: string | null } & Record<'charged' | 'held' | 'granted' | 'available', Amount>)[]
+    (RefusedRow & { account: string; unit: string | null } & Record<
+        'charged' | 'held' | 'granted' | 'available',
+        Amount
+      >)[]
   >`
     select coalesce(a.name, j.account) as account, a.unit, coalesce(j.jobs, 0) as jobs, coalesce(j.denied, 0) as denied,
       j.denied_hold, j.denied_cost, j.first_denied_at, t.settled_micro::text as charged, t.held_micro::text as held,

@@ -156,7 +156,12 @@ function remember(act: Act, facts: LedgerFacts): void {
   }
 }
 
-function factsOf(request: CheckRequest, item: Item, priced: Priced, { account, book, cluster }: PlanningTerms): LedgerFacts {
+function factsOf(
+  request: CheckRequest,
+  item: Item,
+  priced: Priced,
+  { account, book, cluster }: PlanningTerms,
+): LedgerFacts {
   const at = epochMicros(priced.at);
   const { name, endGraceSeconds, reconciliationTimeoutSeconds, timeZone } = cluster;
   return {

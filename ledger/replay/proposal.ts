@@ -93,7 +93,9 @@ function levelsOf(accounts: readonly ProposedAccount[]): ProposedAccount[][] {
   let left = [...accounts];
   const made = new Set<string>();
   while (left.length > 0) {
-    const level = left.filter(({ settings: { parent } }) => parent === undefined || parent === null || made.has(parent));
+    const level = left.filter(
+      ({ settings: { parent } }) => parent === undefined || parent === null || made.has(parent),
+    );
     if (level.length === 0) throw new Error('the parents of accounts go round in a circle');
     for (const { name } of level) made.add(name);
     left = left.filter(({ name }) => !made.has(name));

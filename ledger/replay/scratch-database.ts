@@ -74,7 +74,12 @@ async function create(guard: Sql, name: string): Promise<void> {
   try {
     await guard.unsafe(`create database ${name} template template0`);
     // Nothing in it outlives the command, so nothing waits for the disk; and every statement here is run thousands of times.
-    for (const setting of ['synchronous_commit = off', 'plan_cache_mode = force_generic_plan', 'jit = off', "work_mem = '128MB'"]) {
+    for (const setting of [
+      'synchronous_commit = off',
+      'plan_cache_mode = force_generic_plan',
+      'jit = off',
+      "work_mem = '128MB'",
+    ]) {
       await guard.unsafe(`alter database ${name} set ${setting}`);
     }
   } catch (error) {
@@ -94,7 +99,7 @@ async function prepare(sql: Sql): Promise<void> {
       select relname as name from pg_class where relnamespace = 'ledger'::regnamespace and relkind = 'r'`
   ).map(({ name }) => name);
   // Without a log of what is written; whoever is referred to goes after those that refer to it.
-  for (let before = tables.length + 1; tables.length > 0 && tables.length < before; ) {
+  for (let before = tables.length + 1; tables.length > 0 && tables.length < before;) {
     before = tables.length;
     const left: string[] = [];
     for (const name of tables) {

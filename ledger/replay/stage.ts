@@ -107,7 +107,10 @@ export async function planLog(
     for await (const records of jobsInARow(from)) {
       signal.throwIfAborted();
       const cluster = records[0]?.cluster ?? '';
-      for (const job of jobsOf(records.map(({ record }) => record), cluster)) {
+      for (const job of jobsOf(
+        records.map(({ record }) => record),
+        cluster,
+      )) {
         planned.jobs += 1;
         const line = records[0]?.record.line ?? 0;
         const [first, last] = [epochMicros(job.submittedAt), epochMicros(job.events.at(-1)?.at ?? job.submittedAt)];
@@ -146,7 +149,10 @@ async function* jobsInARow(sql: Sql): AsyncGenerator<StagedRow[]> {
         [group, cluster, jobId] = [[], row.cluster, row.job_id];
       }
       // What JSON.stringify made of a record, less the fields of its row, which nobody reads from here on.
-      group.push({ cluster: row.cluster, record: { ...(JSON.parse(row.record) as Omit<SacctRecord, 'fields'>), fields: {} } });
+      group.push({
+        cluster: row.cluster,
+        record: { ...(JSON.parse(row.record) as Omit<SacctRecord, 'fields'>), fields: {} },
+      });
     }
   }
   if (group.length > 0) yield group;
@@ -167,7 +173,18 @@ async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Co
   const planned = plan(job, account, opened);
   if (account === undefined || 'refused' in planned) {
     const { code, message } = 'refused' in planned ? planned.refused : noSuchAccount(job.account);
-    await copies.jobs.add([no, null, ...about(job), null, null, null, null, null, null, JSON.stringify({ code, message })]);
+    await copies.jobs.add([
+      no,
+      null,
+      ...about(job),
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+      JSON.stringify({ code, message }),
+    ]);
     return;
   }
   const { item, held, cost, deeds, unpriced } = planned;
@@ -192,7 +209,9 @@ async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Co
     copies.staged.add([lane, at, rank, submittedAt, line, no, deed, account.rootNo, epochOf(opened.edges, at), traits]);
   await place(submittedAt, rankOf(job, undefined), 0, planned.isOrdinary ? TRAIT.ordinary : 0);
   for (const [index, { at, rank, acts }] of deeds.entries()) {
-    const lean = acts.map((act) => (act.act === 'charge' ? { ...act, request: { ...act.request, slices: null, usage: null } } : act));
+    const lean = acts.map((act) =>
+      act.act === 'charge' ? { ...act, request: { ...act.request, slices: null, usage: null } } : act,
+    );
     await copies.deeds.add([no, index + 1, instantOfMicros(at), JSON.stringify(lean)]);
     const givesBack = planned.staysWithinHold && epochOf(opened.edges, at) === epoch;
     const isWhole = deeds.length === 1 && acts.length === 2 && acts[0]?.act === 'charge' && acts[1]?.act === 'close';

@@ -152,7 +152,10 @@ class Walk {
       if (left <= 0) break;
       if (tree.peek()?.epoch !== epoch) continue;
       const mayTogether = this.options.together !== false && tree.walkFirst <= 0;
-      const most = Math.min(left, mayTogether ? tree.window : Math.max(1, Math.min(tree.walkFirst || CLOSELY.most, CLOSELY.most)));
+      const most = Math.min(
+        left,
+        mayTogether ? tree.window : Math.max(1, Math.min(tree.walkFirst || CLOSELY.most, CLOSELY.most)),
+      );
       const window = { tree, events: this.windowOf(tree, epoch, most, mayTogether) };
       if (mayTogether && window.events.every(mayGoTogether)) together.push(window);
       else alone.push(window);

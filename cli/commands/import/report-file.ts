@@ -34,11 +34,12 @@ export class ReportFile {
   private pending = '';
   private cells: string[][] = [];
 
-  /** `head` is what JSON says besides the rows. Replaces what is there. */
-  constructor(path: string, head: object) {
+  /** `head` is what JSON says besides the rows, which are its `list`. Replaces what is there. */
+  constructor(path: string, head: object, list = 'findings') {
     this.isJson = path.endsWith('.json');
     this.file = open(path, 'w');
-    if (this.isJson) this.write(`${JSON.stringify(head, null, 2).slice(0, -2)},\n  "findings": [`);
+    if (this.isJson) this.write(`${JSON.stringify(head, null, 2).slice(0, -2)},
+  ${JSON.stringify(list)}: [`);
   }
 
   add(row: Row): void {
