@@ -1,9 +1,7 @@
 /**
  * Databases that live as long as one command: made beside Bursar's own on the same server, and dropped at its end. What a killed
- * command left behind is dropped by the next one.
- *
- * Each is guarded by an advisory lock with its name's number, taken in the database that the command was given and held by
- * the connection that made it: who gets that lock knows that nobody uses the database any more.
+ * command left behind is dropped by the next one: nobody is connected to it, and it is older than the moment that it takes
+ * from making a database to connecting to it. Its name says when it was made, by the server's clock.
  */
 import { randomBytes } from 'node:crypto';
 import { codeOf } from '../../domain/code-of';
@@ -18,10 +16,8 @@ export interface ScratchDatabase {
   sql: Sql;
 }
 
-/** Any class of advisory locks of ours; the name's number is the lock. */
-const LOCKS = 720_519;
-
-const numberOf = (name: string): number => Number.parseInt(name.slice(PREFIX.length, PREFIX.length + 7), 16);
+/** `<seconds in hex><random>` */
+const NAME = `^${PREFIX}[0-9a-f]{16}$`;
 
 /** Hands new books without any account to `use`, as many as are wanted, and drops them however it ends. */
 export async function withScratchDatabases<T>(
@@ -34,9 +30,7 @@ export async function withScratchDatabases<T>(
   try {
     await dropLeftovers(guard);
     for (let n = 0; n < count; n += 1) {
-      const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
-      await guard`select pg_advisory_lock(${LOCKS}, ${numberOf(name)})`;
-      await create(guard, name);
+      const name = await create(guard);
       const sql = connectPostgres({
         url: Object.assign(new URL(url), { pathname: `/${name}` }).toString(),
         poolSize: 6,
@@ -60,17 +54,18 @@ const drop = (guard: Sql, name: string) => guard.unsafe(`drop database if exists
 
 async function dropLeftovers(guard: Sql): Promise<void> {
   const left = await guard<{ name: string }[]>`
-    select datname as name from pg_database where datname ~ ${`^${PREFIX}[0-9a-f]{16}$`}`;
-  for (const { name } of left) {
-    const [lock] = await guard<{ free: boolean }[]>`select pg_try_advisory_lock(${LOCKS}, ${numberOf(name)}) as free`;
-    if (!lock?.free) continue;
-    // Two replays may end and begin at once, and somebody else's leftovers are not ours to drop.
-    await drop(guard, name).catch(() => undefined);
-    await guard`select pg_advisory_unlock(${LOCKS}, ${numberOf(name)})`;
-  }
+    select datname as name from pg_database d
+    where datname ~ ${NAME} and ('x' || substr(datname, ${PREFIX.length + 1}, 8))::bit(32)::bigint < extract(epoch from now()) - 60
+      and not exists (select from pg_stat_activity a where a.datname = d.datname)`;
+  // Where somebody has connected to it meanwhile, or it is somebody else's, it stays.
+  for (const { name } of left) await guard.unsafe(`drop database if exists ${name}`).catch(() => undefined);
 }
 
-async function create(guard: Sql, name: string): Promise<void> {
+async function create(guard: Sql): Promise<string> {
+  const [now] = await guard<
+    { seconds: string }[]
+  >`select lpad(to_hex(extract(epoch from now())::bigint), 8, '0') as seconds`;
+  const name = `${PREFIX}${now?.seconds}${randomBytes(4).toString('hex')}`;
   try {
     await guard.unsafe(`create database ${name} template template0`);
     // Nothing in it outlives the command, so nothing waits for the disk; and every statement here is run thousands of times.
@@ -82,6 +77,7 @@ async function create(guard: Sql, name: string): Promise<void> {
     ]) {
       await guard.unsafe(`alter database ${name} set ${setting}`);
     }
+    return name;
   } catch (error) {
     if (codeOf(error) !== '42501') throw error;
     throw new Error(

@@ -1,0 +1,271 @@
+/** `bursar replay`: the same decisions as the API's, proposals with all their mistakes, and nothing left behind. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from '../../cli/client';
+import { groupRows, tresOf } from '../../cli/demo/log';
+import { makePlan } from '../../cli/demo/plan';
+import { setUp } from '../../cli/demo/setup';
+import { timelineOf } from '../../cli/demo/timeline';
+import type { SacctEvent } from '../../domain/sacct';
+import type { LoggedJob } from '../../domain/sacct-jobs';
+import { renderDuration } from '../../domain/slurm-time';
+import { PACKAGE_ROOT } from '../../platform/paths';
+import { connectPostgres } from '../../platform/postgres';
+import { startCli, type TestCli } from './helpers/cli';
+
+jest.setTimeout(120_000);
+
+let cli: TestCli;
+let folder: string;
+beforeAll(async () => {
+  cli = await startCli();
+  folder = mkdtempSync(join(tmpdir(), 'bursar-replay-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await cli.stop();
+});
+
+const fileWith = (name: string, text: string): string => {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+};
+
+const replaying = (...args: string[]) => cli.bursar('replay', ...args, '--database-url', cli.api.database.url);
+
+/** Suites beside this one have theirs, which are never of the same second and the same letters. */
+const scratchDatabases = async () =>
+  cli.api.sql<{ datname: string }[]>`
+    select datname from pg_database d where datname like 'bursar_replay_%'
+      and not exists (select from pg_stat_activity a where a.datname = d.datname and a.application_name = 'bursar-replay')`;
+
+const LOG = join(PACKAGE_ROOT, 'examples/pinewood-march.log');
+
+interface Denied {
+  job_id: string;
+  submitted_at: string;
+  code: string;
+  message: string;
+}
+
+/** Every job through the API as a hook and a scheduler would tell of it, each story looking at once at what it heard. */
+async function liveDenials(jobs: readonly LoggedJob[]): Promise<Denied[]> {
+  const holds = new Map<LoggedJob, string>();
+  const denied: Denied[] = [];
+  for (const occurrence of timelineOf(jobs)) {
+    const { job } = occurrence;
+    if (occurrence.what === 'submit') {
+      const { status, body } = await cli.api.post('/api/v1/budget/check', checkBody(job));
+      expect(status).toBe(200);
+      if (body.available) holds.set(job, body.transaction_id);
+      else denied.push({ job_id: job.jobId, submitted_at: job.submittedAt, code: body.code, message: body.message });
+      continue;
+    }
+    const hold = holds.get(job);
+    if (hold === undefined) continue;
+    const { body } = await cli.api.post('/api/v1/jobs/events', { events: [eventBody(job, occurrence.event, hold)] });
+    expect(body.receipts?.[0]?.status ?? 'recorded').not.toBe('rejected');
+    await cli.api.ledger.jobs.advance(hold, { now: occurrence.event.at, scheduler: 'asked' });
+  }
+  return denied;
+}
+
+const checkBody = (job: LoggedJob) => {
+  const components = job.components.map(({ partition, resources, wallSeconds, unlimited }) => ({
+    partition,
+    tres: tresOf(resources),
+    wall_time: unlimited ? 'UNLIMITED' : wallSeconds === undefined ? 'NOT_SET' : renderDuration(wallSeconds),
+  }));
+  return {
+    account: job.account,
+    cluster: job.cluster,
+    ...(components.length === 1 ? components[0] : { components }),
+    user_id: job.user,
+    job_id: job.jobId,
+    at: job.submittedAt,
+    idempotency_key: `${job.jobId}-${job.submittedAt}`,
+    ...(job.arrayTasks > 1 ? { array_tasks: job.arrayTasks } : {}),
+  };
+};
+
+const eventBody = (job: LoggedJob, event: SacctEvent, hold: string) => ({
+  type: event.type,
+  cluster: job.cluster,
+  job_id: job.jobId,
+  at: event.at,
+  submitted_at: job.submittedAt,
+  started_at: event.startedAt,
+  task: event.task,
+  transaction_id: hold,
+  account: job.account,
+  user_id: job.user,
+  partition: event.partition,
+  end_state: event.endState,
+  exit_code: event.exitCode,
+  tres: tresOf(event.resources),
+  suspended_seconds: event.suspendedSeconds,
+});
+
+test('under the terms of the live books a replay decides every job of a log as the API did, word for word', async () => {
+  const { jobs } = groupRows(readFileSync(LOG, 'utf8').split('\n'), { timeZone: 'UTC', cluster: 'pinewood' });
+  await setUp(new Client({ endpoint: cli.url }), jobs, makePlan(jobs), 'UTC', new Date());
+  const proposal = fileWith('live.yaml', (await cli.works('replay', 'template', '--from-live')).out);
+  const live = await liveDenials(jobs);
+  expect(new Set(live.map(({ code }) => code))).toEqual(new Set(['insufficient_budget', 'partition_limit_exceeded']));
+
+  const before = await cli.api.rowCounts();
+  const report = join(folder, 'denied.json');
+  const { code, json, err } = await replaying(
+    '--proposal',
+    proposal,
+    '--time-zone',
+    'UTC',
+    '--report',
+    report,
+    '--json',
+    LOG,
+  );
+  expect([code, err.includes('cannot')]).toEqual([0, false]);
+  const { denied } = JSON.parse(readFileSync(report, 'utf8')) as { denied: Denied[] };
+  const plain = ({ job_id, submitted_at, code: why, message }: Denied) => ({
+    job_id,
+    submitted_at,
+    code: why,
+    message,
+  });
+  expect(denied.map(plain)).toEqual(live);
+
+  // And as much is left in the end as the live books have.
+  const { proposals } = json as {
+    proposals: { accounts: { account: string; settled: string; available: string }[] }[];
+  };
+  for (const { account, settled, available } of proposals[0]?.accounts ?? []) {
+    const { body } = await cli.api.get(`/api/v1/accounts/${account}/balance`);
+    expect([account, Number(settled), Number(available)]).toEqual([account, body.settled, body.available]);
+  }
+  expect(await cli.api.rowCounts()).toEqual(before);
+  expect(await scratchDatabases()).toEqual([]);
+});
+
+const HEADER =
+  'JobID|Account|User|Partition|Submit|Start|End|State|NNodes|ReqTRES|AllocTRES|Timelimit|NodeList|JobName';
+const row = (id: number, account: string, user: string, submit: string, start: string, end: string) =>
+  `${id}|${account}|${user}|cpu|2026-03-02T${submit}|2026-03-02T${start}|2026-03-02T${end}|COMPLETED|1|cpu=1,node=1|cpu=1,node=1|02:00:00|n1|job`;
+
+/** Two hours of one CPU are held as 2.00, and an hour of it costs 1.00. */
+const proposalWith = (budget: number) => `
+clusters:
+  big:
+    time_zone: UTC
+    hold_multiplier: 1
+    rates: [{ resource: cpu, price: 1 }]
+accounts:
+  lab: { budget: ${budget} }
+`;
+
+const SMALL = () =>
+  fileWith(
+    'small.log',
+    [
+      HEADER,
+      row(1, 'lab', 'eve', '08:00:00', '08:00:00', '09:00:00'),
+      row(2, 'lab', 'bob', '08:30:00', '08:30:00', '09:30:00'),
+      // At this second the first has just ended, and its rest is free.
+      row(3, 'lab', 'bob', '09:00:00', '09:00:00', '10:00:00'),
+      row(4, 'nobody', 'bob', '09:00:00', '09:00:00', '10:00:00'),
+      '5|lab|bob|cpu|what?|',
+    ].join('\n'),
+  );
+
+test('a denied job does not run; what it would have cost is left for those behind it', async () => {
+  const { code, out, err } = await replaying('--proposal', fileWith('three.yaml', proposalWith(3)), SMALL());
+  expect(code).toBe(0);
+  expect(out).toContain('Denied: 2 of 4 jobs (50.0 %).');
+  expect(out).toMatch(/^lab +3 +1 +2026-03-02 08:30:00 +1\.00 +3\.00 +2\.00 +0\.00 +1\.00 {2}USD$/m);
+  expect(out).toMatch(/^nobody +1 +1 .* not in the proposal$/m);
+  expect(out).toMatch(/^bob +2 +1 /m);
+  expect(err).toContain('line 6: has 6 fields instead of 14');
+});
+
+test('two proposals stand side by side with the jobs that only one of them denies', async () => {
+  const [tight, wide] = [fileWith('tight.yaml', proposalWith(3)), fileWith('wide.yaml', proposalWith(30))];
+  const { out } = await replaying('--proposal', tight, '--against', wide, SMALL());
+  expect(out).toMatch(/^Denied only there: +1 and 0$/m);
+  expect(out).toMatch(/^lab +3 +1 +0 +2\.00 +3\.00 +1\.00 +27\.00 {2}USD$/m);
+  expect(out).toMatch(/^2026-03-02 08:30:00 +big\/2 +lab +bob +1 +insufficient_budget$/m);
+
+  const csv = await replaying('--proposal', tight, '--over-time', '--csv', SMALL());
+  expect(csv.out.split('\r\n')).toEqual([
+    'proposal,account,unit,at,granted,settled,held,available',
+    'tight.yaml,lab,USD,2026-03-03T00:00:00Z,3,2,0,1',
+    '',
+  ]);
+});
+
+test('every mistake of a proposal is named with its place, and nothing is replayed', async () => {
+  const file = fileWith(
+    'wrong.yaml',
+    `
+clusters:
+  big:
+    time_zone: Chicago
+    rates: [{ resource: disk, price: 1 }, { resource: cpu }]
+accounts:
+  lab: { budgte: 10, parent: nowhere }
+  web: { budget: -1, start: 2026-02-30 }
+`,
+  );
+  const { code, err } = await replaying('--proposal', file, SMALL());
+  expect(code).toBe(2);
+  for (const line of [
+    'clusters.big.time_zone: "Chicago" is not an IANA time zone',
+    'clusters.big.rates.0.resource: must be node, cpu, mem, gpu or gpu:<model>',
+    'accounts.lab.budgte: is not known; did you mean "budget"?',
+    'accounts.web.budget: must not be negative',
+  ]) {
+    expect(err).toContain(line);
+  }
+  const cross = await replaying(
+    '--proposal',
+    fileWith(
+      'cross.yaml',
+      'clusters: { big: { time_zone: UTC, rates: [{ resource: cpu }] } }\naccounts: { lab: { parent: nowhere, start: 2026-02-30 }, a: { parent: b }, b: { parent: a } }',
+    ),
+    SMALL(),
+  );
+  for (const line of [
+    'clusters.big.rates.0.price: give either price',
+    'accounts.lab.parent: "nowhere" is no account of this proposal',
+    'accounts.lab.start: "2026-02-30" is not a day',
+    'accounts.a.parent: the parents go round in a circle',
+  ]) {
+    expect(cross.err).toContain(line);
+  }
+  expect(await scratchDatabases()).toEqual([]);
+});
+
+test('the template is a proposal that can be replayed', async () => {
+  const { out } = await cli.works('replay', 'template');
+  const { code, err } = await replaying('--proposal', fileWith('template.yaml', out), '--cluster', 'pinewood', LOG);
+  expect([code, err]).toEqual([0, expect.not.stringContaining('mistake')]);
+});
+
+test('what a killed replay left behind is dropped by the next one, and a running one is left alone', async () => {
+  const { sql, database } = cli.api;
+  const [dead, alive] = ['bursar_replay_60000000000000aa', 'bursar_replay_60000000000000bb'];
+  for (const name of [dead, alive]) await sql.unsafe(`create database ${name}`);
+  const owner = connectPostgres({
+    url: Object.assign(new URL(database.url), { pathname: `/${alive}` }).toString(),
+    poolSize: 1,
+  });
+  await owner`select 1`;
+  try {
+    expect((await replaying('--proposal', fileWith('ten.yaml', proposalWith(10)), SMALL())).code).toBe(0);
+    expect((await scratchDatabases()).map(({ datname }) => datname)).toEqual([alive]);
+  } finally {
+    await owner.end({ timeout: 5 });
+    await sql.unsafe(`drop database ${alive} with (force)`);
+  }
+});
