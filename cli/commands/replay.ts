@@ -14,7 +14,7 @@ import { readProposal } from '../replay/proposal-file';
 import { showReplay } from '../replay/show';
 import { proposalOfLive, TEMPLATE } from '../replay/template';
 import type { Act, Session } from '../session';
-import { ReportFile, requireReportName } from './import/report-file';
+import { ReportFile, requireReport } from './import/report-file';
 
 interface Options extends Where {
   proposal?: string;
@@ -85,7 +85,7 @@ Ends with 0 however many jobs would have been denied.
 }
 
 async function runReplay(session: Session, file: string | undefined, options: Options): Promise<void> {
-  if (options.report !== undefined) requireReportName(options.report);
+  if (options.report !== undefined) requireReport(options.report);
   if (options.proposal === undefined) {
     throw new Stop(EXIT.usage, 'No proposal is named.', {
       hints: ['Give one with --proposal; `bursar replay template > budgets.yaml` writes one to begin with.'],
