@@ -31,6 +31,7 @@ import { limitRoutes } from './routes/limits';
 import { movementRoutes } from './routes/movements';
 import { slurmRoutes } from './routes/slurm';
 import { slurmQueueRoutes } from './routes/slurm-queue';
+import { refundRoutes } from './routes/refunds';
 import { auditRoutes, probeRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
 import { unmatchedRoutes } from './routes/unmatched';
@@ -61,6 +62,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     accountRoutes,
     limitRoutes,
     movementRoutes,
+    refundRoutes,
     holdRoutes,
     catalogRoutes,
     jobRoutes,

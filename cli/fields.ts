@@ -37,7 +37,8 @@ export const FIELDS = {
     message replayed`),
   cluster:
     fields(`name time_zone default_partition enforcement failure_policy failure_limit exempt_users without_account cost_source
-    unpriced price_preset hold_multiplier hold_cap minimum_charge end_grace_seconds reconciliation_timeout_seconds partitions`),
+    unpriced price_preset hold_multiplier hold_cap minimum_charge end_grace_seconds reconciliation_timeout_seconds
+    refund_node_fail refund_boot_fail refund_preempted refund_admin_cancel refund_lost_time_seconds partitions`),
   partition: fields(
     'name max_time_seconds default_time_seconds queue_weight cost_source failure_policy failure_limit exempt',
   ),
@@ -50,6 +51,10 @@ export const FIELDS = {
   transaction:
     fields(`id transaction_id account_id account unit type kind direction amount description metadata status actor
     job_id cluster partition user_id parent_transaction_id effective_at created_at completed_at entries`),
+  refund:
+    fields(`transaction_id charge_id account unit amount charged refunded reason policy description actor cluster job_id
+    user_id refunded_at evidence.type evidence.at evidence.recorded_at evidence.record notice.status notice.address
+    notice.last_error notice.closed_at`),
   unmatched: UNMATCHED,
   unmatchedDetails: [...UNMATCHED, 'evidence', 'candidates'],
   asbx: fields(`success status reconciliation_id original_transaction unmatched_id unit estimated_cost actual_cost

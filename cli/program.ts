@@ -62,6 +62,11 @@ export const GROUPS: readonly CommandGroup[] = [
     () => (require('./commands/movements') as typeof import('./commands/movements')).defineRefund,
   ),
   group(
+    'refunds',
+    'What was given back, and why',
+    () => (require('./commands/refunds') as typeof import('./commands/refunds')).defineRefunds,
+  ),
+  group(
     'adjust',
     'Change a charge, visibly',
     () => (require('./commands/movements') as typeof import('./commands/movements')).defineAdjust,

@@ -24,6 +24,14 @@ export type UnpricedPolicy = (typeof UNPRICED_POLICIES)[number];
 export const PRICE_PRESETS = ['asbb-compat', 'none'] as const;
 export type PricePreset = (typeof PRICE_PRESETS)[number];
 
+/** What a run gets back that its user has not ended: nothing, its charge, or what it cost since it last saved its state. */
+export const REFUND_POLICIES = ['none', 'whole', 'lost_time'] as const;
+export type RefundPolicy = (typeof REFUND_POLICIES)[number];
+
+/** Why a run gets something back by itself: a node failed or did not boot, another job took its place, an administrator ended it. */
+export const REFUND_REASONS = ['node_fail', 'boot_fail', 'preempted', 'admin_cancel'] as const;
+export type RefundReason = (typeof REFUND_REASONS)[number];
+
 /** Where the advisor does not answer: refuse; go on with the cluster's own prices; the same, and admit what has none. */
 export const FAILURE_MODES = ['STRICT', 'GRACEFUL', 'PERMISSIVE'] as const;
 export type FailureMode = (typeof FAILURE_MODES)[number];

@@ -13,6 +13,9 @@ export interface StoryCharge {
   isReported: boolean;
   /** False: what the run used has not been written down, for its end was not known when it was charged. */
   isMetered?: boolean;
+  /** As it stands with its adjustments, and what of it is back. */
+  amount: bigint;
+  refunded: bigint;
 }
 
 /** A run with the key that its charge is unique by, and its charge if it has one. */
@@ -93,6 +96,7 @@ export function runOfWholeJob({ hold }: Strand, { events, cluster, charges }: Ru
     task: '',
     starts: [],
     guessedEnds: [],
+    ends: [],
     suspensions: [],
     suspendedSeconds: 0,
     resources: [],

@@ -22,6 +22,9 @@ export interface RunEvent {
   recordedAt: bigint;
   startedAt?: bigint;
   endState?: EndState;
+  /** Who cancelled it and whose it was, as uids, where the scheduler says so. */
+  cancelledBy?: string;
+  uid?: number;
   resources?: Resources;
   timeLimitSeconds?: number;
   /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
@@ -69,6 +72,8 @@ export interface Run {
   /** Ends that were taken for its own until somebody said when it ended, and the event that said so. */
   guessedEnds: bigint[];
   endToldBy?: bigint;
+  /** Every record of its end. The first says when that was; any of them may say why. */
+  ends: RunEvent[];
   /** Nobody has said when it ended, but a later run of the task began then. */
   supersededAt?: bigint;
   supersededHeardAt?: bigint;
@@ -212,6 +217,7 @@ function runsOf(jobId: string, task: string, events: readonly RunEvent[]): Run[]
       ...(submittedAt === undefined ? {} : { submittedAt }),
       startedAt: accounted.at,
       starts: group.map(({ at }) => at),
+      ends: [],
       startHeardAt: group.map(({ heardAt }) => heardAt).reduce(lesser),
       guessedEnds: [],
       ...(next ? { supersededAt: next.at, supersededHeardAt: next.heardAt } : {}),
@@ -279,6 +285,7 @@ function closeRuns(runs: Run[], events: readonly RunEvent[]): void {
     const run = runOf(runs, event);
     if (!run) continue;
     if (isGuess(event)) run.guessedEnds.push(event.at);
+    if (run.endedAt === undefined || isSameEnd(run.endedAt, event)) run.ends.push(event);
     // Sorted by time: the first record of an end wins, a finished job that is requeued does not get longer.
     if (run.endedAt !== undefined) continue;
     if (!isGuess(event)) run.endToldBy = event.eventNo;
@@ -287,6 +294,12 @@ function closeRuns(runs: Run[], events: readonly RunEvent[]): void {
     run.endHeardAt = event.recordedAt;
     if (endState) run.endState = endState;
   }
+}
+
+/** A second record of an end: it names the run, or tells of the same moment (a wait that was cancelled then is not the run). */
+function isSameEnd(endedAt: bigint, { type, endState = STATE_BY_TYPE[type], at, startedAt }: RunEvent): boolean {
+  if (startedAt !== undefined) return true;
+  return at - endedAt <= CLOCKS_APART_MICROS && endState !== undefined && endState !== 'CANCELLED';
 }
 
 /** The run that an event is about: the one it names, else the latest that had begun by then. */
@@ -314,6 +327,7 @@ function runWithoutStart(
     endHeardAt: end.recordedAt,
     guessedEnds: [],
     ...(end.endState ? { endState: end.endState } : {}),
+    ends: [end],
     suspensions: [],
     suspendedSeconds: 0,
     resources: [],
@@ -387,6 +401,7 @@ function assignCosts(runs: Run[], events: readonly RunEvent[], jobId: string, ta
         jobId,
         task,
         starts: [],
+        ends: [],
         guessedEnds: [],
         suspensions: [],
         suspendedSeconds: 0,

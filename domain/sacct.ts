@@ -303,11 +303,16 @@ export interface SacctEvent {
   partition?: string;
   name?: string;
   endState?: EndState;
+  cancelledBy?: string;
+  uid?: number;
   exitCode?: number;
   resources: Resources;
   timeLimitSeconds?: number;
   suspendedSeconds?: number;
 }
+
+const uidOf = ({ fields }: SacctRecord): number | undefined =>
+  fields.uid && /^\d{1,10}$/.test(fields.uid) ? Number(fields.uid) : undefined;
 
 /** What a record says happened, in order. A job that ended without ever getting a node was cancelled while it waited. */
 export function eventsOf(record: SacctRecord): SacctEvent[] {
@@ -331,7 +336,7 @@ export function eventsOf(record: SacctRecord): SacctEvent[] {
       type: state.phase === 'requeued' ? 'requeued' : startedAt === undefined ? 'cancelled' : 'ended',
       at: endedAt,
       ...run,
-      ...(state.endState === undefined ? {} : { endState: state.endState }),
+      ...given({ endState: state.endState, cancelledBy: state.cancelledBy, uid: uidOf(record) }),
       ...(record.exitCode === undefined ? {} : { exitCode: record.exitCode }),
       ...(record.suspendedSeconds > 0 ? { suspendedSeconds: record.suspendedSeconds } : {}),
     });

@@ -7,6 +7,8 @@
  */
 import type { ChargeSource, JobState, ResizeCause, Resources, SchedulerAnswer } from './job';
 import { meterRun, type MeteredSlice } from './metered';
+import { divideHalfEven } from './money';
+import { refundOf, type RefundTerms, type RunRefund } from './refund';
 import { pairWithCharges, runOfWholeJob, type StoryCharge, type StoryRun } from './run-charges';
 import type { Interval, ReportedCost, Run, RunEvent, Task } from './runs';
 import { joinJobId } from './slurm-job';
@@ -16,7 +18,13 @@ import { instantOfMicros } from './time';
 /** Times are microseconds since 1970. */
 export interface StoryFacts {
   now: bigint;
-  cluster: { name: string; endGraceSeconds: number; reconciliationTimeoutSeconds: number };
+  cluster: {
+    name: string;
+    endGraceSeconds: number;
+    reconciliationTimeoutSeconds: number;
+    /** What runs get back that their users have not ended. */
+    refunds: RefundTerms;
+  };
   /** The leader first. */
   holds: readonly StoryHold[];
   events: readonly RunEvent[];
@@ -41,6 +49,7 @@ export type Due =
   /** Charged before its end was known; now its hours are. With `toldEnd` they take the place of those of a guessed end. */
   | { act: 'meter'; run: StoryRun; slices: MeteredSlice[]; toldEnd?: bigint }
   | ResizeDue
+  | ({ act: 'refund'; run: StoryRun } & RunRefund)
   | { act: 'close'; hold: StoryHold; reason: string; at: bigint }
   | { act: 'overdue'; hold: StoryHold; isOverdue: boolean };
 
@@ -118,6 +127,8 @@ class Telling {
       if (strand.hold.status === 'open') this.followHold(strand, runWaits, wholeCost === 'waits', due, waits);
       else waits.push(...runWaits);
     }
+
+    due.push(...runs.flatMap((run) => this.refund(run, due) ?? []));
 
     const isOver = facts.holds.every(({ status }) => status !== 'open') && waits.length === 0 && due.length === 0;
     const jobId = facts.events[0]?.jobId;
@@ -199,6 +210,21 @@ class Telling {
     if (charge?.endedAt === undefined || run.endToldBy === undefined) return undefined;
     const isNews = run.endToldBy > this.facts.handledThrough && run.guessedEnds.includes(charge.endedAt);
     return isNews ? run.endedAt : undefined;
+  }
+
+  /** What a charged run gets back for how it ended, as far as it has not yet; in one transaction with a charge that is due. */
+  private refund(storyRun: StoryRun, due: readonly Due[]): Due | undefined {
+    const { run, charge, runKey } = storyRun;
+    if (this.options.chargedElsewhere.has(runKey)) return undefined;
+    const refund = refundOf(run, this.facts.cluster.refunds);
+    if (!refund) return undefined;
+    const isCharged = due.some(
+      (each) =>
+        (each.act === 'charge' && each.run === storyRun) || (each.act === 'spread' && each.runs.includes(storyRun)),
+    );
+    const { numerator, denominator } = refund.share;
+    const isOwed = charge && divideHalfEven(charge.amount * numerator, denominator) > charge.refunded;
+    return isCharged || isOwed ? { act: 'refund', run: storyRun, ...refund } : undefined;
   }
 
   // Holds --------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,11 @@ async function putCluster(tx: Tx, name: string, settings: Partial<ClusterSetting
       minimum_charge_micro: settings.minimumCharge,
       end_grace_seconds: settings.endGraceSeconds,
       reconciliation_timeout_seconds: settings.reconciliationTimeoutSeconds,
+      refund_node_fail: settings.refundNodeFail,
+      refund_boot_fail: settings.refundBootFail,
+      refund_preempted: settings.refundPreempted,
+      refund_admin_cancel: settings.refundAdminCancel,
+      refund_lost_time_seconds: settings.refundLostTimeSeconds,
     }),
     time_zone: readTimeZone(timeZone),
   };
@@ -166,6 +171,11 @@ const CLUSTER_KEYS = [
   'minimumCharge',
   'endGraceSeconds',
   'reconciliationTimeoutSeconds',
+  'refundNodeFail',
+  'refundBootFail',
+  'refundPreempted',
+  'refundAdminCancel',
+  'refundLostTimeSeconds',
 ] as const satisfies (keyof Cluster)[];
 
 async function putPartition(tx: Tx, cluster: string, partition: Partition, caller: Caller): Promise<Partition> {

@@ -132,6 +132,8 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     startedAt: startedAt === undefined ? undefined : Number(epochMicros(startedAt)),
     atArrival: event.atArrival,
     endState: event.endState,
+    cancelledBy: event.cancelledBy,
+    uid: event.uid,
     exitCode: event.exitCode,
     resources: event.resources,
     timeLimitSeconds: wholeSeconds(event.timeLimitSeconds),

@@ -21,6 +21,7 @@ import { openPriceBooks } from './price-book';
 import { openQueue } from './queue';
 import { openRecovery } from './recovery';
 import { openUsage } from './usage';
+import { openRefunds } from './refunds';
 import { openReports } from './reports';
 import { openSlurm } from './slurm';
 import { openUnmatched } from './unmatched';
@@ -70,6 +71,7 @@ export function openLedger(
       ...{ sql, prices, holds, recordEvents: jobs.recordEvents },
       ...(holdGraceSeconds !== undefined && { graceSeconds: holdGraceSeconds }),
     }),
+    refunds: openRefunds({ sql }),
     reports: openReports({ sql, prices, jobs }),
     unmatched: openUnmatched({ sql, jobs }),
     outbox: openOutbox({ sql }),

@@ -277,6 +277,8 @@ interface EventRow {
   facts: {
     startedAt?: number;
     endState?: EndState;
+    cancelledBy?: string;
+    uid?: number;
     exitCode?: number;
     resources?: Resources;
     timeLimitSeconds?: number;
@@ -310,6 +312,8 @@ const eventsOf = (rows: readonly EventRow[], { cluster }: AskedRow): JobStory['e
     ...(submittedAt === null ? {} : { submittedAt }),
     ...(facts.startedAt === undefined ? {} : { startedAt: instantOfMicros(BigInt(facts.startedAt)) }),
     ...(facts.endState === undefined ? {} : { endState: facts.endState }),
+    ...(facts.cancelledBy === undefined ? {} : { cancelledBy: facts.cancelledBy }),
+    ...(facts.uid === undefined ? {} : { uid: facts.uid }),
     ...(facts.exitCode === undefined ? {} : { exitCode: facts.exitCode }),
     ...(facts.resources === undefined ? {} : { resources: facts.resources }),
     ...(facts.timeLimitSeconds === undefined ? {} : { timeLimitSeconds: facts.timeLimitSeconds }),

@@ -84,6 +84,11 @@ interface ClusterRow {
   minimumChargeMicro: bigint;
   endGraceSeconds: number;
   reconciliationTimeoutSeconds: number;
+  refundNodeFail: Cluster['refundNodeFail'];
+  refundBootFail: Cluster['refundBootFail'];
+  refundPreempted: Cluster['refundPreempted'];
+  refundAdminCancel: Cluster['refundAdminCancel'];
+  refundLostTimeSeconds: number;
 }
 
 interface PartitionRow {
@@ -120,7 +125,10 @@ export async function readClusters(sql: Sql | Tx, name?: string): Promise<Number
              price_preset as "pricePreset",
              hold_multiplier_micro as "holdMultiplierMicro", hold_cap_micro as "holdCapMicro",
              minimum_charge_micro as "minimumChargeMicro", end_grace_seconds as "endGraceSeconds",
-             reconciliation_timeout_seconds as "reconciliationTimeoutSeconds"
+             reconciliation_timeout_seconds as "reconciliationTimeoutSeconds",
+             refund_node_fail as "refundNodeFail", refund_boot_fail as "refundBootFail",
+             refund_preempted as "refundPreempted", refund_admin_cancel as "refundAdminCancel",
+             refund_lost_time_seconds as "refundLostTimeSeconds"
       from ledger.clusters
       where ${name === undefined ? sql`true` : sql`name = ${name}`}
       order by name`,
@@ -169,6 +177,11 @@ const clusterOf = (row: ClusterRow, partitions: Partition[]): NumberedCluster =>
   minimumCharge: toMicro(row.minimumChargeMicro),
   endGraceSeconds: row.endGraceSeconds,
   reconciliationTimeoutSeconds: row.reconciliationTimeoutSeconds,
+  refundNodeFail: row.refundNodeFail,
+  refundBootFail: row.refundBootFail,
+  refundPreempted: row.refundPreempted,
+  refundAdminCancel: row.refundAdminCancel,
+  refundLostTimeSeconds: row.refundLostTimeSeconds,
   partitions,
 });
 

@@ -5,11 +5,12 @@
 import type { ChargeSource, ResizeCause } from '../domain/job';
 import { meterRun } from '../domain/metered';
 import { addMicro, divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
-import type { RequeuePolicy } from '../domain/policy';
+import type { RefundPolicy, RefundReason, RequeuePolicy } from '../domain/policy';
 import { estimate } from '../domain/price';
 import { cutDays, cutUsage, spread, type ChargePiece, type CutUsage } from '../domain/usage';
 import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
 import type { StoryRun } from '../domain/run-charges';
+import { joinJobId } from '../domain/slurm-job';
 import type { Due, ResizeDue } from '../domain/story';
 import { instantOfMicros } from '../domain/time';
 import { renderSlices, requestOf } from './charges';
@@ -32,7 +33,21 @@ export type Act =
       at: string;
       actor: string;
     }
+  | { act: 'refund'; request: RefundRequest }
   | { act: 'overdue'; hold_id: string; is_overdue: boolean };
+
+/** What ledger.refund_run takes. */
+interface RefundRequest {
+  run_key: string;
+  hold_id: string;
+  reason: RefundReason;
+  policy: RefundPolicy;
+  numerator: string;
+  denominator: string;
+  event_no: string;
+  description: string;
+  actor: string;
+}
 
 /** Who acts where nobody asked for it by name. */
 const ACTOR = 'story';
@@ -54,6 +69,8 @@ export function priceDue(due: readonly Due[], facts: LedgerFacts, book: PriceBoo
         return spreadOver(each.runs, each.cost, facts, book, actor);
       case 'meter':
         return [meterAct(each)];
+      case 'refund':
+        return [refundAct(each, actor)];
       case 'resize':
         return resize(each, facts, book, actor);
       case 'close':
@@ -177,6 +194,34 @@ const meterAct = ({ run, slices, toldEnd }: Extract<Due, { act: 'meter' }>): Act
   slices: renderSlices(slices),
   told_end: toldEnd === undefined ? null : instantOfMicros(toldEnd),
 });
+
+const ENDED_BY: Readonly<Record<RefundReason, string>> = {
+  node_fail: 'its node failed',
+  boot_fail: 'its node did not boot',
+  preempted: 'it was preempted',
+  admin_cancel: 'an administrator cancelled it',
+};
+
+function refundAct(
+  { run: storyRun, reason, policy, share, eventNo }: Extract<Due, { act: 'refund' }>,
+  actor: string,
+): Act {
+  const what = policy === 'whole' ? 'its charge' : 'the time it lost';
+  return {
+    act: 'refund',
+    request: {
+      run_key: storyRun.runKey,
+      hold_id: storyRun.hold.holdId,
+      reason,
+      policy,
+      numerator: share.numerator.toString(),
+      denominator: share.denominator.toString(),
+      event_no: eventNo.toString(),
+      description: `Job ${joinJobId(storyRun.run)}: ${ENDED_BY[reason]}, ${what} is refunded`,
+      actor,
+    },
+  };
+}
 
 /** A reported cost belongs to the days of its run, in proportion to what the rates say; else to when the money was held. */
 function piecesOfReport(

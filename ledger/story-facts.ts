@@ -65,7 +65,7 @@ export interface Shortfall {
 export interface RawFacts {
   now: number;
   catalogVersion: string;
-  cluster: { name: string; timeZone: string; endGraceSeconds: number; reconciliationTimeoutSeconds: number };
+  cluster: StoryFacts['cluster'] & { timeZone: string };
   account: {
     name: string;
     unit: string;
@@ -113,6 +113,8 @@ export interface RawFacts {
         recordedAt: number;
         startedAt?: number;
         endState?: EndState;
+        cancelledBy?: string;
+        uid?: number;
         resources?: Resources;
         timeLimitSeconds?: number;
         arrayTasks?: number;
@@ -174,11 +176,11 @@ export function readFacts(leaderNo: bigint, raw: RawFacts): LedgerFacts {
   const partition = jobs.find((job) => job.partition !== undefined)?.partition;
   const components = raw.request?.components ?? [];
   const wallSeconds = raw.request?.wallSeconds ?? [];
-  const { endGraceSeconds, reconciliationTimeoutSeconds, name, timeZone } = raw.cluster;
+  const { timeZone, ...cluster } = raw.cluster;
   return {
     leaderNo,
     now: BigInt(raw.now),
-    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds },
+    cluster,
     timeZone,
     catalogVersion: BigInt(raw.catalogVersion),
     account: {

@@ -31,6 +31,11 @@ export const renderCluster = (cluster: Cluster): z.infer<typeof ClusterAnswer> =
   minimum_charge: amount(cluster.minimumCharge),
   end_grace_seconds: cluster.endGraceSeconds,
   reconciliation_timeout_seconds: cluster.reconciliationTimeoutSeconds,
+  refund_node_fail: cluster.refundNodeFail,
+  refund_boot_fail: cluster.refundBootFail,
+  refund_preempted: cluster.refundPreempted,
+  refund_admin_cancel: cluster.refundAdminCancel,
+  refund_lost_time_seconds: cluster.refundLostTimeSeconds,
   partitions: cluster.partitions.map(renderPartition),
 });
 

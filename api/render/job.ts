@@ -96,6 +96,7 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
     task: event.task === '' ? undefined : event.task,
     started_at: event.startedAt,
     end_state: event.endState,
+    cancelled_by: event.cancelledBy,
     exit_code: event.exitCode,
     resources: event.resources && renderResources(event.resources),
     time_limit_seconds: event.timeLimitSeconds,

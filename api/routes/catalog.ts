@@ -195,6 +195,11 @@ const readCluster = (body: z.output<typeof PutClusterRequest>): Partial<ClusterS
     minimumCharge: body.minimum_charge,
     endGraceSeconds: body.end_grace_seconds,
     reconciliationTimeoutSeconds: body.reconciliation_timeout_seconds,
+    refundNodeFail: body.refund_node_fail,
+    refundBootFail: body.refund_boot_fail,
+    refundPreempted: body.refund_preempted,
+    refundAdminCancel: body.refund_admin_cancel,
+    refundLostTimeSeconds: body.refund_lost_time_seconds,
   });
 
 const readRate = (body: z.output<typeof RateRequest>) => ({

@@ -5,6 +5,7 @@ import {
   ENFORCEMENTS,
   FAILURE_POLICIES,
   PRICE_PRESETS,
+  REFUND_POLICIES,
   UNPRICED_POLICIES,
   WITHOUT_ACCOUNT,
 } from '../../domain/policy';
@@ -46,6 +47,15 @@ const CostSource = z
   .enum(COST_SOURCES)
   .describe('usage: settled at the end from rates; reported: a cost is waited for.');
 const Seconds = integer(1, 2_000_000_000);
+const RefundPolicy = z.enum(REFUND_POLICIES);
+
+const refundPolicies = {
+  refund_node_fail: RefundPolicy.describe('What a run gets back whose node failed.'),
+  refund_boot_fail: RefundPolicy.describe('What a run gets back whose node did not boot.'),
+  refund_preempted: RefundPolicy.describe('What a run gets back that was preempted.'),
+  refund_admin_cancel: RefundPolicy.describe('What a run gets back that somebody else than its user cancelled.'),
+};
+const LOST_TIME = 'lost_time gives back what the run cost in its last so many seconds.';
 
 const clusterSettings = {
   time_zone: TimeZone.describe('IANA zone of times without one, and of days.'),
@@ -66,6 +76,8 @@ const clusterSettings = {
   minimum_charge: Amount,
   end_grace_seconds: integer(0, 2_000_000_000),
   reconciliation_timeout_seconds: Seconds,
+  ...refundPolicies,
+  refund_lost_time_seconds: Seconds.describe(LOST_TIME),
 };
 
 export const CreateClusterRequest = z
@@ -127,6 +139,8 @@ export const ClusterAnswer = z
     minimum_charge: Money,
     end_grace_seconds: Count,
     reconciliation_timeout_seconds: Count,
+    ...refundPolicies,
+    refund_lost_time_seconds: Count.describe(LOST_TIME),
     partitions: z.array(PartitionAnswer),
   })
   .meta({ id: 'Cluster' });

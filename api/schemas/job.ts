@@ -31,10 +31,10 @@ import {
 } from './wire';
 
 /** `CANCELLED by 1000`, `completed` and a bare exit code are all said by somebody. */
-function readEndState(text: string): EndState {
-  const { endState } = readState(text);
+function readEndState(text: string): { endState: EndState; cancelledBy?: string } {
+  const { endState, cancelledBy } = readState(text);
   if (endState === undefined) throw new Fault('malformed_request', `must be one of ${END_STATES.join(', ')}`);
-  return endState;
+  return { endState, ...(cancelledBy === undefined ? {} : { cancelledBy }) };
 }
 
 export const JobEventRequest = z
@@ -56,7 +56,13 @@ export const JobEventRequest = z
       .transform(readWith(readEndState))
       .meta({ type: ['string', 'integer'] })
       .optional()
-      .describe(`How the run ended: ${END_STATES.join(', ')}; a bare exit code is COMPLETED (0) or FAILED.`),
+      .describe(
+        `How the run ended: ${END_STATES.join(', ')}; a bare exit code is COMPLETED (0) or FAILED; of CANCELLED by 0, the 0 is cancelled_by.`,
+      ),
+    cancelled_by: idLike(64)
+      .optional()
+      .describe("The uid that cancelled it; where it is another's than the job's, an administrator did."),
+    uid: integer(0, 4_294_967_295).optional().describe('The uid of the job.'),
     exit_code: integer(-2_147_483_648, 4_294_967_295).optional(),
     tres: text(1000)
       .transform(understood(readTres))
@@ -209,6 +215,7 @@ export const JobStoryAnswer = z
         task: z.string().optional(),
         started_at: Time.optional(),
         end_state: z.enum(END_STATES).optional(),
+        cancelled_by: z.string().optional().describe('The uid that cancelled it.'),
         exit_code: Count.optional(),
         resources: ResourcesAnswer.optional(),
         time_limit_seconds: z.number().optional(),

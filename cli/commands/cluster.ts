@@ -4,6 +4,7 @@ import {
   ENFORCEMENTS,
   FAILURE_POLICIES,
   PRICE_PRESETS,
+  REFUND_POLICIES,
   UNPRICED_POLICIES,
   WITHOUT_ACCOUNT,
 } from '../../domain/policy';
@@ -34,6 +35,11 @@ interface Settings {
   minimumCharge?: string;
   endGrace?: string;
   reconciliationTimeout?: string;
+  refundNodeFail?: string;
+  refundBootFail?: string;
+  refundPreempted?: string;
+  refundAdminCancel?: string;
+  refundLostTime?: string;
 }
 
 const withSettings = (command: Command): Command =>
@@ -62,7 +68,15 @@ const withSettings = (command: Command): Command =>
     .option('--hold-cap <amount>', 'no hold above this; none: no cap')
     .option('--minimum-charge <amount>', 'least that a run costs')
     .option('--end-grace <seconds>', 'how long after its time limit a job may go unheard of')
-    .option('--reconciliation-timeout <seconds>', 'how long a cost is waited for');
+    .option('--reconciliation-timeout <seconds>', 'how long a cost is waited for')
+    .addOption(refundOption('node-fail', 'whose node failed'))
+    .addOption(refundOption('boot-fail', 'whose node did not boot'))
+    .addOption(refundOption('preempted', 'that was preempted'))
+    .addOption(refundOption('admin-cancel', 'that somebody else than its user cancelled'))
+    .option('--refund-lost-time <limit>', 'what lost_time gives back at most, as Slurm writes it: 01:00:00');
+
+const refundOption = (reason: string, runs: string): Option =>
+  new Option(`--refund-${reason} <policy>`, `what a run gets back ${runs}`).choices(REFUND_POLICIES);
 
 const bodyOf = (options: Settings) => ({
   time_zone: options.timeZone,
@@ -80,7 +94,26 @@ const bodyOf = (options: Settings) => ({
   minimum_charge: options.minimumCharge,
   end_grace_seconds: whole(options.endGrace),
   reconciliation_timeout_seconds: whole(options.reconciliationTimeout),
+  refund_node_fail: options.refundNodeFail,
+  refund_boot_fail: options.refundBootFail,
+  refund_preempted: options.refundPreempted,
+  refund_admin_cancel: options.refundAdminCancel,
+  refund_lost_time_seconds: seconds('--refund-lost-time', options.refundLostTime),
 });
+
+/** `node failed: whole, preempted: lost time (at most 01:00:00)`; undefined where nothing is given back by itself. */
+function refundsOf(cluster: Cluster): string | undefined {
+  const policies = [
+    ['node failed', cluster.refund_node_fail],
+    ['did not boot', cluster.refund_boot_fail],
+    ['preempted', cluster.refund_preempted],
+    ['cancelled by an administrator', cluster.refund_admin_cancel],
+  ] as const;
+  const given = policies.filter(([, policy]) => policy !== 'none');
+  if (given.length === 0) return undefined;
+  const most = ` (at most ${wallTime(cluster.refund_lost_time_seconds)})`;
+  return given.map(([why, policy]) => `${why}: ${policy === 'whole' ? 'all' : `lost time${most}`}`).join('; ');
+}
 
 /** `root,slurm`; `none` is nobody. */
 const listOf = (text: string | undefined): string[] | undefined =>
@@ -118,6 +151,7 @@ function showCluster(session: Session, cluster: Cluster): void {
     ['Minimum charge', cluster.minimum_charge === 0 ? undefined : money(cluster.minimum_charge)],
     ['End grace', wallTime(cluster.end_grace_seconds)],
     ['Waits for cost', wallTime(cluster.reconciliation_timeout_seconds)],
+    ['Refunds', refundsOf(cluster)],
   ]);
   session.heading('Partitions');
   if (cluster.partitions.length === 0)
@@ -229,7 +263,7 @@ export function defineCluster(parent: Command, act: Act): void {
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ bursar cluster set mycluster --hold-multiplier 1.1 --failure-policy open\n  $ bursar cluster set mycluster --enforcement shadow\n  $ bursar cluster set mycluster --failure-policy open_to_limit --failure-limit 250\n',
+      '\nExamples:\n  $ bursar cluster set mycluster --hold-multiplier 1.1 --failure-policy open\n  $ bursar cluster set mycluster --enforcement shadow\n  $ bursar cluster set mycluster --refund-node-fail whole --refund-preempted lost_time\n  $ bursar cluster set mycluster --failure-policy open_to_limit --failure-limit 250\n',
     )
     .action(
       act(async (session, name: string, options: Settings) => {

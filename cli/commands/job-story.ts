@@ -46,6 +46,7 @@ function eventMoment(event: JobStory['events'][number]): Moment {
   const facts = [
     event.task ? `task ${event.task}` : undefined,
     event.end_state,
+    event.cancelled_by === undefined ? undefined : `by uid ${event.cancelled_by}`,
     event.exit_code === undefined ? undefined : `exit ${event.exit_code}`,
     resources &&
       [

@@ -164,6 +164,7 @@ interface EventOptions {
   user?: string;
   partition?: string;
   endState?: string;
+  uid?: string;
   exitCode?: string;
   tres?: string;
   timeLimit?: string;
@@ -188,7 +189,8 @@ function defineEvent(job: Command, act: Act): void {
     .option('--account <account>', 'its account')
     .option('--user <user>', 'its user')
     .option('--partition <partition>', 'its partition')
-    .option('--end-state <state>', 'how it ended: COMPLETED, FAILED, TIMEOUT, CANCELLED, ...')
+    .option('--end-state <state>', 'how it ended: COMPLETED, FAILED, "CANCELLED by 0", NODE_FAIL, ...')
+    .option('--uid <uid>', 'uid of the job; with the end state it tells whether an administrator cancelled it')
     .option('--exit-code <n>', 'its exit code')
     .option('--tres <tres>', 'what was allocated, like cpu=16,mem=64G,node=2')
     .option('--time-limit <limit>', 'its time limit; of resized: the new one')
@@ -220,6 +222,7 @@ Examples:
           user_id: options.user,
           partition: options.partition,
           end_state: options.endState,
+          uid: options.uid,
           exit_code: options.exitCode,
           tres: options.tres,
           time_limit: options.timeLimit,

@@ -1,7 +1,7 @@
 /** Clusters, their partitions, and what resources cost on them. */
 import type { ClusterTerms, PartitionTerms } from '../../domain/meter';
 import type { Micro } from '../../domain/money';
-import type { CostSource, Enforcement, FailurePolicy, WithoutAccount } from '../../domain/policy';
+import type { CostSource, Enforcement, FailurePolicy, RefundPolicy, WithoutAccount } from '../../domain/policy';
 import type { DatedRate } from '../../domain/tariff';
 import type { Instant } from '../../domain/time';
 import type { Caller, Page, Paged } from './asking';
@@ -20,6 +20,12 @@ export interface Cluster extends ClusterTerms {
   costSource: CostSource;
   endGraceSeconds: number;
   reconciliationTimeoutSeconds: number;
+  refundNodeFail: RefundPolicy;
+  refundBootFail: RefundPolicy;
+  refundPreempted: RefundPolicy;
+  refundAdminCancel: RefundPolicy;
+  /** What lost_time gives back at most. */
+  refundLostTimeSeconds: number;
   partitions: Partition[];
 }
 

@@ -40,6 +40,9 @@ export interface JobEvent {
   partition?: string;
   name?: string;
   endState?: EndState;
+  /** Who cancelled it: a uid. Whose job it is: another, where an administrator did. */
+  cancelledBy?: string;
+  uid?: number;
   exitCode?: number;
   resources?: Resources;
   timeLimitSeconds?: number;

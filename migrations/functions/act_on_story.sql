@@ -6,7 +6,7 @@
 -- charges by their run key, closing by the hold.
 --
 -- p_acts: [{act: 'charge', request}, {act: 'close', hold_id, reason, effective_at, actor},
---   {act: 'meter', run_key, slices},
+--   {act: 'meter', run_key, slices}, {act: 'refund', request (see refund_run)},
 --   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, reason, at, actor},
 --   {act: 'overdue', hold_id, is_overdue}]
 -- p_save: {due_at (microseconds), handled_through, state, quarantined}; null where more acts of the same telling follow.
@@ -58,6 +58,8 @@ begin
         else
           perform ledger.meter_again(v_charge.charge_no, v_act -> 'slices', (v_act ->> 'told_end')::timestamptz);
         end if;
+      when 'refund' then
+        perform ledger.refund_run(v_act -> 'request');
       when 'close' then
         perform ledger.close_hold(
           v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, null);

@@ -27,6 +27,7 @@ begin
     clock_timestamp(), v_charge.hold_no, v_charge.charge_no);
   perform ledger.give_back(v_txn_no, v_charge, ledger.charge_counted_at(v_charge), p_amount_micro, false);
   update ledger.charges set refunded_micro = refunded_micro + p_amount_micro where charge_no = v_charge.charge_no;
+  perform ledger.note_refund(v_txn_no, v_charge);
   return ledger.remember(p_principal, 'refund', p_key, p_body_hash, jsonb_build_object('txn_no', v_txn_no));
 end;
 $$;

@@ -23,7 +23,10 @@ begin
     'catalogVersion', (select v.version::text from ledger.catalog_version v),
     'cluster', jsonb_build_object(
       'name', c.name, 'timeZone', c.time_zone, 'endGraceSeconds', c.end_grace_seconds,
-      'reconciliationTimeoutSeconds', c.reconciliation_timeout_seconds),
+      'reconciliationTimeoutSeconds', c.reconciliation_timeout_seconds,
+      'refunds', jsonb_build_object(
+        'node_fail', c.refund_node_fail, 'boot_fail', c.refund_boot_fail, 'preempted', c.refund_preempted,
+        'admin_cancel', c.refund_admin_cancel, 'lostTimeSeconds', c.refund_lost_time_seconds)),
     'account', jsonb_build_object(
       'accountNo', a.account_no::text, 'name', a.name, 'unit', a.unit, 'timeZone', a.time_zone,
       'onRequeueShortfall', a.on_requeue_shortfall, 'holdMultiplier', ledger.decimal_of(a.hold_multiplier_micro)),

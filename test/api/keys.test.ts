@@ -73,6 +73,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   withdraw: [],
   transfer: [],
   refund: [],
+  listRefunds: ['read'],
   adjust: [],
   listTransactions: ['read'],
   readTransaction: ['read'],

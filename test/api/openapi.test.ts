@@ -167,6 +167,7 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/accounts/{account}/withdrawals",
      "POST /api/v1/transfers",
      "POST /api/v1/refunds",
+     "GET /api/v1/refunds",
      "POST /api/v1/adjustments",
      "GET /api/v1/transactions",
      "GET /api/v1/transactions/{transaction_id}",

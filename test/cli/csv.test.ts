@@ -10,6 +10,7 @@ import * as key from '../../api/schemas/key';
 import * as movement from '../../api/schemas/movement';
 import * as slurm from '../../api/schemas/slurm';
 import * as slurmQueue from '../../api/schemas/slurm-queue';
+import * as refund from '../../api/schemas/refund';
 import * as system from '../../api/schemas/system';
 import * as usage from '../../api/schemas/usage';
 import * as unmatched from '../../api/schemas/unmatched';
@@ -71,6 +72,7 @@ test.each([
   ['story', job.JobStoryAnswer.omit({ decision: true, hold: true })],
   ['receipt', receipt],
   ['transaction', movement.TransactionAnswer],
+  ['refund', refund.RefundAnswer],
   ['key', key.ApiKeyAnswer],
   ['createdKey', key.CreatedKeyAnswer],
   ['change', key.ChangeAnswer],
@@ -105,6 +107,7 @@ const LISTS = [
   ['rates', 'list'],
   ['key', 'list'],
   ['changes'],
+  ['refunds', 'list'],
   ['account', 'funds', 'lab'],
   ['account', 'limits', 'lab'],
 ];
@@ -120,6 +123,9 @@ test('an empty list is its heading, and a full one has the same', async () => {
   await cli.works('check', '--account', 'lab', '--partition', 'cpu', '--time', '60', '--hold', '--job-id', '71');
   await cli.works('job', 'event', 'default/71', 'started');
   await cli.works('rates', 'set', 'default', 'gpu', '--price', '0.04', '--partition', 'gpu');
+  await cli.works('reconcile', '71', '--actual-cost', '2');
+  const { out: charges } = await cli.works('transactions', 'list', '--kind', 'charge', '--csv');
+  await cli.works('refund', readCsv(charges)[0]?.transaction_id ?? '', '1');
   await cli.works('account', 'set-limit', 'lab', '--partition', 'gpu', '--limit', '30');
   for (const args of LISTS) {
     const { out } = await cli.works(...args, '--csv');

@@ -2,6 +2,8 @@
 import { given } from '../../domain/given';
 import { meterRun } from '../../domain/metered';
 import type { Resources } from '../../domain/job';
+import { divideHalfEven } from '../../domain/money';
+import type { RefundTerms } from '../../domain/refund';
 import { slicesOf, type RunEvent } from '../../domain/runs';
 import type { StoryCharge } from '../../domain/run-charges';
 import { tellStory, type Due, type Story, type StoryFacts, type StoryOptions } from '../../domain/story';
@@ -56,6 +58,15 @@ export const holdOf = (changes: Partial<StoryHold> = {}): StoryHold => ({
   ...changes,
 });
 
+/** All of it where a node failed, the last half hour where somebody else took the nodes, nothing else. */
+const REFUNDS: RefundTerms = {
+  node_fail: 'whole',
+  boot_fail: 'none',
+  preempted: 'lost_time',
+  admin_cancel: 'whole',
+  lostTimeSeconds: 1800,
+};
+
 /** Grace: 5 minutes. Reconciliation timeout: 24 hours. Time limit: 4 hours. */
 export const factsOf = (
   now: number,
@@ -65,7 +76,7 @@ export const factsOf = (
   const { hold, ...rest } = changes;
   return {
     now: minute(now),
-    cluster: { name: 'hpc', endGraceSeconds: 300, reconciliationTimeoutSeconds: 86_400 },
+    cluster: { name: 'hpc', endGraceSeconds: 300, reconciliationTimeoutSeconds: 86_400, refunds: REFUNDS },
     holds: [holdOf(hold)],
     events: eventsOf(list),
     charges: [],
@@ -91,6 +102,8 @@ export function lineOf(due: Due): string {
       return `spread ${due.cost.numeral} over ${due.runs.length}`;
     case 'meter':
       return `meter ${due.slices.map(({ from, to }) => `${minutesOf(from)}..${minutesOf(to)}`).join('+')}`;
+    case 'refund':
+      return `refund ${due.reason} ${(due.share.numerator * 100n) / due.share.denominator} %`;
     case 'resize':
       return `resize ${due.why} x${due.runs}`;
     case 'close':
@@ -114,6 +127,8 @@ export function carryOut(facts: StoryFacts, story: Story): StoryFacts {
       runKey: run.runKey,
       holdNo: run.hold.holdNo,
       isReported,
+      amount: 100n,
+      refunded: 0n,
       ...(run.charge ?? given({ startedAt, endedAt })),
     };
     const until = run.run.endedAt ?? run.run.supersededAt;
@@ -125,6 +140,11 @@ export function carryOut(facts: StoryFacts, story: Story): StoryFacts {
     if (due.act === 'spread') for (const run of due.runs) charge(run, true);
     const metered = due.act === 'meter' && charges.get(due.run.runKey);
     if (metered) charges.set(metered.runKey, { ...metered, isMetered: true });
+    const refunded = due.act === 'refund' && charges.get(due.run.runKey);
+    if (refunded) {
+      const { numerator, denominator } = due.share;
+      charges.set(refunded.runKey, { ...refunded, refunded: divideHalfEven(refunded.amount * numerator, denominator) });
+    }
     if (due.act === 'overdue') {
       const { overdueAt: _, ...hold } = holds.get(due.hold.holdNo) as StoryHold;
       holds.set(hold.holdNo, due.isOverdue ? { ...hold, overdueAt: facts.now } : hold);

@@ -72,6 +72,11 @@ describe('clusters', () => {
       minimumCharge: ZERO,
       endGraceSeconds: 300,
       reconciliationTimeoutSeconds: 86400,
+      refundNodeFail: 'none',
+      refundBootFail: 'none',
+      refundPreempted: 'none',
+      refundAdminCancel: 'none',
+      refundLostTimeSeconds: 3600,
       partitions: [],
     });
     expect((await catalog.listClusters()).map(({ name }) => name)).toEqual(['alpha', 'beta']);
