@@ -2,6 +2,14 @@
 export { faultsBecomeFailures } from './faults';
 export { ledgerActivities, sealBacklog, type LedgerActivities } from './ledger';
 export {
+  AddressRefused,
+  noticeActivities,
+  openMailer,
+  type Mailer,
+  type MailSettings,
+  type NoticeActivities,
+} from './notices';
+export {
   adapterTo,
   recordedEventsOnly,
   schedulerActivities,

@@ -77,6 +77,8 @@ export interface Config {
     accuracyThreshold: string;
     varianceThreshold: string;
   };
+  /** How users are told of what they get back; undefined: they are not. */
+  notifications?: { smtpUrl: string; from: string; address: string };
   /** Things that are legal but look like a slip of the pen, and keys that change nothing. */
   warnings: readonly string[];
 }
@@ -156,6 +158,7 @@ export function readConfig<K extends Needed = never>(
       temporalAddress: values['temporal.address'],
       temporalCliPath: values['temporal.cli_path'] && resolve(values['temporal.cli_path']),
       temporalUiUrl: values['temporal.ui_url'],
+      notifications: notificationsOf(values),
       metricsPath: values['metrics.enabled'] ? values['metrics.path'] : undefined,
       workerPort: values['metrics.enabled'] ? values['metrics.worker_port'] : undefined,
     }),
@@ -163,6 +166,13 @@ export function readConfig<K extends Needed = never>(
   };
   // What is needed was looked for above, and is there.
   return Object.freeze(hideSecrets(config)) as Config & { [P in K]: string };
+}
+
+/** That the three come together was looked for when they were read. */
+function notificationsOf(values: Effective['values']): Config['notifications'] {
+  const { 'notifications.smtp_url': smtpUrl, 'notifications.from': from, 'notifications.address': address } = values;
+  if (smtpUrl === undefined || from === undefined || address === undefined) return undefined;
+  return Object.freeze({ smtpUrl, from, address });
 }
 
 /** Every key with its value and where it comes from; secrets are in it. `ConfigError` with all mistakes where there are any. */
@@ -208,7 +218,13 @@ function hideSecrets(config: Config): Config {
   const shown = () => ({
     ...config,
     integration: withoutKeys(config.integration),
-    ...given({ databaseUrl: config.databaseUrl && withoutPassword(config.databaseUrl) }),
+    ...given({
+      databaseUrl: config.databaseUrl && withoutPassword(config.databaseUrl),
+      notifications: config.notifications && {
+        ...config.notifications,
+        smtpUrl: withoutPassword(config.notifications.smtpUrl),
+      },
+    }),
   });
   return Object.defineProperties(config, {
     toJSON: { value: shown },

@@ -1,4 +1,5 @@
 /** The worker: tells the stories, carries the outbox to Temporal, and sweeps. Any number of them may run. */
+import { openMailer } from '../activities';
 import { freePort } from '../platform/embedded/ports';
 import { runProcess } from '../platform/entry';
 import { announce } from '../platform/log';
@@ -9,7 +10,7 @@ import { ensureNamespace } from './namespace';
 import { openMetricsPage, openProcess } from './process';
 import { installRuntime } from './runtime';
 import { openSchedulers } from './schedulers';
-import { ensureLooks, ensureSweep } from './schedules';
+import { ensureLooks, ensureNotices, ensureSweep } from './schedules';
 import { startSweeper } from './sweeper';
 import { keepWorkers } from './workers';
 
@@ -24,10 +25,12 @@ async function main(): Promise<void> {
   const sdkPort = config.workerPort === undefined ? undefined : await freePort(host);
   installRuntime(log, sdkPort === undefined ? undefined : { host, port: sdkPort });
 
+  const mailer = config.notifications && openMailer(config.notifications);
   const prepare = async () => {
     await ensureNamespace(temporal, log);
     await temporal.withDeadline(() => ensureSweep(temporal.client, config.recoveryEveryMs));
     await temporal.withDeadline(() => ensureLooks(temporal.client, { ...config.slurm, timeZone: config.timeZone }));
+    await temporal.withDeadline(() => ensureNotices(temporal.client, mailer !== undefined));
   };
   let isFirstTime = true;
   const common = { ledger, temporal, metrics, log, prepare };
@@ -37,6 +40,7 @@ async function main(): Promise<void> {
     workflowBundle: await workflowBundle(),
     schedulerOf: openSchedulers(config, log),
     ledgerCalls: config.poolSize,
+    ...(mailer && { mailer }),
     onReady: () => {
       if (isFirstTime) announce(log, 'ready', { address, namespace });
       isFirstTime = false;

@@ -1,34 +1,43 @@
-/** What Temporal starts by the clock. The definition is here; Temporal's copy is made equal to it whenever a worker starts. */
-import { ScheduleAlreadyRunning, type Client, type ScheduleOptions } from '@temporalio/client';
+/** What Temporal starts by the clock. The definitions are here; Temporal's copies are made equal to them whenever a worker starts. */
+import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client, type ScheduleOptions } from '@temporalio/client';
 import { LEDGER_QUEUE } from '../workflows/contracts/job-lifecycle';
 import { LOOK_PREFIX, lookSchedule, nightlySchedule, type QueueLook } from '../workflows/contracts/queue-look';
+import { NOTICES_SCHEDULE } from '../workflows/contracts/notices';
 import { SWEEP_SCHEDULE } from '../workflows/contracts/sweep';
 
-const sweepSchedule = (everyMs: number) =>
+// A round that was missed need not be made up for: the next one finds everything that there is to do.
+const POLICIES = { overlap: 'SKIP', catchupWindow: '1 minute' } as const;
+
+const every = (
+  everyMs: number,
+  { name, summary, taskQueue = LEDGER_QUEUE }: { name: string; summary: string; taskQueue?: string },
+) =>
   ({
-    scheduleId: SWEEP_SCHEDULE,
+    scheduleId: name,
     spec: { intervals: [{ every: everyMs }] },
     action: {
       type: 'startWorkflow',
-      workflowType: 'sweep',
-      workflowId: 'sweep',
-      taskQueue: LEDGER_QUEUE,
-      // A sweep that found no worker for so long is out of date; the next one finds whatever it would have found.
+      workflowType: name,
+      workflowId: name,
+      taskQueue,
+      // A round that found no worker for so long is out of date; the next one finds whatever it would have found.
       workflowExecutionTimeout: '10 minutes',
-      staticSummary: 'Lost stories, expired funds, seals',
+      staticSummary: summary,
     },
-    // A sweep that was missed need not be made up for: the next one mends everything that there is to mend.
-    policies: { overlap: 'SKIP', catchupWindow: '1 minute' },
+    policies: POLICIES,
   }) satisfies ScheduleOptions;
 
+export const ensureSweep = (client: Client, everyMs = 60_000): Promise<void> =>
+  ensure(client, every(everyMs, { name: SWEEP_SCHEDULE, summary: 'Lost stories, expired funds, seals' }));
+
+/** Where nobody is to be told there is none. */
+export const ensureNotices = (client: Client, isWanted: boolean, everyMs = 60_000): Promise<void> =>
+  isWanted
+    ? ensure(client, every(everyMs, { name: NOTICES_SCHEDULE, summary: 'E-mail to users about refunds' }))
+    : remove(client, NOTICES_SCHEDULE);
+
 /** Makes the schedule, or makes it what it should be. Whether it is paused is the operator's business and stays. */
-export async function ensureSweep(client: Client, everyMs = 60_000): Promise<void> {
-  await ensure(client, sweepSchedule(everyMs));
-}
-
-type Schedule = Parameters<Client['schedule']['create']>[0];
-
-async function ensure(client: Client, { scheduleId, ...definition }: Schedule): Promise<void> {
+async function ensure(client: Client, { scheduleId, ...definition }: ScheduleOptions): Promise<void> {
   try {
     await client.schedule.create({ scheduleId, ...definition });
   } catch (error) {
@@ -58,7 +67,7 @@ const lookAt = (look: QueueLook, scheduleId: string, summary: string) => ({
     workflowExecutionTimeout: '10 minutes' as const,
     staticSummary: summary,
   },
-  policies: { overlap: 'SKIP' as const, catchupWindow: '1 minute' as const },
+  policies: POLICIES,
 });
 
 /** One schedule for each cluster that can be asked, and a nightly one. Those of clusters that cannot be any more are taken away. */
@@ -79,5 +88,13 @@ export async function ensureLooks(client: Client, { clusters, everyMs, timeZone 
   for await (const { scheduleId } of client.schedule.list()) {
     if (scheduleId.startsWith(LOOK_PREFIX) && !known.has(scheduleId))
       await client.schedule.getHandle(scheduleId).delete();
+  }
+}
+
+async function remove(client: Client, scheduleId: string): Promise<void> {
+  try {
+    await client.schedule.getHandle(scheduleId).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }

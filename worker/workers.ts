@@ -4,9 +4,11 @@ import {
   faultsBecomeFailures,
   adapterTo,
   ledgerActivities,
+  noticeActivities,
   recordedEventsOnly,
   schedulerActivities,
   storyActivities,
+  type Mailer,
   type Scheduler,
   type SchedulerAdapter,
 } from '../activities';
@@ -19,11 +21,13 @@ import { backOffMs, makePause, type BackOff } from './back-off';
 
 export interface StoryWorkersOptions {
   connection: NativeConnection;
-  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery' | 'queue'>;
+  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery' | 'queue' | 'refunds'>;
   /** For the sweep, which asks whether a story is still being told. */
   temporal: Temporal;
   metrics?: Pick<Metrics, 'restartedStories' | 'schedulerLooks' | 'adoptedJobs' | 'holdsGivenBack'>;
   workflowBundle: WorkflowBundleOption;
+  /** Undefined: users are not told of their refunds. */
+  mailer?: Mailer;
   /** Schedulers that can be looked at, and asked about a job. */
   schedulerOf?: (cluster: string) => Scheduler | undefined;
   /** Where one can only be asked about a job. Default: those of `schedulerOf`. */
@@ -35,7 +39,7 @@ export interface StoryWorkersOptions {
 }
 
 export async function createStoryWorkers(options: StoryWorkersOptions): Promise<Worker[]> {
-  const { connection, ledger, temporal, metrics, schedulerOf, ledgerCalls = 8 } = options;
+  const { connection, ledger, temporal, metrics, mailer, schedulerOf, ledgerCalls = 8 } = options;
   const { adapterOf = schedulerOf ? adaptersTo(schedulerOf, ledger) : recordedEventsOnly } = options;
   const common = {
     connection,
@@ -49,7 +53,11 @@ export async function createStoryWorkers(options: StoryWorkersOptions): Promise<
     ...common,
     taskQueue: LEDGER_QUEUE,
     workflowBundle: options.workflowBundle,
-    activities: { ...ledgerActivities(ledger), ...storyActivities({ recovery: ledger.recovery, temporal, metrics }) },
+    activities: {
+      ...ledgerActivities(ledger),
+      ...storyActivities({ recovery: ledger.recovery, temporal, metrics }),
+      ...noticeActivities({ refunds: ledger.refunds, mailer }),
+    },
     maxConcurrentActivityTaskExecutions: ledgerCalls,
     maxCachedWorkflows: options.cachedStories ?? 500,
   });

@@ -9,6 +9,7 @@ import { CALLER_KEYS, EDGE_KEYS } from './exposure-keys';
 import { INTEGRATION_KEYS } from './integration-keys';
 import type { Key } from './key';
 import { SLURM_KEYS } from './slurm-keys';
+import { NOTIFICATION_KEYS } from './notification-keys';
 import {
   addressOfDatabase,
   AMOUNT,
@@ -242,6 +243,7 @@ export const KEYS = {
   ...SLURM_KEYS,
   ...INTEGRATION_KEYS,
   ...ASBX_KEYS,
+  ...NOTIFICATION_KEYS,
   'logging.level': {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     expects: 'one of trace, debug, info, warn, error, fatal, silent',

@@ -56,6 +56,10 @@ export function readEffective({ env, places, flags = {}, file: named }: Sources,
   if (typeof least === 'string' && typeof most === 'string' && parseAmount(most) <= parseAmount(least)) {
     findings.mistakes.push('budget.max_budget_amount must be more than budget.min_budget_amount');
   }
+  for (const key of ['notifications.from', 'notifications.address'] as const) {
+    if (values['notifications.smtp_url'] === undefined || given.has(key)) continue;
+    findings.mistakes.push(`${key} is missing: notifications.smtp_url needs ${keyOf(key).expects}`);
+  }
   return { values: values as Values, given, texts, ...(file !== undefined && { file }) };
 }
 

@@ -177,6 +177,8 @@ const ASBX: Config['asbx'] = {
   varianceThreshold: '20',
 };
 
+const MAIL = { smtpUrl: 'smtps://mail', from: 'bursar@example.edu', address: '{user}@{account}.example.edu' };
+
 /** A part of what the configuration says about who may reach the API. */
 const exposed = (exposure: object) => ({ exposure }) as Partial<Config>;
 
@@ -313,6 +315,21 @@ const SOMETHING_ELSE: Record<
   'asbx_integration.spool_directories': ['/a, /b c', { asbx: { ...ASBX, spoolDirectories: ['/a', '/b c'] } }],
   'asbx_integration.cost_model_learning.accuracy_threshold': ['0.9', { asbx: { ...ASBX, accuracyThreshold: '0.9' } }],
   'asbx_integration.cost_model_learning.variance_threshold': ['12.5', { asbx: { ...ASBX, varianceThreshold: '12.5' } }],
+  'notifications.smtp_url': [
+    'smtp://me:hunter2@mail:25',
+    { notifications: { ...MAIL, smtpUrl: 'smtp://me:hunter2@mail:25' } },
+    { 'notifications.from': MAIL.from, 'notifications.address': MAIL.address },
+  ],
+  'notifications.from': [
+    'Bursar <b@c.example>',
+    { notifications: { ...MAIL, from: 'Bursar <b@c.example>' } },
+    { 'notifications.smtp_url': MAIL.smtpUrl, 'notifications.address': MAIL.address },
+  ],
+  'notifications.address': [
+    'c.example',
+    { notifications: { ...MAIL, address: '{user}@c.example' } },
+    { 'notifications.smtp_url': MAIL.smtpUrl, 'notifications.from': MAIL.from },
+  ],
   'logging.level': ['debug', { logLevel: 'debug' }],
   'logging.format': ['console', { logFormat: 'console' }],
   'metrics.enabled': ['false', {}],
@@ -353,6 +370,10 @@ test('what is right by itself and wrong beside the others is a mistake, or said 
     'budget.max_budget_amount must be more than budget.min_budget_amount',
   ]);
   expect(found('budget:\n  max_budget_amount: 8589934592\n').mistakes).toHaveLength(1);
+  expect(found('notifications:\n  smtp_url: smtp://mail\n').mistakes).toEqual([
+    expect.stringContaining('notifications.from is missing'),
+    expect.stringContaining('notifications.address is missing'),
+  ]);
   expect(found('service:\n  tls_enabled: true\n  tls_cert_file: /c.pem\n').mistakes).toEqual([
     'service.tls_enabled needs service.tls_key_file',
   ]);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import pino from 'pino';
-import type { SchedulerAdapter } from '../../activities';
+import type { Mailer, SchedulerAdapter } from '../../activities';
 import type { Ledger } from '../../ledger/contract';
 import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { bundleWorkflows } from '../../worker/bundle';
@@ -53,6 +53,7 @@ export interface CrewOptions {
   namespace: Namespace;
   ledger: Ledger;
   adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
+  mailer?: Mailer;
 }
 
 export interface Crew extends AsyncDisposable {
@@ -60,7 +61,7 @@ export interface Crew extends AsyncDisposable {
 }
 
 /** Workers that forget every story between two tasks, so that each step is a replay of all steps before it. */
-export async function startCrew({ namespace, ledger, adapterOf }: CrewOptions): Promise<Crew> {
+export async function startCrew({ namespace, ledger, adapterOf, mailer }: CrewOptions): Promise<Crew> {
   bundle ??= bundleWorkflows();
   const connection = await NativeConnection.connect({ address: namespace.address });
   const workers: Worker[] = await createStoryWorkers({
@@ -70,6 +71,7 @@ export async function startCrew({ namespace, ledger, adapterOf }: CrewOptions): 
     workflowBundle: await bundle,
     cachedStories: 0,
     ...(adapterOf === undefined ? {} : { adapterOf }),
+    ...(mailer === undefined ? {} : { mailer }),
   });
   const running = runAll(workers);
   const stop = async () => {
