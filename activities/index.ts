@@ -20,3 +20,4 @@ export {
   type SchedulerAdapter,
 } from './scheduler';
 export { restartLost, restartStrays, ringOver, storyActivities, type StoryActivities } from './stories';
+export { wallActivities, type WallActivities, type WallSettings } from './wall';

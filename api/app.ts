@@ -34,6 +34,7 @@ import { slurmQueueRoutes } from './routes/slurm-queue';
 import { refundRoutes } from './routes/refunds';
 import { auditRoutes, probeRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
+import { wallRoutes } from './routes/wall';
 import { unmatchedRoutes } from './routes/unmatched';
 
 const DEADLINE_MS = 8_000;
@@ -69,6 +70,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     slurmRoutes,
     slurmQueueRoutes,
     usageRoutes,
+    wallRoutes,
     asbxRoutes,
     unmatchedRoutes,
     auditRoutes,

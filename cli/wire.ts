@@ -14,6 +14,7 @@ import type * as refund from '../api/schemas/refund';
 import type * as system from '../api/schemas/system';
 import type * as usage from '../api/schemas/usage';
 import type * as unmatched from '../api/schemas/unmatched';
+import type * as wall from '../api/schemas/wall';
 
 export type Account = z.output<typeof account.AccountAnswer>;
 export type Policy = z.output<typeof account.PolicyAnswer>;
@@ -46,6 +47,7 @@ export type Health = z.output<typeof system.HealthAnswer>;
 export type SlurmSweep = z.output<typeof slurmQueue.SlurmSweepAnswer>;
 export type SchedulerLook = z.output<typeof slurmQueue.SchedulerLookAnswer>;
 export type RefusalReport = z.output<typeof slurm.RefusalReportAnswer>;
+export type SlurmWall = z.output<typeof wall.WallAnswer>;
 export type UnmatchedReport = z.output<typeof unmatched.UnmatchedAnswer>;
 export type UnmatchedDetails = z.output<typeof unmatched.UnmatchedDetailsAnswer>;
 export type AsbxReconciliation = z.output<typeof asbx.AsbxReconcileAnswer>;

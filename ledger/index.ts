@@ -25,6 +25,7 @@ import { openRefunds } from './refunds';
 import { openReports } from './reports';
 import { openSlurm } from './slurm';
 import { openUnmatched } from './unmatched';
+import { openWalls } from './wall';
 
 export interface LedgerOptions {
   /** The cluster of checks that name none. */
@@ -57,13 +58,14 @@ export function openLedger(
   const holds = openHolds({ sql });
   const movements = openMovements({ sql });
   const jobs = openJobs({ sql, prices, holds, movements });
+  const accruals = openAccruals(prices);
   const recovery = openRecovery({ sql });
   const admission = openAdmission({ sql, prices, defaultCluster, ...(advisor && { advisor }) });
   return {
     admission,
     holds,
     movements,
-    accounts: openAccounts({ sql, accruals: openAccruals(prices) }),
+    accounts: openAccounts({ sql, accruals }),
     catalog: openCatalog({ sql, priceBooks: prices, ...(clusterDefaults && { clusterDefaults }) }),
     jobs,
     slurm: openSlurm({ sql, prices, admission, holds, defaultCluster }),
@@ -80,6 +82,7 @@ export function openLedger(
     changes: openChanges({ sql }),
     keys: openKeys({ sql }),
     usage: openUsage({ sql, serverZone: timeZone }),
+    walls: openWalls({ sql, prices, accruals }),
     figures: () => readFigures(sql),
     health: () => readHealth(sql),
   };

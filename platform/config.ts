@@ -79,6 +79,8 @@ export interface Config {
   };
   /** How users are told of what they get back; undefined: they are not. */
   notifications?: { smtpUrl: string; from: string; address: string };
+  /** How often Slurm's own limits are brought to what is left; undefined: they are left alone. */
+  wallEveryMs?: number;
   /** Things that are legal but look like a slip of the pen, and keys that change nothing. */
   warnings: readonly string[];
 }
@@ -159,6 +161,7 @@ export function readConfig<K extends Needed = never>(
       temporalCliPath: values['temporal.cli_path'] && resolve(values['temporal.cli_path']),
       temporalUiUrl: values['temporal.ui_url'],
       notifications: notificationsOf(values),
+      wallEveryMs: values['slurm.wall_interval'],
       metricsPath: values['metrics.enabled'] ? values['metrics.path'] : undefined,
       workerPort: values['metrics.enabled'] ? values['metrics.worker_port'] : undefined,
     }),

@@ -10,7 +10,7 @@ import { ensureNamespace } from './namespace';
 import { openMetricsPage, openProcess } from './process';
 import { installRuntime } from './runtime';
 import { openSchedulers } from './schedulers';
-import { ensureLooks, ensureNotices, ensureSweep } from './schedules';
+import { ensureLooks, ensureNotices, ensureSweep, ensureWall } from './schedules';
 import { startSweeper } from './sweeper';
 import { keepWorkers } from './workers';
 
@@ -25,12 +25,15 @@ async function main(): Promise<void> {
   const sdkPort = config.workerPort === undefined ? undefined : await freePort(host);
   installRuntime(log, sdkPort === undefined ? undefined : { host, port: sdkPort });
 
+  const { slurm, wallEveryMs } = config;
+  const wall = { cluster: config.defaultCluster, bin: slurm.binPath, conf: slurm.configFile };
   const mailer = config.notifications && openMailer(config.notifications);
   const prepare = async () => {
     await ensureNamespace(temporal, log);
     await temporal.withDeadline(() => ensureSweep(temporal.client, config.recoveryEveryMs));
     await temporal.withDeadline(() => ensureLooks(temporal.client, { ...config.slurm, timeZone: config.timeZone }));
     await temporal.withDeadline(() => ensureNotices(temporal.client, mailer !== undefined));
+    await temporal.withDeadline(() => ensureWall(temporal.client, wallEveryMs));
   };
   let isFirstTime = true;
   const common = { ledger, temporal, metrics, log, prepare };
@@ -41,6 +44,7 @@ async function main(): Promise<void> {
     schedulerOf: openSchedulers(config, log),
     ledgerCalls: config.poolSize,
     ...(mailer && { mailer }),
+    ...(wallEveryMs === undefined ? {} : { wall }),
     onReady: () => {
       if (isFirstTime) announce(log, 'ready', { address, namespace });
       isFirstTime = false;

@@ -4,14 +4,12 @@ import { LEDGER_QUEUE } from '../workflows/contracts/job-lifecycle';
 import { LOOK_PREFIX, lookSchedule, nightlySchedule, type QueueLook } from '../workflows/contracts/queue-look';
 import { NOTICES_SCHEDULE } from '../workflows/contracts/notices';
 import { SWEEP_SCHEDULE } from '../workflows/contracts/sweep';
+import { WALL_SCHEDULE } from '../workflows/contracts/wall';
 
 // A round that was missed need not be made up for: the next one finds everything that there is to do.
 const POLICIES = { overlap: 'SKIP', catchupWindow: '1 minute' } as const;
 
-const every = (
-  everyMs: number,
-  { name, summary, taskQueue = LEDGER_QUEUE }: { name: string; summary: string; taskQueue?: string },
-) =>
+const every = (everyMs: number, { name, summary }: { name: string; summary: string }) =>
   ({
     scheduleId: name,
     spec: { intervals: [{ every: everyMs }] },
@@ -19,7 +17,7 @@ const every = (
       type: 'startWorkflow',
       workflowType: name,
       workflowId: name,
-      taskQueue,
+      taskQueue: LEDGER_QUEUE,
       // A round that found no worker for so long is out of date; the next one finds whatever it would have found.
       workflowExecutionTimeout: '10 minutes',
       staticSummary: summary,
@@ -35,6 +33,12 @@ export const ensureNotices = (client: Client, isWanted: boolean, everyMs = 60_00
   isWanted
     ? ensure(client, every(everyMs, { name: NOTICES_SCHEDULE, summary: 'E-mail to users about refunds' }))
     : remove(client, NOTICES_SCHEDULE);
+
+/** Undefined: Slurm's own limits are left alone. */
+export const ensureWall = (client: Client, everyMs: number | undefined): Promise<void> =>
+  everyMs === undefined
+    ? remove(client, WALL_SCHEDULE)
+    : ensure(client, every(everyMs, { name: WALL_SCHEDULE, summary: "Slurm's own limits" }));
 
 /** Makes the schedule, or makes it what it should be. Whether it is paused is the operator's business and stays. */
 async function ensure(client: Client, { scheduleId, ...definition }: ScheduleOptions): Promise<void> {

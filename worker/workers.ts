@@ -8,9 +8,11 @@ import {
   recordedEventsOnly,
   schedulerActivities,
   storyActivities,
+  wallActivities,
   type Mailer,
   type Scheduler,
   type SchedulerAdapter,
+  type WallSettings,
 } from '../activities';
 import type { Ledger } from '../ledger/contract';
 import type { Log } from '../platform/log';
@@ -21,13 +23,15 @@ import { backOffMs, makePause, type BackOff } from './back-off';
 
 export interface StoryWorkersOptions {
   connection: NativeConnection;
-  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery' | 'queue' | 'refunds'>;
+  ledger: Pick<Ledger, 'jobs' | 'movements' | 'audit' | 'recovery' | 'queue' | 'refunds' | 'walls'>;
   /** For the sweep, which asks whether a story is still being told. */
   temporal: Temporal;
   metrics?: Pick<Metrics, 'restartedStories' | 'schedulerLooks' | 'adoptedJobs' | 'holdsGivenBack'>;
   workflowBundle: WorkflowBundleOption;
   /** Undefined: users are not told of their refunds. */
   mailer?: Mailer;
+  /** Undefined: Slurm's own limits are left alone. */
+  wall?: WallSettings;
   /** Schedulers that can be looked at, and asked about a job. */
   schedulerOf?: (cluster: string) => Scheduler | undefined;
   /** Where one can only be asked about a job. Default: those of `schedulerOf`. */
@@ -39,7 +43,7 @@ export interface StoryWorkersOptions {
 }
 
 export async function createStoryWorkers(options: StoryWorkersOptions): Promise<Worker[]> {
-  const { connection, ledger, temporal, metrics, mailer, schedulerOf, ledgerCalls = 8 } = options;
+  const { connection, ledger, temporal, metrics, mailer, wall, schedulerOf, ledgerCalls = 8 } = options;
   const { adapterOf = schedulerOf ? adaptersTo(schedulerOf, ledger) : recordedEventsOnly } = options;
   const common = {
     connection,
@@ -64,11 +68,14 @@ export async function createStoryWorkers(options: StoryWorkersOptions): Promise<
   const schedulers = await Worker.create({
     ...common,
     taskQueue: SCHEDULER_QUEUE,
-    activities: schedulerActivities({
-      jobs: ledger.jobs,
-      adapterOf,
-      looks: schedulerOf && { queue: ledger.queue, schedulerOf, metrics },
-    }),
+    activities: {
+      ...schedulerActivities({
+        jobs: ledger.jobs,
+        adapterOf,
+        looks: schedulerOf && { queue: ledger.queue, schedulerOf, metrics },
+      }),
+      ...wallActivities({ walls: ledger.walls, wall }),
+    },
   });
   return [stories, schedulers];
 }

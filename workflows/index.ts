@@ -3,3 +3,4 @@ export { jobLifecycle } from './job-lifecycle';
 export { notices } from './notices';
 export { queueLook } from './queue-look';
 export { sweep } from './sweep';
+export { wall } from './wall';

@@ -6,6 +6,7 @@ import { install } from '../slurm/install';
 import type { InstallOptions } from '../slurm/plan';
 import { uninstall, type UninstallOptions } from '../slurm/uninstall';
 import { defineSweep } from './slurm-sweep';
+import { defineWall } from './slurm-wall';
 
 const withPlaces = (command: Command): Command =>
   command
@@ -102,4 +103,5 @@ site's own becomes job_submit.site.lua, and is asked first.
     .action(act((session, options: DoctorOptions) => doctor(session, options)));
 
   defineSweep(slurm, act);
+  defineWall(slurm, act);
 }

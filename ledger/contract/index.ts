@@ -21,6 +21,7 @@ import type { Slurm } from './slurm';
 import type { Outbox, Recovery } from './stories';
 import type { Usage } from './usage';
 import type { Unmatched } from './unmatched';
+import type { Walls } from './wall';
 
 export type * from './accounts';
 export type * from './admission';
@@ -41,6 +42,7 @@ export type * from './slurm';
 export type * from './stories';
 export type * from './usage';
 export type * from './unmatched';
+export type * from './wall';
 
 export interface Ledger {
   admission: Admission;
@@ -60,6 +62,7 @@ export interface Ledger {
   changes: Changes;
   keys: Keys;
   usage: Usage;
+  walls: Walls;
   figures(): Promise<Figures>;
   /** Is the database there, and does it have our schema, or a newer one? */
   health(): Promise<{ ok: boolean; schemaVersion?: number; detail?: string }>;

@@ -39,7 +39,7 @@ export const SLURM_KEYS = {
   'slurm.bin_path': {
     schema: absolutePath,
     expects: 'the absolute path of a folder',
-    meaning: 'Where squeue and sacct are.',
+    meaning: 'Where squeue, sacct, sacctmgr and scontrol are.',
     default: '/usr/bin',
   },
   'slurm.config_path': {
@@ -53,6 +53,13 @@ export const SLURM_KEYS = {
     expects: duration('1s to 2m'),
     meaning: 'How long Slurm may take for one answer, by either way.',
     default: '20s',
+  },
+  'slurm.wall_interval': {
+    schema: durationMs('10s', '24h'),
+    expects: duration('10s to 24h'),
+    meaning:
+      "How often the worker brings the limits in the default cluster's Slurm to what accounts have left, by sacctmgr and scontrol.",
+    otherwise: 'never',
   },
   'slurm.rest_url': {
     schema: url(['http:', 'https:']),

@@ -74,6 +74,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   transfer: [],
   refund: [],
   listRefunds: ['read'],
+  readWall: ['read'],
   adjust: [],
   listTransactions: ['read'],
   readTransaction: ['read'],

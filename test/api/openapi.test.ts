@@ -201,6 +201,7 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/slurm/sweep",
      "GET /api/v1/usage",
      "GET /api/v1/accounts/{account}/forecast",
+     "GET /api/v1/slurm/wall",
      "POST /api/v1/asbx/reconcile",
      "POST /api/v1/asbx/epilog",
      "GET /api/v1/asbx/status",

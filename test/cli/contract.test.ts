@@ -83,7 +83,6 @@ const LATER: Readonly<Record<string, string>> = {
   'burn-rate': ANALYTICS,
   alerts: ANALYTICS,
   analytics: ANALYTICS,
-  slurm: 'it comes with the hooks of Slurm',
 };
 
 interface Line {

@@ -283,6 +283,7 @@ const SOMETHING_ELSE: Record<
     { slurm: { rest: { tokenFile: '/run/secrets/slurm' } } },
     { 'slurm.rest_url': 'http://slurm:6820' },
   ],
+  'slurm.wall_interval': ['5m', { wallEveryMs: 300_000 }],
   'advisor.url': ['https://a.example.org/x', { integration: { advisor: { url: 'https://a.example.org/x' } } }],
   'advisor.api_key': ['hunter2', { integration: { advisor: { apiKey: 'hunter2' } } }],
   'advisor.headers': [

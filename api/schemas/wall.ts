@@ -1,0 +1,27 @@
+/** The limits that a scheduler is to have of its own. */
+import { z } from 'zod';
+import { ClusterName, Money, Unit } from './wire';
+
+export const WallQuery = z.object({
+  cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
+  unit: Unit.optional().describe("What the weights are to say; default: the unit of the cluster's rates."),
+});
+
+export const WallAnswer = z
+  .object({
+    cluster: z.string(),
+    unit: z.string().describe('What the weights say. Accounts of other units get no limit.'),
+    scale: z.number().describe("So many units of Slurm's billing for an hour are one of the unit."),
+    partitions: z.array(
+      z.object({ partition: z.string(), weights: z.string().describe('As slurm.conf has them: TRESBillingWeights.') }),
+    ),
+    problems: z.array(z.string()).describe("What of the prices Slurm's weights cannot say."),
+    accounts: z.array(
+      z.object({
+        account: z.string(),
+        unit: z.string(),
+        left: Money.describe('For jobs from now on: granted, less settled and in flight, plus its overdraft.'),
+      }),
+    ),
+  })
+  .meta({ id: 'SlurmWall' });

@@ -1,0 +1,330 @@
+/**
+ * The second wall: what each account has left, as a limit of Slurm's own, so that the money is kept while Bursar is away. One
+ * QOS an account, `bursar_<account>`, that does not decay, with GrpTRESMins=billing=N, which is the default of the account.
+ *
+ * What we set is known by the description of the QOS, which says what we set and what was there before; a QOS without it is
+ * not ours and is left alone. Pure: it reads what Slurm's commands print and says which commands are to be run.
+ */
+import { billingMinutes } from './billing-weights';
+import type { Micro } from './money';
+
+export interface WallAccount {
+  account: string;
+  unit: string;
+  /** What is left for jobs from now on: granted, less settled and in flight. */
+  left: Micro;
+}
+
+/** What Bursar wants the wall to be. */
+export interface Wall {
+  cluster: string;
+  unit: string;
+  scale: number;
+  accounts: readonly WallAccount[];
+}
+
+export interface SlurmQos {
+  name: string;
+  description: string;
+  flags: string;
+  /** Undefined: not limited. */
+  billing?: bigint;
+}
+
+export interface SlurmAccount {
+  account: string;
+  qos: readonly string[];
+  defaultQos: string;
+}
+
+/** What Slurm has, as its commands print it. */
+export interface SlurmState {
+  /** Its name in Slurm. */
+  cluster: string;
+  accounts: ReadonlyMap<string, SlurmAccount>;
+  qos: ReadonlyMap<string, SlurmQos>;
+  /** Billing minutes that each QOS has used. */
+  used: ReadonlyMap<string, bigint>;
+}
+
+export interface WallChange {
+  account: string;
+  qos: string;
+  action: 'create' | 'set' | 'attach' | 'keep';
+  /** Billing minutes: what was used, and the limit that is to be, which has it in it. */
+  used: bigint;
+  limit: bigint;
+  /** What Slurm has. */
+  was?: bigint;
+  left: Micro;
+  /** Somebody else changed it: what we had set, or the default of the account. */
+  drift?: string;
+  /** Of sacctmgr. */
+  commands: string[][];
+}
+
+export interface WallPlan {
+  changes: WallChange[];
+  /** Accounts that get no wall, and why. */
+  without: { account: string; why: string }[];
+}
+
+// Reading -----------------------------------------------------------------------------------------------------------------
+
+/** The arguments that the readers below take the output of. */
+export const READ_QOS = ['-nP', 'show', 'qos', 'format=Name,Description,Flags,GrpTRESMins'];
+export const readAssociationsOf = (cluster: string): string[] => [
+  '-nP',
+  'show',
+  'assoc',
+  'where',
+  `cluster=${cluster}`,
+  'format=Account,User,QOS,DefaultQOS',
+];
+export const READ_USAGE = ['-o', 'show', 'assoc_mgr', 'flags=qos'];
+export const READ_CHANGES = ['-nP', 'show', 'transactions', 'Action=Modify QOS', 'format=TimeStamp,Actor,Where,Info'];
+
+const rowsOf = (text: string): string[][] =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.split('|'));
+
+export const readQos = (text: string): Map<string, SlurmQos> =>
+  new Map(
+    rowsOf(text).map(([name = '', description = '', flags = '', limits = '']) => {
+      const billing = /(?:^|,)billing=(\d+)/.exec(limits)?.[1];
+      return [name, { name, description, flags, ...(billing === undefined ? {} : { billing: BigInt(billing) }) }];
+    }),
+  );
+
+/** The accounts' own associations; those of their users inherit from them. */
+export const readAssociations = (text: string): Map<string, SlurmAccount> =>
+  new Map(
+    rowsOf(text)
+      .filter(([account = '', user = '']) => account !== '' && user === '')
+      .map(([account = '', , qos = '', defaultQos = '']) => [
+        account,
+        { account, qos: qos.split(',').filter((each) => each !== ''), defaultQos },
+      ]),
+  );
+
+/** `GrpTRESMins=...,billing=2000(26),...`: the limit, and in brackets what was used of it. */
+export const readUsage = (text: string): Map<string, bigint> =>
+  new Map(
+    text.split('\n').flatMap((line): [string, bigint][] => {
+      const name = /^QOS=(\S+?)\(\d+\)/.exec(line)?.[1];
+      const used = /\sGrpTRESMins=\S*?billing=[^(,\s]*\((\d+)/.exec(line)?.[1];
+      return name === undefined || used === undefined ? [] : [[name, BigInt(used)]];
+    }),
+  );
+
+/** Who last changed the limit of each QOS, and when. */
+export function readChanges(text: string): Map<string, { at: string; actor: string }> {
+  const changes = new Map<string, { at: string; actor: string }>();
+  for (const [at = '', actor = '', where = '', ...info] of rowsOf(text)) {
+    if (!info.join('|').includes('grp_tres_mins')) continue;
+    for (const [, name = ''] of where.matchAll(/name='([^']+)'/g)) changes.set(name, { at, actor });
+  }
+  return changes;
+}
+
+/** `PartitionName=paid ... TRESBillingWeights=CPU=100,Mem=0.5G`, of `scontrol -o show partition`. */
+export const readPartitionWeights = (text: string): Map<string, string> =>
+  new Map(
+    [...text.matchAll(/^PartitionName=(\S+)(.*)$/gm)].map(([, name = '', rest = '']) => [
+      name,
+      /\sTRESBillingWeights=(\S+)/.exec(rest)?.[1] ?? '',
+    ]),
+  );
+
+/** Same weights in whatever order and spelling of the numbers. */
+export function isSameWeights(a: string, b: string): boolean {
+  const entries = (text: string) =>
+    text
+      .split(',')
+      .filter((each) => each !== '')
+      .map((each) => {
+        const [, tres = '', amount = '', suffix = ''] = /^(.+)=([\d.]+)([A-Za-z]?)$/.exec(each) ?? [undefined, each];
+        return `${tres.toLowerCase()}=${Number(amount)}${suffix.toUpperCase()}`;
+      })
+      .sort()
+      .join(',');
+  return entries(a) === entries(b);
+}
+
+export const readClusterName = (config: string): string | undefined => /^ClusterName\s*=\s*(\S+)/m.exec(config)?.[1];
+
+/** What of `scontrol show config` keeps the wall from standing. */
+export function readObstacles(config: string): string[] {
+  const valueOf = (name: string) => new RegExp(`^${name}\\s*=\\s*(.*)$`, 'm').exec(config)?.[1]?.trim() ?? '';
+  const enforced = valueOf('AccountingStorageEnforce').toLowerCase().split(',');
+  const missing = ['limits', 'qos'].filter((each) => !enforced.includes(each) && !enforced.includes('all'));
+  return [
+    ...(missing.length === 0
+      ? []
+      : [
+          `AccountingStorageEnforce lacks ${missing.join(' and ')}: set it to associations,limits,qos,safe, or Slurm enforces no limit`,
+        ]),
+    ...(missing.length > 0 || enforced.includes('safe') || enforced.includes('all')
+      ? []
+      : ['AccountingStorageEnforce lacks safe: a job starts although its time limit goes beyond the wall']),
+    ...(valueOf('PriorityType') === 'priority/multifactor'
+      ? []
+      : ['PriorityType is not priority/multifactor: Slurm then counts no use, and the wall never ends']),
+    ...(/max_tres/i.test(valueOf('PriorityFlags'))
+      ? ['PriorityFlags has MAX_TRES: Slurm then bills the dearest resource of a job instead of their sum']
+      : []),
+  ];
+}
+
+// What is ours ------------------------------------------------------------------------------------------------------------
+
+interface Mark {
+  cluster: string;
+  account: string;
+  set: bigint;
+  /** The default QOS that the account had; '' where it had none. */
+  was: string;
+}
+
+const renderMark = ({ cluster, account, set, was }: Mark): string =>
+  `bursar wall cluster=${cluster} account=${account} set=${set} was=${was === '' ? '-' : was}`;
+
+function readMark({ description }: SlurmQos): Mark | undefined {
+  const match = /^bursar wall cluster=(\S+) account=(\S+) set=(\d+) was=(\S+)$/.exec(description);
+  if (!match) return undefined;
+  const [, cluster = '', account = '', set = '0', was = '-'] = match;
+  return { cluster, account, set: BigInt(set), was: was === '-' ? '' : was };
+}
+
+const qosOf = (account: string): string => `bursar_${account}`;
+
+/** Slurm keeps names in lower case. */
+const inSlurm = (account: string): string => account.toLowerCase();
+
+// Planning ----------------------------------------------------------------------------------------------------------------
+
+export function planWall(wall: Wall, slurm: SlurmState): WallPlan {
+  const changes: WallChange[] = [];
+  const without: WallPlan['without'] = [];
+  const known = new Map(wall.accounts.map((each) => [inSlurm(each.account), each]));
+  for (const [name, own] of [...known].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const association = slurm.accounts.get(name);
+    const why =
+      own.unit !== wall.unit
+        ? `it counts in ${own.unit}, and billing weights can only say one unit, ${wall.unit}`
+        : association === undefined
+          ? 'Slurm has no account of that name on this cluster'
+          : whyNotOurs(slurm.qos.get(qosOf(name)), wall.cluster);
+    if (why !== undefined || association === undefined) without.push({ account: own.account, why: why ?? '' });
+    else changes.push(planAccount(wall, own, association, slurm));
+  }
+  for (const name of [...slurm.accounts.keys()].sort()) {
+    if (name !== 'root' && !known.has(name)) without.push({ account: name, why: 'Bursar has no account of that name' });
+  }
+  return { changes, without };
+}
+
+function whyNotOurs(qos: SlurmQos | undefined, cluster: string): string | undefined {
+  if (!qos) return undefined;
+  const mark = readMark(qos);
+  if (!mark) return `there is a QOS ${qos.name} that Bursar has not made; rename it, or take its description away`;
+  return mark.cluster === cluster
+    ? undefined
+    : `the QOS ${qos.name} is the wall of cluster ${mark.cluster}, which shares this slurmdbd`;
+}
+
+function planAccount(wall: Wall, own: WallAccount, association: SlurmAccount, slurm: SlurmState): WallChange {
+  const { account } = association;
+  const name = qosOf(account);
+  const qos = slurm.qos.get(name);
+  const mark = qos && readMark(qos);
+  const used = slurm.used.get(name) ?? 0n;
+  const limit = used + billingMinutes(own.left, wall.scale);
+  const isAttached = association.defaultQos === name && association.qos.includes(name);
+  const was = mark ? mark.was : association.defaultQos === name ? '' : association.defaultQos;
+  const description = `Description=${renderMark({ cluster: wall.cluster, account, set: limit, was })}`;
+  const isRight = qos?.billing === limit && mark?.set === limit && hasNoDecay(qos);
+  const commands: string[][] = [];
+  if (!qos) commands.push(['add', 'qos', name, 'Flags=NoDecay', `GrpTRESMins=billing=${limit}`, description]);
+  else if (!isRight) {
+    const flags = hasNoDecay(qos) ? [] : ['Flags+=NoDecay'];
+    commands.push([
+      'modify',
+      'qos',
+      'where',
+      `name=${name}`,
+      'set',
+      `GrpTRESMins=billing=${limit}`,
+      description,
+      ...flags,
+    ]);
+  }
+  if (!isAttached) {
+    const where = ['modify', 'account', 'where', `name=${account}`, `cluster=${slurm.cluster}`];
+    commands.push([...where, 'set', `QosLevel+=${name}`, `DefaultQOS=${name}`]);
+  }
+  const drift = qos && mark && driftOf(qos, mark, association, name);
+  return {
+    account: own.account,
+    qos: name,
+    action: !qos ? 'create' : !isRight ? 'set' : isAttached ? 'keep' : 'attach',
+    used,
+    limit,
+    ...(qos?.billing === undefined ? {} : { was: qos.billing }),
+    left: own.left,
+    ...(drift ? { drift } : {}),
+    commands,
+  };
+}
+
+const hasNoDecay = ({ flags }: SlurmQos): boolean => /\bNoDecay\b/i.test(flags);
+
+function driftOf(qos: SlurmQos, mark: Mark, association: SlurmAccount, name: string): string | undefined {
+  const found = [
+    qos.billing === mark.set ? undefined : `the limit is ${qos.billing ?? 'none'}, and was set to ${mark.set}`,
+    hasNoDecay(qos) ? undefined : 'the flag NoDecay is gone: use is forgotten with time',
+    association.defaultQos === name
+      ? undefined
+      : `the default QOS of the account is ${association.defaultQos || 'none'}, and was set to ${name}`,
+  ].filter((each) => each !== undefined);
+  return found.length === 0 ? undefined : found.join('; ');
+}
+
+/** QOSs beside the wall's by which the jobs of an account go round it: `--qos=normal`. */
+export const waysRound = (plan: WallPlan, slurm: SlurmState): { account: string; qos: string[] }[] =>
+  plan.changes.flatMap(({ account, qos }) => {
+    const others = slurm.accounts.get(inSlurm(account))?.qos.filter((each) => each !== qos) ?? [];
+    return others.length === 0 ? [] : [{ account, qos: others }];
+  });
+
+export interface Removal {
+  account: string;
+  qos: string;
+  /** Jobs still have it: the limit goes now, the QOS itself with the next removal. */
+  isInUse: boolean;
+  commands: string[][];
+}
+
+/** Takes back what is ours on this cluster, and nothing else. `inUse`: the QOS that jobs have, pending ones too. */
+export function planRemoval(cluster: string, slurm: SlurmState, inUse: ReadonlySet<string>): Removal[] {
+  return [...slurm.qos.values()].flatMap((qos): Removal[] => {
+    const mark = readMark(qos);
+    if (!mark || mark.cluster !== cluster) return [];
+    const { name } = qos;
+    const association = slurm.accounts.get(mark.account);
+    const where = ['modify', 'account', 'where', `name=${mark.account}`, `cluster=${slurm.cluster}`, 'set'];
+    const isDefault = association?.defaultQos === name;
+    const isListed = association?.qos.includes(name) ?? false;
+    const before = mark.was === '' || !slurm.qos.has(mark.was) ? '-1' : mark.was;
+    const isInUse = inUse.has(name);
+    const commands = [
+      ...(isDefault ? [[...where, `DefaultQOS=${before}`]] : []),
+      ...(isInUse
+        ? [['modify', 'qos', 'where', `name=${name}`, 'set', 'GrpTRESMins=billing=-1']]
+        : [...(isListed ? [[...where, `QosLevel-=${name}`]] : []), ['remove', 'qos', 'where', `name=${name}`]]),
+    ];
+    return [{ account: mark.account, qos: name, isInUse, commands }];
+  });
+}

@@ -1,0 +1,93 @@
+/** Slurm's commands, run on this machine. */
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import {
+  planRemoval,
+  readAssociations,
+  readAssociationsOf,
+  readClusterName,
+  READ_QOS,
+  READ_USAGE,
+  readQos,
+  readUsage,
+  type SlurmState,
+} from '../domain/slurm-wall';
+import { childEnvironment } from './config';
+
+export interface SlurmPlaces {
+  /** The folder of sacctmgr and the others; undefined: where the shell finds them. */
+  bin?: string | undefined;
+  /** slurm.conf; undefined: where Slurm looks for it. */
+  conf?: string | undefined;
+}
+
+export type RunSlurm = (program: string, args: readonly string[]) => Promise<string>;
+
+/** A command of Slurm's failed; the message is what it said. */
+export class SlurmFailed extends Error {
+  override name = 'SlurmFailed';
+}
+
+const PATIENCE_MS = 60_000;
+
+/** Their output can be megabytes: a line a job, or a QOS. */
+const OUTPUT_BYTES_MAX = 256 * 1_048_576;
+
+export function slurmTools({ bin, conf }: SlurmPlaces = {}): RunSlurm {
+  const env = childEnvironment({ LC_ALL: 'C', SLURM_TIME_FORMAT: 'standard', ...(conf && { SLURM_CONF: conf }) });
+  return (program, args) =>
+    new Promise((resolve, reject) => {
+      const command = bin === undefined ? program : join(bin, program);
+      const options = { env, timeout: PATIENCE_MS, maxBuffer: OUTPUT_BYTES_MAX };
+      execFile(command, [...args], options, (error, stdout, stderr) => {
+        if (!error) return resolve(stdout);
+        const isMissing = error.code === 'ENOENT';
+        const said = isMissing
+          ? `is not here${bin === undefined ? ' (in PATH)' : ` (in ${dirname(command)})`}`
+          : `failed: ${(stderr.trim() || stdout.trim() || error.message).replaceAll('\n', ' ')}`;
+        reject(new SlurmFailed(`${program} ${said}`));
+      });
+    });
+}
+
+/** What Slurm has of the wall, and its configuration. */
+export async function readSlurm(run: RunSlurm): Promise<SlurmState & { config: string }> {
+  const config = await run('scontrol', ['show', 'config']);
+  const cluster = readClusterName(config);
+  if (cluster === undefined) throw new SlurmFailed('scontrol show config names no cluster');
+  const [qos, associations, usage] = await Promise.all([
+    run('sacctmgr', READ_QOS),
+    run('sacctmgr', readAssociationsOf(cluster)),
+    run('scontrol', READ_USAGE),
+  ]);
+  return {
+    config,
+    cluster,
+    qos: readQos(qos),
+    accounts: readAssociations(associations),
+    used: readUsage(usage),
+  };
+}
+
+/** Runs what was planned, asking nobody. One account's failure does not keep the others from their walls. */
+export async function changeSlurm(
+  run: RunSlurm,
+  planned: readonly { account: string; commands: readonly (readonly string[])[] }[],
+): Promise<{ account: string; failure: string }[]> {
+  const failures: { account: string; failure: string }[] = [];
+  for (const { account, commands } of planned) {
+    try {
+      for (const command of commands) await run('sacctmgr', ['-i', ...command]);
+    } catch (error) {
+      if (!(error instanceof SlurmFailed)) throw error;
+      failures.push({ account, failure: error.message });
+    }
+  }
+  return failures;
+}
+
+/** What is to be taken back on a cluster. */
+export async function planSlurmRemoval(run: RunSlurm, cluster: string, slurm: SlurmState) {
+  const queue = await run('squeue', ['-h', '-a', '-o', '%q']);
+  return planRemoval(cluster, slurm, new Set(queue.split('\n').map((each) => each.trim())));
+}

@@ -1,0 +1,104 @@
+/** `bursar slurm wall` beside a Slurm that answers as one did. (On a real one: test/slurm/wall.test.ts.) */
+import { recordedSlurm, type RecordedSlurm } from '../helpers/recorded-slurm';
+import { startCli, type TestCli } from './helpers/cli';
+
+let cli: TestCli;
+let slurm: RecordedSlurm;
+beforeAll(async () => {
+  cli = await startCli();
+  slurm = recordedSlurm();
+  await cli.works('cluster', 'create', 'wall', '--time-zone', 'UTC', '--minimum-charge', '0.01');
+  await cli.works('cluster', 'partition', 'wall', 'paid');
+  await cli.works('rates', 'set', 'wall', 'cpu', '--price', '0.1', '--from', '2026-01-01');
+  await cli.api.account('proj-a', 1);
+  await cli.api.account('lab', 1);
+});
+afterAll(() => cli.stop());
+
+const wall = (command: string, ...args: string[]) =>
+  cli.bursar('slurm', 'wall', command, '--slurm-bin', slurm.bin, ...args);
+
+test('a plan shows limits, weights and what is to be known, and asks Slurm for nothing', async () => {
+  const { code, out } = await wall('plan');
+  expect(code).toBe(0);
+  expect(out).toMatch(/proj-a +1\.00 +26 +60026 +2000 +set/);
+  expect(out).toContain('PartitionName=paid TRESBillingWeights="CPU=100"    # Slurm has CPU=100,Mem=0.5G,GRES/gpu=20');
+  for (const sentence of [
+    '- partition paid bills by other weights than the rates say',
+    '- the minimum charge of a job: Slurm has none',
+    '- jobs of proj-a go round the wall with --qos=normal',
+    '- lab has no wall: Slurm has no account of that name on this cluster',
+    '- proj-b has no wall: Bursar has no account of that name',
+  ]) {
+    expect(out).toContain(sentence);
+  }
+  expect((await wall('plan', '--json')).json).toMatchObject({
+    cluster: 'wall',
+    unit: 'USD',
+    scale: 1000,
+    changes: [{ account: 'proj-a', action: 'set', left: '1', used: '26', limit: '60026', was: '2000' }],
+    obstacles: [],
+  });
+  expect((await wall('plan', '--csv')).out).toBe(
+    'account,qos,action,left,unit,used,limit,was,drift,changed_by,changed_at\r\nproj-a,bursar_proj-a,set,1,USD,26,60026,2000,,,\r\n',
+  );
+  const dry = await wall('sync', '--dry-run');
+  expect(dry.out).toContain(
+    "sacctmgr -i modify qos where name=bursar_proj-a set GrpTRESMins=billing=60026 'Description=bursar wall cluster=wall account=proj-a set=60026 was=normal'",
+  );
+  expect((await wall('remove', '--dry-run')).out).toContain('sacctmgr -i remove qos where name=bursar_proj-a');
+  expect(slurm.asked()).toEqual([]);
+});
+
+test('a sync asks for what the plan says; what Slurm refuses is told, without a trace of ours', async () => {
+  expect((await wall('sync')).code).toBe(0);
+  expect(slurm.asked()).toEqual([
+    '-i modify qos where name=bursar_proj-a set GrpTRESMins=billing=60026 Description=bursar wall cluster=wall account=proj-a set=60026 was=normal',
+  ]);
+  slurm.refuse(" You don't have permission to do that\n");
+  const refused = await wall('sync');
+  expect(refused).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("proj-a: sacctmgr failed: You don't have permission to do that"),
+  });
+});
+
+test('money that is held by no running job is left; what a running job has used is not', async () => {
+  const check = [
+    '--account',
+    'proj-a',
+    '--cluster',
+    'wall',
+    '--partition',
+    'paid',
+    '--cpus',
+    '1',
+    '--time',
+    '08:00:00',
+  ];
+  const { json } = await cli.works('check', ...check, '--hold', '--json', '--at', '2026-03-02T00:00:00Z');
+  const { transaction_id: hold } = json as { transaction_id: string };
+  const leftNow = async () => (await wall('plan', '--json')).json as { changes: { left: string }[] };
+  expect((await leftNow()).changes[0]?.left).toBe('1');
+  await cli.works(
+    'job',
+    'event',
+    'wall/1',
+    'started',
+    '--hold',
+    hold,
+    '--tres',
+    'cpu=1,node=1',
+    '--at',
+    '2026-03-02T01:00:00Z',
+  );
+  expect((await leftNow()).changes[0]?.left).toBe('0.2');
+});
+
+test('without Slurm’s commands it says what is missing', async () => {
+  const { code, err } = await cli.bursar('slurm', 'wall', 'plan', '--slurm-bin', '/nowhere');
+  expect(code).toBe(1);
+  expect(err).toMatch(/^scontrol is not here \(in \/nowhere\)\.\n.*--slurm-bin/);
+  const other = await wall('plan', '--cluster', 'nowhere');
+  expect(other).toMatchObject({ code: 4 });
+});

@@ -1,0 +1,36 @@
+/** The second wall, kept by the worker on a schedule. */
+import { parseAmount } from '../../domain/money';
+import { WALL_SCHEDULE } from '../../workflows/contracts/wall';
+import { ensureWall } from '../../worker/schedules';
+import { recordedSlurm } from '../helpers/recorded-slurm';
+import { freshNamespace, quietRuntime, startCrew, until } from './house';
+import { CALLER, openSite } from './site';
+
+test('the schedule sets the limits of Slurm to what is left, and goes where nobody wants it', async () => {
+  quietRuntime();
+  await using site = await openSite();
+  await using namespace = await freshNamespace();
+  const slurm = recordedSlurm();
+  await site.ledger.catalog.putCluster('wall', { timeZone: 'UTC' }, CALLER);
+  await site.ledger.accounts.create(
+    {
+      name: 'proj-a',
+      title: 'Project A',
+      unit: 'USD',
+      startsAt: '2026-01-01T00:00:00Z',
+      endsAt: '2099-01-01T00:00:00Z',
+      budgetLimit: parseAmount('2'),
+    },
+    CALLER,
+  );
+  await using _crew = await startCrew({ namespace, ledger: site.ledger, wall: { bin: slurm.bin, cluster: 'wall' } });
+  const { client } = namespace.temporal;
+  await ensureWall(client, 1_000);
+  const asked = await until('Slurm is asked', async () => {
+    const lines = slurm.asked();
+    return lines.length > 0 && lines;
+  });
+  expect(asked[0]).toContain('GrpTRESMins=billing=120026 ');
+  await ensureWall(client, undefined);
+  await expect(client.schedule.getHandle(WALL_SCHEDULE).describe()).rejects.toThrow();
+});
