@@ -6,6 +6,7 @@
 import { Fault } from '../../domain/faults';
 import type { TransactionId } from '../../domain/ids';
 import { toMicro, ZERO, type Micro } from '../../domain/money';
+import type { RefundTerms } from '../../domain/refund';
 import type { RunEvent } from '../../domain/runs';
 import type { SacctEvent } from '../../domain/sacct';
 import { rankOf, type LoggedJob } from '../../domain/sacct-jobs';
@@ -156,6 +157,15 @@ function remember(act: Act, facts: LedgerFacts): void {
   }
 }
 
+/** What failed gives nothing back here: a proposal is judged by what its jobs cost. */
+const NO_REFUNDS: RefundTerms = {
+  node_fail: 'none',
+  boot_fail: 'none',
+  preempted: 'none',
+  admin_cancel: 'none',
+  lostTimeSeconds: 0,
+};
+
 function factsOf(
   request: CheckRequest,
   item: Item,
@@ -167,7 +177,7 @@ function factsOf(
   return {
     leaderNo: 1n,
     now: at,
-    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds },
+    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds, refunds: NO_REFUNDS },
     timeZone,
     catalogVersion: book.version,
     account: {
