@@ -20,7 +20,7 @@ export const startupBench = (options: Options): Promise<boolean> =>
     const env = childEnvironment({ BURSAR_URL: api.url });
     const cases = [
       { name: FLOOR, args: ['-e', '0'] },
-      { name: 'bursar version', args: [BURSAR, 'version'], bound: 1.5 },
+      { name: 'bursar version', args: [BURSAR, 'version'], bound: 1.3 },
       { name: 'bursar status', args: [BURSAR, 'status'], bound: 2 },
       { name: 'bursar account list', args: [BURSAR, 'account', 'list'] },
       { name: 'bursar --help', args: [BURSAR, '--help'] },
