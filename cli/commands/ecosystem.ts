@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import { readSettings } from '../../platform/config';
-import { findService, SERVICE_NAMES, SERVICES, type ServiceInfo, type ServiceName } from '../ecosystem/probe';
+import {
+  asServerSees,
+  findService,
+  SERVICE_NAMES,
+  SERVICES,
+  type ServiceInfo,
+  type ServiceName,
+} from '../ecosystem/probe';
 import {
   recommendationsFor,
   recommendedMode,
@@ -19,7 +26,8 @@ type WhereOptions = Partial<Record<ServiceName, string>>;
 
 const WHERE = `
 Each service is looked for where --advisor, --asbx or --asba says, else where the configuration says, else at the usual
-places: ports 8081, 8082 and 8083 of this machine and of the hosts advisor, asbx and asba.
+places: ports 8081, 8082 and 8083 of this machine and of the hosts advisor, asbx and asba. One that is at none of these is
+what the server says of it, where the server is configured for it and can be reached.
 `;
 
 export function defineEcosystem(parent: Command, act: Act): void {
@@ -103,12 +111,21 @@ async function look(session: Session, options: WhereOptions, secondsMax: number)
     const said = where[name];
     return said === undefined ? SERVICES[name].endpoints : [said];
   };
+  const [server, ...services] = await Promise.all([
+    SERVICE_NAMES.every((name) => where[name] !== undefined) ? undefined : serverHealth(session),
+    ...SERVICE_NAMES.map((name) => findService(name, endpointsOf(name), session.io.now(), signal)),
+  ]);
   return reportOn(
-    await Promise.all(SERVICE_NAMES.map((name) => findService(name, endpointsOf(name), session.io.now(), signal))),
+    services.map((service) => {
+      const { name, health_status: state } = service;
+      if (where[name] !== undefined || state !== 'not_found') return service;
+      return asServerSees(name, server?.services[name], service) ?? service;
+    }),
   );
 }
 
 const SHOWN_STATES = { healthy: 'healthy', unavailable: 'unavailable', not_found: 'not found' } as const;
+const placeOf = ({ endpoint }: ServiceInfo) => endpoint || 'where the server has it';
 const colorOf = ({ health_status: state }: ServiceInfo) =>
   state === 'healthy' ? 'green' : state === 'unavailable' ? 'red' : 'dim';
 
@@ -122,7 +139,7 @@ function showDiscovery(session: Session, report: EcosystemReport): void {
     () => {
       session.table<ServiceInfo>(services, [
         { title: 'SERVICE', value: ({ name }) => name },
-        { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
+        { title: 'ENDPOINT', value: placeOf, shrinksTo: 16 },
         { title: 'STATUS', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
         { title: 'VERSION', value: ({ version }) => version || '-' },
         { title: 'CAPABILITIES', value: ({ capabilities }) => capabilities.join(', ') || '-', shrinksTo: 12 },
@@ -157,7 +174,7 @@ function showStatus(session: Session, report: EcosystemReport, server: Health | 
         ['Ecosystem', `${health}: ${available} of ${total} (${share} %)`],
         ['Mode', mode],
         ...services.map(
-          (service) => [service.name, `${SHOWN_STATES[service.health_status]}  ${service.endpoint}`] as const,
+          (service) => [service.name, `${SHOWN_STATES[service.health_status]}  ${placeOf(service)}`] as const,
         ),
         ['Bursar', server ? `${server.operational_mode} at ${session.endpoint}` : `not reached at ${session.endpoint}`],
       ]);
@@ -170,13 +187,15 @@ function showStatus(session: Session, report: EcosystemReport, server: Health | 
 async function showHealth(session: Session, options: WhereOptions): Promise<void> {
   const expected = named(session, options);
   const { services } = await look(session, options, 20);
-  const missing = services.filter(({ name, available }) => expected[name] !== undefined && !available);
+  const missing = services.filter(
+    ({ name, available, endpoint }) => !available && (expected[name] !== undefined || endpoint === ''),
+  );
   session.answer(
     { ok: missing.length === 0, services },
     () => {
       session.table<ServiceInfo>(services, [
         { title: 'SERVICE', value: ({ name }) => name },
-        { title: 'ENDPOINT', value: ({ endpoint }) => endpoint, shrinksTo: 16 },
+        { title: 'ENDPOINT', value: placeOf, shrinksTo: 16 },
         { title: 'HEALTH', value: ({ health_status: state }) => SHOWN_STATES[state], color: colorOf },
         { title: 'MS', value: ({ response_ms: ms }) => String(ms), align: 'right' },
         { title: 'CHECKED (UTC)', value: ({ last_check: at }) => at.slice(0, 19).replace('T', ' '), optional: 1 },
@@ -189,7 +208,7 @@ async function showHealth(session: Session, options: WhereOptions): Promise<void
   if (missing.length > 0) {
     throw new Stop(
       EXIT.failure,
-      `Not well: ${missing.map(({ name, endpoint }) => `${name} at ${endpoint}`).join(', ')}.`,
+      `Not well: ${missing.map((service) => `${service.name} at ${service.endpoint || session.endpoint}`).join(', ')}.`,
     );
   }
 }

@@ -30,7 +30,7 @@ export interface ServiceInfo {
   name: ServiceName;
   /** Empty where there is none. */
   version: string;
-  /** Where it was found; else the first place that was looked at. */
+  /** Where it was found; else the first place that was looked at. Empty where only the server knows. */
   endpoint: string;
   available: boolean;
   last_check: string;
@@ -40,6 +40,24 @@ export interface ServiceInfo {
   /** Of the answer, or of the want of it. */
   response_ms: number;
   detail?: string;
+}
+
+/** One that the server is configured for, and nobody here knows where it is. Undefined where the server has none either. */
+export function asServerSees(
+  name: ServiceName,
+  state: string | undefined,
+  looked: ServiceInfo,
+): ServiceInfo | undefined {
+  if (state === undefined || state === 'not_configured') return undefined;
+  const isWell = state === 'healthy';
+  return {
+    ...looked,
+    endpoint: '',
+    available: isWell,
+    capabilities: isWell ? [...SERVICES[name].capabilities] : [],
+    health_status: isWell ? 'healthy' : 'unavailable',
+    detail: `as the server sees it: ${state}`,
+  };
 }
 
 interface Looked {

@@ -60,14 +60,14 @@ export function suggestedSettings(services: readonly ServiceInfo[]): Record<stri
   const found = (name: ServiceName) => services.find((service) => service.name === name && service.available);
   const [advisor, asbx, asba] = SERVICE_NAMES.map(found);
   return {
-    ...(advisor && { advisor: { url: advisor.endpoint } }),
+    ...(advisor?.endpoint && { advisor: { url: advisor.endpoint } }),
     integration: {
       advisor_enabled: advisor !== undefined,
       ...(advisor && { failure_mode: 'GRACEFUL' }),
       asbx_enabled: asbx !== undefined,
-      ...(asbx && { asbx_endpoint: asbx.endpoint }),
+      ...(asbx?.endpoint && { asbx_endpoint: asbx.endpoint }),
       asba_enabled: asba !== undefined,
-      ...(asba && { asba_endpoint: asba.endpoint }),
+      ...(asba?.endpoint && { asba_endpoint: asba.endpoint }),
     },
   };
 }

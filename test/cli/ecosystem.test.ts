@@ -166,6 +166,37 @@ test('status counts them, and says how the server sees it', async () => {
   expect(alone).toMatchObject({ code: 0, out: expect.stringContaining(`not reached at ${nowhere}`) });
 });
 
+test('one that nobody here knows is what the server says of it', async () => {
+  const services = {
+    postgresql: 'healthy',
+    advisor: 'healthy',
+    asbx: 'unhealthy: no answer in time',
+    asba: 'not_configured',
+  };
+  const bursar = await startAdvisor(says({ status: 'healthy', services, operational_mode: 'enhanced' }));
+  const ask = (command: string, ...more: string[]) =>
+    runBursar(['ecosystem', command, '--asba', nowhere, ...more], {
+      env: { BURSAR_CONFIG: '/dev/null' },
+      endpoint: bursar.url,
+    });
+  const health = await ask('health', '--json');
+  expect(health).toMatchObject({
+    code: 1,
+    json: {
+      services: [
+        { name: 'advisor', available: true, endpoint: '', detail: 'as the server sees it: healthy' },
+        { name: 'asbx', available: false, detail: 'as the server sees it: unhealthy: no answer in time' },
+        { name: 'asba', available: false, endpoint: nowhere },
+      ],
+    },
+  });
+  expect((await ask('config')).out).toBe(
+    'integration:\n  advisor_enabled: true\n  failure_mode: GRACEFUL\n  asbx_enabled: false\n  asba_enabled: false\n',
+  );
+  expect((await ask('status')).out).toMatch(/^advisor: +healthy +where the server has it$/m);
+  await bursar.stop();
+});
+
 test('the configuration says where to look, and an option goes before it; nonsense is refused', async () => {
   const env = {
     BURSAR_CONFIG: '/dev/null',
