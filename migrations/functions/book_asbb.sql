@@ -76,7 +76,7 @@ begin
         partition by t.account_id))::bigint as charged,
       (sum(r.applied_micro) filter (where r.role = 'open') over (partition by t.account_id order by t.created_at, t.id))::bigint as open_through
     from ledger.asbb_transactions t
-    join ledger.asbb_readings r on r.id = t.id and r.account_id = t.account_id
+    join ledger.asbb_readings r on r.id = t.id and r.account_id = t.account_id and r.account_id = any (v_ids)
     join account on account.account_id = t.account_id
     where t.account_id = any (v_ids)
   ), split as materialized (

@@ -36,8 +36,9 @@ begin
   insert into ledger.asbb_findings (account_id, kind, transaction_id, job_id, at, amount_micro, detail)
   select t.account_id, f.kind, t.transaction_id, nullif(t.job_id, ''), t.created_at, t.amount_micro, f.detail
   from ledger.asbb_readings r
-  join ledger.asbb_transactions t on t.id = r.id and t.account_id = r.account_id
+  join ledger.asbb_transactions t on t.id = r.id and t.account_id = r.account_id and t.account_id = any (p_account_ids)
   left join ledger.asbb_transactions other on other.id = coalesce(r.repeats_id, r.follows_id) and other.account_id = r.account_id
+    and other.account_id = any (p_account_ids)
   cross join lateral (
     select 'never_released' as kind, 'No charge belongs to it; closed, and its money comes back' as detail where r.role = 'closed'
     union all

@@ -21,12 +21,18 @@ set enable_nestloop = off -- What a batch has is guessed far too low, and a nest
 set jit = off
 as $$
 begin
-  with row as materialized (
+  -- Every table is asked for the accounts of this batch by name: what follows from a join alone is read whole, batch after batch.
+  with parent as materialized (
+    select p.id, p.transaction_id, p.account_id, p.type
+    from (select distinct account_id, parent_id from ledger.asbb_transactions
+          where parent_id is not null and account_id = any (p_account_ids)) named
+    join ledger.asbb_transactions p on p.transaction_id = named.parent_id and p.account_id = named.account_id
+    where p.status = 'completed' and p.account_id = any (p_account_ids)
+  ), row as materialized (
     select t.id, t.account_id, t.transaction_id, nullif(t.job_id, '') as job_id, t.type, t.amount_micro, t.status = 'completed' as counts,
       t.created_at, parent.id as parent_id, parent.type as parent_type
     from ledger.asbb_transactions t
-    left join ledger.asbb_transactions parent
-      on t.parent_id is not null and parent.transaction_id = t.parent_id and parent.account_id = t.account_id and parent.status = 'completed'
+    left join parent on parent.transaction_id = t.parent_id and parent.account_id = t.account_id
     where t.account_id = any (p_account_ids)
   ), neighbour as (
     select *, lead(id) over job as next_id, lead(type) over job as next_type, lead(amount_micro) over job as next_micro,
@@ -149,7 +155,7 @@ begin
     coalesce(sum(r.applied_micro) filter (where r.role = 'open'), 0),
     coalesce(sum(r.applied_micro) filter (where r.role = 'closed'), 0),
     max(r.id), count(r.id)
-  from ledger.asbb_accounts a left join ledger.asbb_readings r on r.account_id = a.id
+  from ledger.asbb_accounts a left join ledger.asbb_readings r on r.account_id = a.id and r.account_id = any (p_account_ids)
   where a.id = any (p_account_ids)
   group by a.id;
 end;
