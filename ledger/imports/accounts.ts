@@ -61,10 +61,10 @@ interface Mistakes {
 }
 
 async function stage(sql: Sql, { lines }: AccountsFile, onProgress: (progress: Progress) => void): Promise<Mistakes> {
-  const accounts = await sql.unsafe('copy ledger.account_rows from stdin').writable();
-  const limits: string[] = [];
+  const accounts = await openRows(sql, 'account_rows');
+  const limits = await openRows(sql, 'account_limit_rows');
   const mistakes: Mistakes = { listed: [], inAll: 0 };
-  let [done, pending] = [0, ''];
+  let done = 0;
   try {
     for await (const line of lines) {
       done += 1;
@@ -73,29 +73,43 @@ async function stage(sql: Sql, { lines }: AccountsFile, onProgress: (progress: P
         mistakes.inAll += 1;
         const { line: at, field, mistake } = line;
         if (mistakes.listed.length < MISTAKES_LISTED) mistakes.listed.push({ line: at, field, mistake });
-      } else if (line.kind === 'limit') limits.push(rowOf(limitFields(line)));
-      else pending += rowOf(accountFields(line));
-      if (pending.length > 65_536) pending = await write(accounts, pending);
+      } else if (line.kind === 'limit') await limits.add(limitFields(line));
+      else await accounts.add(accountFields(line));
     }
-    await write(accounts, pending);
-    accounts.end();
-    await finished(accounts);
+    await accounts.end();
+    await limits.end();
   } catch (error) {
-    accounts.destroy();
+    accounts.giveUp();
+    limits.giveUp();
     throw error;
   }
-  const into = await sql.unsafe('copy ledger.account_limit_rows from stdin').writable();
-  for (const row of limits) await write(into, row);
-  into.end();
-  await finished(into);
   onProgress({ step: 'reading the file', done, of: done });
   await sql.unsafe('analyze ledger.account_rows, ledger.account_limit_rows');
   return mistakes;
 }
 
-async function write(stream: Writable, text: string): Promise<''> {
-  if (text !== '' && !stream.write(text)) await once(stream, 'drain');
-  return '';
+const BYTES_AT_ONCE = 65_536;
+
+/** Rows on their way into a table, as fast as it takes them, on a connection of their own. */
+async function openRows(sql: Sql, table: 'account_rows' | 'account_limit_rows') {
+  const stream: Writable = await sql.unsafe(`copy ledger.${table} from stdin`).writable();
+  let pending = '';
+  const write = async () => {
+    if (pending !== '' && !stream.write(pending)) await once(stream, 'drain');
+    pending = '';
+  };
+  return {
+    add: async (fields: (string | undefined)[]) => {
+      pending += rowOf(fields);
+      if (pending.length > BYTES_AT_ONCE) await write();
+    },
+    end: async () => {
+      await write();
+      stream.end();
+      await finished(stream);
+    },
+    giveUp: () => void stream.destroy(),
+  };
 }
 
 type Line<Kind> = Extract<AccountLine, { kind: Kind }>;
