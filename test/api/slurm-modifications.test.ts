@@ -211,3 +211,42 @@ test('one task of an array changes the hold by what it costs more', async () => 
   expect(await modify(key, { time_limit: 120 }, task)).toMatchObject({ accept: true, hold_amount: 4.8 });
   expect(await held()).toBe(4.8);
 });
+
+describe('a crash between two steps', () => {
+  /** From here on what calls the function fails, as if the process had died there; what was committed before stays. */
+  const dieAt = (name: string) => api.sql.unsafe(`alter function ledger.${name} rename to ${name}_away`);
+  const comeBack = (name: string) => api.sql.unsafe(`alter function ledger.${name}_away rename to ${name}`);
+  const ask = (key: string | undefined, changes: object, new_key: string) =>
+    api.post('/api/v1/slurm/modifications', {
+      job_id: 100,
+      stamp: key === undefined ? null : renderStamp(key),
+      new_key,
+      job: RAW,
+      changes,
+    });
+
+  test.each([
+    ['after the hold has grown', { time_limit: 120 }, 'record_events', 2.4],
+    ['within the exchange of two holds', { account: 'proj-b' }, 'bind_job', 1.2],
+    ['at the end of that exchange', { account: 'proj-b' }, 'ring_stories', 1.2],
+  ])('%s leaves the job with one hold, and the same update completes it', async (_when, changes, name, left) => {
+    const [key, newer] = [await submitted(), newKey()];
+    await dieAt(name);
+    expect((await ask(key, changes, newer)).status).toBeGreaterThanOrEqual(500);
+    expect(await openHolds()).toMatchObject([{ account: 'proj-a', held: left }]);
+    await comeBack(name);
+    expect((await ask(key, changes, newer)).body).toMatchObject({ accept: true });
+    expect(await openHolds()).toHaveLength(1);
+    expect(await story()).toMatchObject({ state: 'pending' });
+    expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+  });
+
+  test('after a job without a hold got one leaves it to be found by its id', async () => {
+    await dieAt('record_events');
+    expect((await ask(undefined, { time_limit: 120 }, newKey())).status).toBeGreaterThanOrEqual(500);
+    await comeBack('record_events');
+    const [hold] = await openHolds();
+    await tell(completed(newKey(), { admin_comment: '' }));
+    expect(await settle()).toMatchObject({ state: 'settled', transaction_id: hold.transaction_id, charged: 0.5 });
+  });
+});
