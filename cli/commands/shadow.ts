@@ -82,7 +82,7 @@ function show(session: Session, report: RefusalReport, { empty, title }: Words):
     { title: 'USER', value: (denial) => denial.user_id, shrinksTo: 8 },
     { title: 'ACCOUNT', value: (denial) => denial.account, shrinksTo: 10 },
     { title: 'JOB', value: (denial) => denial.job_id && `${denial.cluster}/${denial.job_id}`, optional: 1 },
-    { title: 'COST', value: (denial) => moneyIn(denial.estimated_cost, denial.unit) },
+    { title: 'COST', value: (denial) => denial.unit && moneyIn(denial.estimated_cost, denial.unit) },
     { title: 'REALLY', value: (denial) => money(denial.would_have_cost), align: 'point', optional: 2 },
     { title: 'WHY', value: (denial) => denial.message, shrinksTo: 20 },
   ] satisfies Column<Denial>[]);
