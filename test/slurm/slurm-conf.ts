@@ -113,6 +113,7 @@ StorageLoc=slurm_acct_db
 export const mariadbConf = ({ folder, ports }: Place): string => `
 [mariadbd]
 datadir=${folder}/mariadb/data
+tmpdir=${folder}/mariadb
 socket=${folder}/mariadb/socket
 pid-file=${folder}/mariadb/pid
 bind-address=127.0.0.1
