@@ -1,6 +1,6 @@
 /** What jobcomp.lua, prolog.sh and epilog.sh leave in the spool, and that nothing of theirs stops a job. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeScratch, scratchFolder } from '../../helpers/scratch';
 import { HOOKS, spooled, startHook, type Hook } from './helpers/hook';
@@ -60,6 +60,17 @@ test('beyond its bound the spool drops, counts and says so, and the controller g
   const kept = spooled(folder, 'jobcomp').length;
   expect(kept).toBeGreaterThan(0);
   expect(readFileSync(join(folder, 'spool/jobcomp.ndjson.dropped'), 'utf8')).toHaveLength(6 - kept);
+});
+
+test('on a full disk a record is lost, said to be so, and nothing else happens', async () => {
+  symlinkSync('/dev/full', join(folder, 'spool/jobcomp.ndjson'));
+  symlinkSync('/dev/full', join(folder, 'spool/prolog.ndjson'));
+  hook = startHook('jobcomp.lua', folder, { spool: join(folder, 'spool') });
+  expect(await hook.call({ call: 'record', job: RUN })).toMatchObject({
+    code: 0,
+    logged: expect.stringMatching(/a record is lost .*No space left/),
+  });
+  expect(run('prolog.sh', { SLURM_JOB_ID: '7' })).toMatchObject({ status: 0, stdout: '', stderr: '' });
 });
 
 test('without a configuration nothing is raised', async () => {
