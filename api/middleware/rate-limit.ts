@@ -16,7 +16,8 @@ import type { ApiEnv } from '../env';
 
 const PROBES = new Set(['/health', '/livez', '/readyz']);
 
-const SUBMIT_PATH = /^\/api\/v1\/(budget\/(check|estimate|reconcile)|jobs\/events|asbx\/.*)$/;
+/** Prices beside sbatch are not on it: everybody on a cluster asks with the same key, and no job waits for them. */
+const SUBMIT_PATH = /^\/api\/v1\/(budget\/(check|estimate|reconcile)|jobs\/events|asbx\/.*|slurm\/(?!estimates$).*)$/;
 
 const MINUTE_SECONDS = 60;
 const BURST_SECONDS = 30;

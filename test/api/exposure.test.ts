@@ -164,6 +164,12 @@ describe('with a key', () => {
     for (const path of ['/api/v1/budget/check', '/api/v1/budget/estimate']) {
       expect(await statuses(app, 5, check(1), path)).toEqual([200, 200, 200, 200, 200]);
     }
+    const submission: RequestInit = {
+      ...check(1),
+      body: JSON.stringify({ key: 'the-key-of-a-hook', job: { account: 'a', partition: 'cpu', time_limit: 60 } }),
+    };
+    expect(await statuses(app, 5, submission, '/api/v1/slurm/submissions')).toEqual([200, 200, 200, 200, 200]);
+    expect(await statuses(app, 4, submission, '/api/v1/slurm/estimates')).toEqual([200, 200, 200, 429]);
     expect(await statuses(app, 5, { headers: { Host } }, '/livez')).toEqual([200, 200, 200, 200, 200]);
     const strict = appWith({ rateLimits: { ...LIMITS, submitPath: true } });
     expect(await statuses(strict, 4, check(2), '/api/v1/budget/check')).toEqual([200, 200, 200, 429]);
