@@ -1,4 +1,5 @@
--- What Bursar's hooks in Slurm share. Lua 5.1, lua-socket and lua-cjson; nothing else, and nothing of one Slurm version.
+-- What Bursar's hooks in Slurm share. Lua (5.1 as in Debian's Slurm, or newer), lua-socket and lua-cjson; nothing else, and nothing
+-- of one Slurm version.
 --
 -- A hook sends what Slurm gave it, raw, and does what the service answers. Grammar, prices and decisions are the service's, so that
 -- a hook hardly ever needs an upgrade. Only while the service is away does a hook decide by itself, by the policy file.

@@ -1,4 +1,4 @@
-/** One hook in Lua 5.1 with a `slurm` table that plays the controller, and a service that answers as a test wants. */
+/** One hook in Lua 5.1 (or what BURSAR_TEST_LUA names) with a `slurm` table that plays the controller, and a service that answers as a test wants. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -78,7 +78,7 @@ export function startHook(name: string, folder: string, config: object, script =
   mkdirSync(join(folder, 'spool'), { recursive: true });
   const file = join(folder, 'slurm.json');
   writeFileSync(file, JSON.stringify(config));
-  const child = spawn('lua5.1', [join(__dirname, 'slurm.lua'), script], {
+  const child = spawn(process.env.BURSAR_TEST_LUA ?? 'lua5.1', [join(__dirname, 'slurm.lua'), script], {
     env: {
       PATH: process.env.PATH,
       USER: 'rkaur',
