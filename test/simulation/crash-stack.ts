@@ -1,4 +1,5 @@
 /** All of Bursar as processes of its own, on a PostgreSQL that waits for its disk and a Temporal with a file. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../../migrations/migrate';
 import { cacheFolder, childEnvironment, readConfig, searchPath } from '../../platform/config';
@@ -23,19 +24,31 @@ export interface CrashStack extends AsyncDisposable {
   signal(part: Part, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
   /** Resolves once every part has come back from its last death. */
   allBack(): Promise<void>;
-  /** Only for the worker, which carries the outbox too: without it, what is leased is the dispatcher's. */
-  stopWorker(): Promise<void>;
-  startWorker(): Promise<void>;
+  /** It stays away until it is started. (The worker carries the outbox too: without it, what is leased is the dispatcher's.) */
+  stop(part: Part): Promise<void>;
+  start(part: Part): Promise<void>;
+  /** The last lines that it has written. */
+  log(part: Part): string;
 }
 
-export async function startCrashStack(): Promise<CrashStack> {
+export interface CrashStackOptions {
+  /** How far Bursar's clock is from everybody else's, in seconds. (Temporal's server, in Go, asks the kernel directly.) */
+  clockIsOffBySeconds?: number;
+  /** Settings of our processes. */
+  settings?: Record<string, string>;
+}
+
+export async function startCrashStack(options: CrashStackOptions = {}): Promise<CrashStack> {
   const home = scratchFolder();
+  const specs = new Map<string, ServiceSpec>();
   const services = new Map<string, Service>();
   const stopAll = async () => {
     for (const service of [...services.values()].reverse()) await service.stop();
     await removeScratch(home);
   };
+  const clock = clockEnvironment(options.clockIsOffBySeconds ?? 0);
   const start = async (spec: ServiceSpec) => {
+    specs.set(spec.name, spec);
     const service = launchService(spec, (event) => {
       if (event.type === 'spawned') noteServer(home, event.identity);
     });
@@ -56,7 +69,7 @@ export async function startCrashStack(): Promise<CrashStack> {
       logFile: logFile('postgres'),
       onProgress: () => {},
     });
-    await start(postgres.spec);
+    await start(withEnvironment(postgres.spec, clock));
     await ensureDatabase(postgres, 'bursar');
     const databaseUrl = postgres.urlOf('bursar');
     const sql = connectPostgres({ url: databaseUrl, poolSize: 4, applicationName: 'test' });
@@ -79,6 +92,8 @@ export async function startCrashStack(): Promise<CrashStack> {
       BURSAR_HOME: home,
       BURSAR_PORT: String(apiPort),
       BURSAR_TIME_ZONE: 'UTC',
+      ...options.settings,
+      ...clock,
     });
     const program = (name: string, file: string, event: string): ServiceSpec => ({
       name,
@@ -90,8 +105,7 @@ export async function startCrashStack(): Promise<CrashStack> {
         Promise.resolve({ command: process.execPath, args: [join(PACKAGE_ROOT, 'dist', file)], env, cwd: home }),
       isReady: (output) => Promise.resolve(output().includes(`"event":"${event}"`)),
     });
-    const worker = program('worker', 'worker/main.js', 'ready');
-    await start(worker); // First: it registers the search attributes.
+    await start(program('worker', 'worker/main.js', 'ready')); // First: it registers the search attributes.
     await start(program('dispatcher', 'worker/dispatcher-main.js', 'ready'));
     await start(program('api', 'api/main.js', 'listening'));
 
@@ -111,11 +125,15 @@ export async function startCrashStack(): Promise<CrashStack> {
       allBack: async () => {
         await eventually('all parts are back', () => [...services.values()].every(({ isUp }) => isUp), 60_000);
       },
-      stopWorker: async () => {
-        await services.get('worker')?.stop();
-        services.delete('worker');
+      stop: async (part) => {
+        await services.get(part)?.stop();
+        services.delete(part);
       },
-      startWorker: () => start(worker),
+      start: async (part) => {
+        const spec = specs.get(part);
+        if (spec && !services.has(part)) await start(spec);
+      },
+      log: (part) => readFileSync(logFile(part), 'utf8').split('\n').slice(-30).join('\n'),
       [Symbol.asyncDispose]: async () => {
         await temporal.close();
         await sql.end({ timeout: 1 }).catch(() => {});
@@ -127,3 +145,21 @@ export async function startCrashStack(): Promise<CrashStack> {
     throw error;
   }
 }
+
+/** libfaketime, as Debian installs it; the loader puts its folder of libraries for $LIB. Timers go on at their pace. */
+const clockEnvironment = (seconds: number): Record<string, string> =>
+  seconds === 0
+    ? {}
+    : {
+        LD_PRELOAD: '/usr/$LIB/faketime/libfaketimeMT.so.1',
+        FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}s`,
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      };
+
+const withEnvironment = (spec: ServiceSpec, more: Record<string, string>): ServiceSpec => ({
+  ...spec,
+  launch: async () => {
+    const launch = await spec.launch();
+    return { ...launch, env: { ...(launch.env ?? childEnvironment()), ...more } };
+  },
+});

@@ -186,7 +186,7 @@ test('the API dies between commit and answer: who asks again with the key gets t
 
 test('the dispatcher dies with rows in its hands: their stories are told all the same', async () => {
   const workload = await openWorkload('dispatcher', 20);
-  await stack.stopWorker(); // It carries the outbox too.
+  await stack.stop('worker'); // It carries the outbox too.
   const done = workload.run();
   await workload.nth('check', 2 + random(4));
   await stack.signal('temporal', 'SIGSTOP');
@@ -203,7 +203,7 @@ test('the dispatcher dies with rows in its hands: their stories are told all the
   const [abandoned] = await stack.sql<{ rows: number }[]>`
     select count(*)::int as rows from ledger.outbox where leased_until > clock_timestamp()`;
   expect(abandoned?.rows).toBeGreaterThan(0);
-  await stack.startWorker();
+  await stack.start('worker');
   await done;
   await expectTrueBooks('dispatcher', workload);
 });
