@@ -26,7 +26,8 @@ export type NodeName = (typeof NODES)[number];
 
 /**
  * Without DefMemPerCPU every job takes a whole node; nodes that claim more CPUs than the machine has need config_overrides;
- * without bf_interval the parts of a heterogeneous job wait 30 s for each other.
+ * without bf_interval the parts of a heterogeneous job wait 30 s for each other; a requeued job waits until its credential has expired,
+ * which would be 120 s.
  */
 export const slurmConf = ({ name, host, folder, ports }: Place, nodes: readonly NodeName[], extra: string): string => `
 ClusterName=${name}
@@ -35,7 +36,7 @@ SlurmUser=slurm
 SlurmctldPort=${ports.slurmctld}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
-AuthInfo=socket=${folder}/munge/munge.socket
+AuthInfo=socket=${folder}/munge/munge.socket,cred_expire=5
 CredType=cred/munge
 AuthAltTypes=auth/jwt
 AuthAltParameters=jwt_key=${folder}/state/jwt_hs256.key
