@@ -23,7 +23,8 @@ local function option(options, ...)
     local known, value = pcall(function()
       return options[name]
     end)
-    if known and type(value) == "string" and value ~= "" then
+    -- What this command has no option for, such as srun for arrays, is "invalid-context".
+    if known and type(value) == "string" and value ~= "" and value ~= "invalid-context" then
       return value
     end
   end
