@@ -3,6 +3,7 @@
  * folder and on free ports, so that several run side by side. Nothing of it outlives the test (`keeper.py`).
  */
 import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify } from '../../platform/embedded/processes';
 import { eventually } from '../helpers/eventually';
@@ -23,13 +24,13 @@ export interface ClusterOptions {
   nodes?: readonly NodeName[];
   /** Lines at the end of slurm.conf. */
   extraConf?: string;
-  /** Puts files beside slurm.conf before anything starts; what it returns is added to slurm.conf. */
+  /** Changes slurm.conf, or puts files beside it, before anything starts; what it returns is added to slurm.conf. */
   hooks?: (place: {
     conf: string;
     folder: string;
     name: string;
     env: Record<string, string>;
-  }) => Promise<string> | string;
+  }) => Promise<string | void> | string | void;
 }
 
 /** What `scontrol show job` says, word for word: JobState, AdminComment, SubmitTime, … */
@@ -49,8 +50,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<SlurmC
     makeFolders(place);
     const cluster = new SlurmCluster(place, keeper);
     const { conf, env } = cluster;
+    writeConfiguration(place, nodes, extraConf);
     const hooked = (await hooks?.({ conf, folder, name, env })) ?? '';
-    writeConfiguration(place, nodes, `${hooked}\n${extraConf}`);
+    appendFileSync(join(conf, 'slurm.conf'), `${hooked}\n`);
     await cluster.start('munged');
     await makeDatabase(cluster, place);
     await cluster.start('slurmdbd');

@@ -73,8 +73,10 @@ export class Daemons {
 
   log(name: string, { lines = 30, match = /(?:)/ }: { lines?: number; match?: RegExp } = {}): string {
     const own = NODES.some((node) => node === name) ? `slurmd-${name}.log` : `${name}.log`;
-    const files = ['log', 'munge'].flatMap((folder) => [join(folder, own), join(folder, `${name}.out`)]);
-    const text = files.map((file) => readIfThere(join(this.place.folder, file))).join('');
+    // What it says before it has opened its log, or where it has none, is in what it printed.
+    const files = [join('log', own), join('munge', own), join('log', `${name}.out`)];
+    const texts = files.map((file) => readIfThere(join(this.place.folder, file)));
+    const text = texts.find((each) => each !== '') ?? '';
     const chosen = text.split('\n').filter((line) => line !== '' && match.test(line));
     return chosen.slice(-lines).join('\n') || '(nothing)';
   }

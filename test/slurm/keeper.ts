@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { PACKAGE_ROOT } from '../../platform/paths';
 
 export interface Order {
   argv: readonly string[];
@@ -24,7 +25,7 @@ export interface Keeper {
 type Fact = { started: number } | { failed: string } | { exited: number; status: number };
 
 export function startKeeper(folder: string): Keeper {
-  const child = spawn('/usr/bin/python3', [join(__dirname, 'keeper.py'), folder], {
+  const child = spawn('/usr/bin/python3', [join(PACKAGE_ROOT, 'test/slurm/keeper.py'), folder], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true, // Ctrl-C is for the test; this one ends when the test has gone.
   });

@@ -62,7 +62,7 @@ DefMemPerCPU=500
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,bf_interval=2,sched_min_interval=0
 GresTypes=gpu
-MinJobAge=60
+MinJobAge=300
 KillWait=2
 SlurmdTimeout=20
 MessageTimeout=10

@@ -1,0 +1,111 @@
+/** What the books must say when jobs have ended, from what Slurm's own accounting says and plain arithmetic. It shares no code with Bursar. */
+import { eventually } from '../helpers/eventually';
+import { CPU_SECOND, GPU_SECOND } from './hooks';
+import type { House } from './house';
+
+/** One execution of a job: what it cost, and what makes it this one. */
+export interface Run {
+  /** The array's own number; of a heterogeneous job, the component's. */
+  job: string;
+  /** Unix seconds. */
+  start: number;
+  end: number;
+  micro: bigint;
+  /** In the books: what it is charged under. */
+  key?: string;
+  /** In accounting: what it would have cost had nobody suspended it. */
+  unsuspendedMicro?: bigint;
+}
+
+const COLUMNS = ['JobID', 'JobIDRaw', 'State', 'Start', 'End', 'ElapsedRaw', 'AllocTRES'];
+
+/** Every run of an account that Slurm's accounting knows, requeued ones too. Fails while one of them has not ended. */
+export async function runsInSacct({ cluster }: House, account: string): Promise<Run[]> {
+  const rows = await cluster.sacct(COLUMNS, ['-X', '-D', '-A', account, '-S', 'now-1day', '-E', 'now+1day']);
+  const unfinished = rows.filter(({ State = '', End }) => /PENDING|RUNNING|SUSPENDED/.test(State) || End === 'Unknown');
+  if (unfinished.length > 0) throw new Error(`not over yet: ${JSON.stringify(unfinished)}`);
+  return rows.flatMap((row): Run[] => {
+    const { JobID = '', JobIDRaw = '', Start = '', End = '', ElapsedRaw = '0', AllocTRES = '' } = row;
+    if (!/^\d{4}-/.test(Start) || AllocTRES === '') return [];
+    const seconds = (text: string) => Date.parse(`${text}Z`) / 1_000;
+    const count = (name: string) => BigInt(new RegExp(`(?:^|,)${name}=(\\d+)`).exec(AllocTRES)?.[1] ?? 0);
+    // While it is suspended, a job gives its CPUs back and keeps its GPUs; Elapsed is without that time.
+    const wall = BigInt(seconds(End) - seconds(Start));
+    const cpuMicro = BigInt(ElapsedRaw) * count('cpu') * CPU_SECOND;
+    const gpuMicro = wall * count('gres/gpu') * GPU_SECOND;
+    const unsuspendedMicro = wall * count('cpu') * CPU_SECOND + gpuMicro;
+    const job = JobID.includes('+') ? JobIDRaw : (JobID.split('_')[0] ?? '');
+    return [{ job, start: seconds(Start), end: seconds(End), micro: cpuMicro + gpuMicro, unsuspendedMicro }];
+  });
+}
+
+/** What was charged to an account, run by run. */
+export async function runsCharged({ bursar }: House, account: string): Promise<Run[]> {
+  return bursar.sql<Run[]>`
+    select ch.run_key as key, ch.job_id as job, extract(epoch from ch.started_at)::int as start,
+      extract(epoch from ch.ended_at)::int as end, ch.amount_micro + ch.adjusted_micro as micro
+    from ledger.charges ch join ledger.accounts a using (account_no) where a.name = ${account}`;
+}
+
+interface OpenHold {
+  key: string;
+  /** The jobs that it is bound to. */
+  jobs: string[];
+  held: bigint;
+}
+
+export async function openHolds({ bursar }: House, account: string): Promise<OpenHold[]> {
+  return bursar.sql<OpenHold[]>`
+    select h.hold_id as key, h.held_micro as held,
+      array(select j.job_id from ledger.jobs j where j.hold_no = h.hold_no order by j.job_no) as jobs
+    from ledger.holds h join ledger.accounts a using (account_no) where a.name = ${account} and h.status = 'open'`;
+}
+
+/** A run that began and ended in the same second costs nothing, and need not be there. */
+export const shown = (runs: readonly Run[]): string[] =>
+  runs
+    .filter(({ micro }) => micro > 0n)
+    .map(({ job, start, micro }) => `job ${job} from ${start}: ${micro}`)
+    .sort();
+
+export interface Expectations {
+  /** How long the last road, the comparison with sacct, may take to mend what the others lost. */
+  withinMs?: number;
+  /** Not where the controller was killed: then sacct tells of runs that never ended, and overwrites others. */
+  asSacctSays?: boolean;
+}
+
+/** No hold lost or left, no run charged twice, and charges equal to what sacct says times the rates. */
+export async function expectTrueBooks(
+  house: House,
+  account: string,
+  { withinMs = 60_000, asSacctSays = true }: Expectations = {},
+): Promise<void> {
+  await eventually(
+    `no hold of ${account} is open`,
+    async () => {
+      const open = await openHolds(house, account);
+      if (open.length > 0)
+        throw new Error(
+          `open: ${JSON.stringify(open, (_, value) => (typeof value === 'bigint' ? String(value) : (value as unknown)))}`,
+        );
+      return true;
+    },
+    withinMs,
+  );
+  if (asSacctSays) {
+    const same = async () => {
+      const [said, charged] = [shown(await runsInSacct(house, account)), shown(await runsCharged(house, account))];
+      return JSON.stringify(said) === JSON.stringify(charged);
+    };
+    await eventually('every run is charged as sacct has it', same, withinMs).catch(() => undefined);
+    expect(shown(await runsCharged(house, account))).toEqual(shown(await runsInSacct(house, account)));
+  }
+  const charged = await runsCharged(house, account);
+  // A job that came back from a crash may have got another submit time; it is the same run if it began at the same moment.
+  const runs = charged.map(({ key = '' }) => key.replace(/^([^/]+\/[^/]+)\/[^/]+/, '$1'));
+  expect(runs.filter((run, index) => runs.indexOf(run) !== index)).toEqual([]);
+  const settled = charged.reduce((sum, { micro }) => sum + micro, 0n);
+  expect(await house.balance(account)).toMatchObject({ held: 0, settled: Number(settled) / 1_000_000 });
+  expect(await house.ask('GET', '/api/v1/audit')).toMatchObject({ ok: true, difference: '0', findings: [] });
+}

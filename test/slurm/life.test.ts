@@ -1,0 +1,178 @@
+/** Jobs of every kind, from sbatch to the settled hold. Each test has an account of its own, and its books are compared with sacct's. */
+import { eventually } from '../helpers/eventually';
+import { expectTrueBooks, openHolds, runsCharged, runsInSacct } from './books';
+import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
+
+jest.setTimeout(200_000);
+
+let house: House;
+/** What takes minutes begins before the other tests and is looked at after them. */
+let longRunner: { account: string; job: number };
+let refusedBySlurm: { account: string; code: number };
+beforeAll(async () => {
+  house = await openHouse({ name: 'life' });
+  const account = await house.account();
+  longRunner = { account, job: await house.cluster.sbatch(['-A', account, '-t', '1', '--wrap=sleep 600']) };
+  const other = await house.account();
+  const { code } = await house.cluster.run('sbatch', ['-A', other, '--reservation=nowhere', '--wrap=true']);
+  refusedBySlurm = { account: other, code };
+}, 120_000);
+afterAll(() => house?.[Symbol.asyncDispose](), 60_000);
+
+const stamp = /\bbursar:[0-9a-f]{32}\b/;
+
+test('a job that the account can pay for is held, runs, and is charged what it used; the rest goes back', async () => {
+  const account = await house.account(1);
+  const job = await house.cluster.sbatch(['-A', account, '-n', '2', '-t', '10', '--wrap=sleep 4']);
+  const facts = await house.cluster.jobIs(job, ['RUNNING', 'PENDING']);
+  expect(facts.AdminComment).toMatch(stamp);
+  // 120 % of ten minutes of two CPUs.
+  expect(await openHolds(house, account)).toMatchObject([{ held: 144_000n }]);
+  await house.cluster.jobIs(job, 'COMPLETED');
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(1);
+});
+
+test.each([
+  ['sbatch', ['--wrap=sleep 1']],
+  ['salloc', ['true']],
+  ['srun', ['true']],
+])('%s of a job that is too dear shows the reason, and leaves neither job nor hold', async (command, rest) => {
+  const account = await house.account(0.01);
+  const { code, stderr } = await house.cluster.run(command, ['-A', account, '-n', '8', '-t', '60', ...rest]);
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/Insufficient budget: .*0\.01/);
+  expect(await house.cluster.ask('squeue', ['-h', '-A', account])).toBe('');
+  await expectTrueBooks(house, account);
+});
+
+test.each([
+  ['sbatch', ['--wrap=true']],
+  ['salloc', ['true']],
+  ['srun', ['true']],
+])('%s says what the job costs at most', async (command, rest) => {
+  const account = await house.account();
+  const { code, stderr } = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining('Up to 0.06 USD for 600 s on life; the budget covers it.'),
+  ]);
+  await expectTrueBooks(house, account);
+});
+
+test('an array has one hold, and each of its tasks is charged', async () => {
+  const account = await house.account();
+  const job = await house.cluster.sbatch(['-A', account, '--array=1-4', '-t', '5', '--wrap=sleep 2']);
+  // 120 % of five minutes, four times.
+  expect(await openHolds(house, account)).toMatchObject([{ held: 144_000n }]);
+  await eventually(
+    'the array is over',
+    async () => (await house.cluster.ask('squeue', ['-h', '-j', String(job)]).catch(() => '')) === '',
+    60_000,
+  );
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(4);
+});
+
+test('a task of an array that is cancelled while it waits, of which Slurm tells nobody, leaves no hold', async () => {
+  const account = await house.account();
+  const job = await house.cluster.sbatch(['-A', account, '--array=1-2%1', '-t', '5', '--wrap=sleep 6']);
+  await house.cluster.jobIs(`${job}_1`, 'RUNNING');
+  await house.cluster.ask('scancel', [`${job}_2`]);
+  await house.cluster.jobIs(`${job}_1`, 'COMPLETED');
+  await expectTrueBooks(house, account, { withinMs: UNSEEN_WITHIN_MS });
+  expect(await runsCharged(house, account)).toHaveLength(1);
+});
+
+const HET = `#!/bin/sh
+#SBATCH -n 1 -t 5
+#SBATCH hetjob
+#SBATCH -n 2 -t 5 -p gpu --gres=gpu:a100:1
+sleep 3
+`;
+
+test('each component of a heterogeneous job has a hold, and is charged', async () => {
+  const account = await house.account();
+  const job = await house.cluster.sbatch(['-A', account], { input: HET });
+  expect(await openHolds(house, account)).toHaveLength(2);
+  await house.cluster.jobIs(job, 'COMPLETED', 90_000);
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(2);
+});
+
+test('the first component of a heterogeneous job gets its hold back at once when the second is refused', async () => {
+  const account = await house.account(0.1);
+  const { code, stderr } = await house.cluster.run('sbatch', ['-A', account], { input: HET });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('Insufficient budget');
+  await expectTrueBooks(house, account, { withinMs: 5_000 });
+});
+
+test('a requeued job keeps its hold, and each of its runs is charged', async () => {
+  const account = await house.account();
+  const job = await house.cluster.sbatch(['-A', account, '-t', '5', '--wrap=sleep 5']);
+  await house.cluster.jobIs(job, 'RUNNING');
+  await eventually('it has run a little', async () => (await house.cluster.job(job))?.RunTime === '00:00:02');
+  await house.cluster.ask('scontrol', ['requeue', String(job)], { user: 'root' });
+  await house.cluster.jobIs(job, 'PENDING');
+  expect(await openHolds(house, account)).toHaveLength(1);
+  await house.cluster.jobIs(job, 'COMPLETED', 90_000);
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(2);
+});
+
+test('a job that is cancelled while it waits costs nothing', async () => {
+  const account = await house.account();
+  const job = await house.cluster.sbatch(['-A', account, '--hold']);
+  expect(await openHolds(house, account)).toHaveLength(1);
+  await house.cluster.ask('scancel', [String(job)]);
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toEqual([]);
+});
+
+test('while a job is suspended its GPU costs and its CPUs do not', async () => {
+  const account = await house.account();
+  const { cluster } = house;
+  const size = ['-n', '4', '-t', '5', '-p', 'gpu', '--gres=gpu:a100:1'];
+  const job = await cluster.sbatch(['-A', account, ...size, '--wrap=sleep 120']);
+  // Only a look at the queue tells; accounting has no more than a sum, and only in the end.
+  const seen = (state: string) =>
+    eventually(`Bursar has seen that it is ${state}`, async () => {
+      return (await house.ask<{ state: string }>('GET', `/api/v1/jobs/life/${job}`)).state === state;
+    });
+  await cluster.jobIs(job, 'RUNNING');
+  await seen('running');
+  await cluster.ask('scontrol', ['suspend', String(job)], { user: 'root' });
+  await seen('suspended');
+  await cluster.ask('scontrol', ['resume', String(job)], { user: 'root' });
+  await seen('running');
+  await cluster.ask('scancel', [String(job)]);
+  await expectTrueBooks(house, account);
+  const [run] = await runsInSacct(house, account);
+  const [{ ElapsedRaw = '' } = {}] = await cluster.sacct(['ElapsedRaw'], ['-X', '-j', String(job)]);
+  expect((run?.end ?? 0) - (run?.start ?? 0)).toBeGreaterThan(Number(ElapsedRaw));
+});
+
+test('more time for a job that waits is held too, and refused where the account has no more', async () => {
+  const account = await house.account(0.1);
+  const job = await house.cluster.sbatch(['-A', account, '--hold', '-t', '5']);
+  const update = (minutes: number) => house.cluster.run('scontrol', ['update', `jobid=${job}`, `timelimit=${minutes}`]);
+  expect((await update(10)).code).toBe(0);
+  expect(await openHolds(house, account)).toMatchObject([{ held: 72_000n }]);
+  expect((await update(60)).code).not.toBe(0);
+  expect(await house.cluster.job(job)).toMatchObject({ TimeLimit: '00:10:00' });
+  await house.cluster.ask('scancel', [String(job)]);
+  await expectTrueBooks(house, account);
+});
+
+test('a job that runs into its limit is charged for all the time it had', async () => {
+  await house.cluster.jobIs(longRunner.job, 'TIMEOUT', 120_000);
+  await expectTrueBooks(house, longRunner.account);
+  const [run] = await runsCharged(house, longRunner.account);
+  expect(run?.micro).toBeGreaterThanOrEqual(6_000n);
+});
+
+test('a job that Slurm itself refuses after Bursar was asked leaves no hold', async () => {
+  expect(refusedBySlurm.code).not.toBe(0);
+  await expectTrueBooks(house, refusedBySlurm.account, { withinMs: UNSEEN_WITHIN_MS });
+});
