@@ -1,0 +1,173 @@
+/** What breaks while jobs come and go. After each the house is whole again, and its books are compared with what Slurm knows. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from '../helpers/eventually';
+import { expectTrueBooks, openHolds, runsCharged } from './books';
+import { configOf } from './hooks';
+import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
+
+jest.setTimeout(240_000);
+
+let house: House;
+/** Who asked while Bursar hung; it answers when they have gone, and what it held for them goes back in the end. */
+let waitedFor: string;
+beforeAll(async () => {
+  house = await openHouse({ name: 'failures' });
+}, 120_000);
+afterAll(() => house?.[Symbol.asyncDispose](), 60_000);
+
+const submitted = async (account: string, ...args: string[]) =>
+  house.cluster.sbatch(['-A', account, '-t', '5', ...args]);
+
+/** The failure policy, once the hooks have it. */
+async function policyIs(policy: Record<string, unknown>): Promise<void> {
+  await house.ask('PUT', `/api/v1/clusters/${house.cluster.name}`, policy);
+  await eventually('the hooks know', () => {
+    const known = JSON.parse(readFileSync(join(house.cluster.folder, 'var/lib/bursar/policy.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    return known.failure_policy === policy.failure_policy;
+  });
+}
+
+test('while Bursar hangs nobody waits longer than the deadline, and the controller answers others', async () => {
+  const account = (waitedFor = await house.account());
+  await house.bursar.signal('api', 'SIGSTOP');
+  try {
+    const asked = [1, 2, 3].map(() => house.cluster.run('sbatch', ['-A', account, '--wrap=true']));
+    const looked = [1, 2, 3].map(() => house.cluster.run('squeue', []));
+    for (const { code } of await Promise.all(looked)) expect(code).toBe(0);
+    const waits = (await Promise.all(asked)).map(({ code, tookMs }) => ({ code, tookMs }));
+    // Two ask and wait 500 ms each, one behind the other; then the breaker is open.
+    for (const { code, tookMs } of waits) expect([code, tookMs < 3_000]).toEqual([1, true]);
+    const { tookMs } = await house.cluster.run('squeue', []);
+    expect(tookMs).toBeLessThan(1_000);
+  } finally {
+    await house.bursar.signal('api', 'SIGCONT');
+  }
+  const other = await house.account();
+  await eventually(
+    'the breaker lets questions through again',
+    async () => (await house.cluster.run('sbatch', ['-A', other, '--wrap=true'])).code === 0,
+  );
+  await expectTrueBooks(house, other);
+});
+
+test('Bursar is killed, closed: sbatch says so; jobs that end meanwhile are charged when it is back', async () => {
+  const account = await house.account();
+  const job = await submitted(account, '--wrap=sleep 5');
+  await house.cluster.jobIs(job, 'RUNNING');
+  await house.bursar.signal('api', 'SIGKILL');
+  await house.bursar.stop('api');
+  await house.bursar.stop('worker');
+  const { code, stderr } = await house.cluster.run('sbatch', ['-A', account, '--wrap=true']);
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/Bursar|budget/);
+  await house.cluster.jobIs(job, 'COMPLETED');
+  await house.bursar.start('worker');
+  await house.bursar.start('api');
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(1);
+});
+
+test('Bursar is away, open: jobs are let in with a stamp, and get their holds late; those that ended by then are charged', async () => {
+  const account = await house.account();
+  await policyIs({ failure_policy: 'open' });
+  await house.bursar.stop('api');
+  const short = await submitted(account, '--wrap=sleep 2');
+  const long = await submitted(account, '--wrap=sleep 25');
+  expect((await house.cluster.jobIs(short, ['RUNNING', 'COMPLETED'])).AdminComment).toMatch(/\bbursar:[0-9a-f]{32}\b/);
+  await house.cluster.jobIs(short, 'COMPLETED');
+  await house.bursar.start('api');
+  await eventually(
+    'the job that runs has its hold',
+    async () => {
+      const holds = await openHolds(house, account);
+      return holds.some(({ jobs }) => jobs.includes(String(long)));
+    },
+    40_000,
+  );
+  await house.cluster.jobIs(long, 'COMPLETED');
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(2);
+  await policyIs({ failure_policy: 'closed' });
+});
+
+test('the disk of the spool is full: what was lost is found in the accounting', async () => {
+  const account = await house.account();
+  const file = configOf(house.cluster.folder);
+  const before = readFileSync(file, 'utf8');
+  const job = await submitted(account, '--wrap=sleep 2');
+  await house.killRelay();
+  writeFileSync(file, JSON.stringify({ ...(JSON.parse(before) as object), spool_bytes: 8 }));
+  await house.cluster.jobIs(job, 'COMPLETED');
+  expect(house.cluster.log('slurmctld', { match: /bursar: a record is lost/ })).toContain('is full');
+  writeFileSync(file, before);
+  await house.startRelay();
+  await expectTrueBooks(house, account, { withinMs: 90_000 });
+  expect(await runsCharged(house, account)).toHaveLength(1);
+});
+
+test('the relay is killed in the middle: what it had sent it sends again, and it counts once', async () => {
+  const account = await house.account();
+  await Promise.all([1, 2, 3, 4].map((seconds) => submitted(account, `--wrap=sleep ${seconds}`)));
+  for (let time = 0; time < 4; time += 1) {
+    const size = (await runsCharged(house, account)).length;
+    await house.killRelay();
+    await house.startRelay();
+    await eventually(
+      'another one has been charged',
+      async () => (await runsCharged(house, account)).length > size,
+      60_000,
+    );
+    if (size + 1 >= 4) break;
+  }
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(4);
+});
+
+test('slurmd is killed: the job ends with its node, and is charged until then', async () => {
+  const account = await house.account();
+  const job = await submitted(account, '-w', 'c2', '--no-requeue', '--wrap=sleep 300');
+  await house.cluster.jobIs(job, 'RUNNING');
+  await house.cluster.kill('c2');
+  try {
+    await house.cluster.jobIs(job, 'NODE_FAIL', 90_000);
+  } finally {
+    await house.cluster.start('c2');
+  }
+  await expectTrueBooks(house, account);
+  expect(await runsCharged(house, account)).toHaveLength(1);
+});
+
+test('slurmctld is killed and has forgotten its newest jobs: their numbers come back, their holds do not stay', async () => {
+  const account = await house.account();
+  const known = await submitted(account, '--wrap=sleep 20');
+  await house.cluster.jobIs(known, 'RUNNING');
+  const lost = [await submitted(account), await submitted(account), await submitted(account)];
+  await house.cluster.kill('slurmctld');
+  await house.cluster.start('slurmctld');
+  const again = [await submitted(account, '--wrap=sleep 1'), await submitted(account, '--wrap=sleep 1')];
+  await house.cluster.jobIs(known, ['COMPLETED', 'NODE_FAIL'], 120_000);
+  await eventually(
+    'they are over',
+    async () => {
+      const states = await Promise.all(again.map(async (id) => (await house.cluster.job(id))?.JobState));
+      return states.every((state) => state === 'COMPLETED');
+    },
+    90_000,
+  );
+  process.stderr.write(
+    `slurmctld was killed with ${lost.join(', ')} just submitted; after it came ${again.join(', ')}\n`,
+  );
+  await house.cluster.drain();
+  await expectTrueBooks(house, account, { withinMs: UNSEEN_WITHIN_MS, asSacctSays: false });
+  const charged = new Set((await runsCharged(house, account)).map(({ job }) => job));
+  expect([...charged]).toEqual(expect.arrayContaining(again.map(String)));
+});
+
+test('what Bursar held for those who had stopped waiting goes back', async () => {
+  await expectTrueBooks(house, waitedFor, { withinMs: UNSEEN_WITHIN_MS });
+  expect(await runsCharged(house, waitedFor)).toEqual([]);
+});
