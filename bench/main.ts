@@ -7,6 +7,7 @@ import { importBench } from './import';
 import { importSacctBench } from './import-sacct';
 import { lifecycleBench } from './lifecycle';
 import type { Options } from './report';
+import { slurmBench } from './slurm';
 import { startupBench } from './startup';
 
 const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
@@ -16,6 +17,7 @@ const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   startup: startupBench,
   import: importBench,
   'import-sacct': importSacctBench,
+  slurm: slurmBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick] [--key]

@@ -18,7 +18,7 @@ const DIST = join(ROOT, 'dist');
 const FACTS = join(DIST, 'build.json');
 const LOCK = join(ROOT, 'dist', '.building');
 
-/** What is compiled. The tests run from their sources. */
+/** What is compiled. The tests run from their sources; the benchmarks use the cluster of theirs. */
 const FOLDERS = [
   'activities',
   'api',
@@ -28,6 +28,7 @@ const FOLDERS = [
   'ledger',
   'migrations',
   'platform',
+  'test/slurm',
   'worker',
   'workflows',
 ];
