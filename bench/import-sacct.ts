@@ -15,6 +15,7 @@ import { conclude, count, machine, median, medianRatio, table, type Mark, type O
 import { say, withStack, type BenchDatabase, type BenchStack } from './stack';
 
 const ACCOUNTS = 500;
+const USERS = 1000;
 
 /** Rows a second; and a report over all of them, in milliseconds. */
 interface Round {
@@ -128,14 +129,19 @@ async function openHouse({ sql }: BenchDatabase): Promise<void> {
 
 const SIZES = [1, 2, 4, 8, 12, 16, 32, 64, 128];
 
-/** A year of a cluster, in the order of its job ids: users, sizes and lengths as sites have them, drawn by a fixed rule. */
+/**
+ * A year of a cluster, in the order of its job ids, drawn by a fixed rule: users who belong to an account and send about twenty jobs at a
+ * time, sizes and lengths from seconds to half a day.
+ */
 async function writeLog(path: string, rows: number): Promise<void> {
   const file = createWriteStream(path, { highWaterMark: 1 << 20 });
   const clock = (seconds: number) => new Date(seconds * 1000).toISOString().slice(0, 19);
   let seed = 1;
   const draw = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below;
   let text = '';
+  let [who, part] = [0, 0];
   for (let n = 0; n < rows; n++) {
+    if (draw(20) === 0) [who, part] = [draw(USERS), draw(6)];
     const submit = 1_736_000_000 + Math.floor((n * 31_000_000) / rows);
     const start = submit + draw(7200);
     const lasted = 5 + draw(40_000);
@@ -145,11 +151,9 @@ async function writeLog(path: string, rows: number): Promise<void> {
     const mem = `${cpus * 4}G`;
     const elapsed = `${Math.floor(lasted / 3600)}:${String(Math.floor(lasted / 60) % 60).padStart(2, '0')}:${String(lasted % 60).padStart(2, '0')}`;
     const id = 1_000_000 + n;
-    const user = `user${draw(2000)}`;
-    const account = `proj${draw(ACCOUNTS)}`;
     const list = nodes === 1 ? `cpn-f11-${draw(60)}` : `cpn-f11-[${draw(30)}-${30 + draw(30)}]`;
     text +=
-      `${id}|${id}|wide|part${draw(6)}|normal|${account}|group${draw(90)}|${4000 + draw(90)}|${user}|${100_000 + draw(2000)}|` +
+      `${id}|${id}|wide|part${part}|normal|proj${who % ACCOUNTS}|group${draw(90)}|${4000 + draw(90)}|user${who}|${100_000 + who}|` +
       `${clock(submit)}|${clock(submit)}|${clock(start)}|${clock(start + lasted)}|${elapsed}|0:0|COMPLETED|${nodes}|${cpus}|${cpus}|4Gc|` +
       `billing=${cpus},cpu=${cpus}${gpu},mem=${mem},node=${nodes}|billing=${cpus},cpu=${cpus}${gpu},mem=${mem},node=${nodes}|` +
       `1-00:00:00|${list}|7775eddc87c4fe8551668f14a76bb84f60eed698b453ec1ab${draw(1_000_000)}\n`;

@@ -3,6 +3,7 @@
 create function ledger.add_up_days(p_cluster_no int, p_from date, p_until date) returns void
 language plpgsql volatile
 set jit = off
+set work_mem = '64MB'
 as $$
 declare
   v_zone text;
@@ -16,27 +17,23 @@ begin
   insert into ledger.imported_days (
     cluster_no, on_day, account_no, partition, user_name, jobs, cpu_micros, gpu_micros, node_micros, mib_micros)
   with run as (
-    select i.*, i.ended_at - i.started_at as lasted, (i.started_at at time zone v_zone)::date as first_day,
-      (greatest(i.started_at, i.ended_at - interval '1 microsecond') at time zone v_zone)::date as last_day,
-      (i.ended_at at time zone v_zone)::date as end_day
+    select i.*, (i.started_at at time zone v_zone)::date as first_day, (i.ended_at at time zone v_zone)::date as end_day
     from ledger.imported_runs i
     where i.cluster_no = p_cluster_no and i.charge_no is null and i.started_at < v_until and i.ended_at >= v_from
+  ), day as materialized (
+    select g.on_day::date, ledger.day_starts_at(g.on_day::date, v_zone) as starts_at,
+      ledger.day_starts_at(g.on_day::date + 1, v_zone) as ends_at
+    from generate_series(p_from, p_until - 1, interval '1 day') as g (on_day)
   ), part as (
-    -- Nearly every run lies within a day.
-    select first_day as on_day, account_no, partition, user_name, 1::bigint as jobs, cpus * active_micros as cpu,
-      gpus * round(date_part('epoch', lasted) * 1000000)::bigint as gpu, nodes * active_micros as node,
-      memory_mib * round(date_part('epoch', lasted) * 1000000)::bigint as mib
-    from run where first_day = end_day
-    union all
-    select d.on_day, r.account_no, r.partition, r.user_name, d.jobs, d.cpu_micros, d.gpu_micros, d.node_micros, d.mib_micros
-    from run r
-    cross join lateral (select i.* from ledger.imported_runs i
-      where (i.cluster_no, i.job_id, i.submitted_at, i.started_at) = (r.cluster_no, r.job_id, r.submitted_at, r.started_at)) i
-    cross join lateral ledger.days_of_run(i, v_zone) d
-    where r.first_day <> r.end_day
+    -- Most runs lie within a day; the others are cut as days_of_run cuts one.
+    select day.on_day, account_no, partition, user_name, nodes, cpus, gpus, memory_mib, (day.on_day = end_day)::int as jobs,
+      case when first_day = end_day then active_micros
+        else ledger.active_between(active_micros, started_at, ended_at, day.starts_at, day.ends_at) end as active,
+      round(date_part('epoch', least(ended_at, day.ends_at) - greatest(started_at, day.starts_at)) * 1000000)::bigint as whole
+    from run cross join lateral generate_series(0, end_day - first_day) as later (days) join day on day.on_day = first_day + later.days
   )
-  select p_cluster_no, on_day, account_no, partition, user_name, sum(jobs), sum(cpu), sum(gpu), sum(node), sum(mib)
-  from part where on_day >= p_from and on_day < p_until
-  group by on_day, account_no, partition, user_name;
+  select p_cluster_no, on_day, account_no, partition, user_name, sum(jobs), sum(cpus * active), sum(gpus * whole), sum(nodes * active),
+    sum(memory_mib * whole)
+  from part group by on_day, account_no, partition, user_name;
 end;
 $$;
