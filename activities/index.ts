@@ -19,5 +19,5 @@ export {
   type SchedulerActivities,
   type SchedulerAdapter,
 } from './scheduler';
-export { restartLost, restartStrays, ringOver, storyActivities, type StoryActivities } from './stories';
+export { recover, restartLost, restartStrays, ringOver, storyActivities, type StoryActivities } from './stories';
 export { wallActivities, type WallActivities, type WallSettings } from './wall';

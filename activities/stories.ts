@@ -58,6 +58,28 @@ export async function restartLost(
   return { restarted: lost.map(({ holdId }) => holdId), rung: await ring(temporal, outOfStep) };
 }
 
+export interface Recovered extends Mended {
+  lookedAt: number;
+  /** The last hold that was looked at, where there are more. */
+  next?: string;
+}
+
+/** Of those that are told though their holds are over. Somebody waits for it. */
+const STORIES_LOOKED_AT = 10_000;
+
+/** Looks at the stories of so many open holds, those after `after`, and mends them; behind the last, at the stories that are over. */
+export async function recover(deps: StoryDeps, limit: number, after: string | undefined): Promise<Recovered> {
+  const { recovery } = deps;
+  const suspects = await recovery.open(limit, after);
+  const { restarted, rung } = await restartLost(deps, suspects);
+  const last = suspects.at(-1);
+  const isMore = last !== undefined && (await recovery.open(1, last.holdId)).length > 0;
+  const common = { restarted, lookedAt: suspects.length };
+  if (isMore) return { ...common, rung, next: last.holdId };
+  // Once, at the end: these are not found by way of the holds.
+  return { ...common, rung: rung + (await ringOver(deps, STORIES_LOOKED_AT)) };
+}
+
 const RUNNING_STORIES = `WorkflowType = 'jobLifecycle' and ExecutionStatus = 'Running'`;
 const LISTED_AT_ONCE = 500;
 

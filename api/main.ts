@@ -1,10 +1,10 @@
 /** The API process: wires what `createApp` needs, listens, and ends well. Several of them may run. */
-import { restartLost, restartStrays, ringOver } from '../activities';
+import { recover, restartStrays } from '../activities';
 import { readAccuracy } from '../domain/asbx';
 import { Fault } from '../domain/faults';
 import { parseAmount } from '../domain/money';
 import { openLedger } from '../ledger';
-import type { Catalog, Keys, Recovery } from '../ledger/contract';
+import type { Catalog, Keys } from '../ledger/contract';
 import { ensureDefaultCluster } from '../ledger/default-cluster';
 import { migrate } from '../migrations/migrate';
 import { configArgument, readConfig, type Config } from '../platform/config';
@@ -23,7 +23,7 @@ import { within } from './time-limit';
 import { createApp } from './app';
 import { budgetRules } from './budget-rules';
 import { openDoor } from './door';
-import type { AsbxSettings, Recovered, TemporalDeps } from './env';
+import type { AsbxSettings, TemporalDeps } from './env';
 import { openNeighbours } from './neighbours';
 import { showLedgerIn } from './ledger-metrics';
 import { listen, type Server } from './server';
@@ -64,7 +64,8 @@ async function main(): Promise<void> {
       isReachable: () => answers(connected),
       restartStrays: () => withTemporal(() => restartStrays({ recovery: ledger.recovery, temporal: connected })),
       look: (asked) => withTemporal(() => lookThrough(connected, asked, config.writeTimeoutMs)),
-      recover: (limit, after) => withTemporal(() => recoverFrom(ledger.recovery, connected, limit, after)),
+      recover: (limit, after) =>
+        withTemporal(() => recover({ recovery: ledger.recovery, temporal: connected }, limit, after)),
     } satisfies Partial<TemporalDeps>);
   }
 
@@ -212,26 +213,6 @@ async function answers(temporal: Temporal): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Of those that are told though their holds are over; by `recover`, which somebody waits for. */
-const STORIES_LOOKED_AT = 10_000;
-
-async function recoverFrom(
-  recovery: Recovery,
-  connected: Temporal,
-  limit: number,
-  after: string | undefined,
-): Promise<Recovered> {
-  const deps = { recovery, temporal: connected };
-  const suspects = await recovery.open(limit, after);
-  const { restarted, rung } = await restartLost(deps, suspects);
-  const last = suspects.at(-1);
-  const isMore = last !== undefined && (await recovery.open(1, last.holdId)).length > 0;
-  const common = { restarted, lookedAt: suspects.length };
-  if (isMore) return { ...common, rung, next: last.holdId };
-  // Once, at the end: these are not found by way of the holds.
-  return { ...common, rung: rung + (await ringOver(deps, STORIES_LOOKED_AT)) };
 }
 
 /** Somebody waits for the answer: what is left of his time when the look has been ordered is for the look. */

@@ -1,5 +1,5 @@
 /** The process itself: it starts before PostgreSQL does, makes its cluster, serves, and ends without dropping a request. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
@@ -8,60 +8,27 @@ import { makeKey } from '../../api/api-key';
 import { openLedger } from '../../ledger';
 import { PACKAGE_ROOT } from '../../platform/paths';
 import { runBursar } from '../cli/helpers/cli';
-import { ensureBuilt } from '../helpers/built';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { costs, says, startAdvisor } from '../helpers/advisor-server';
 import { eventually } from '../helpers/eventually';
+import { API, openProcesses, type Processes } from '../helpers/processes';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 import { freePort } from '../../platform/embedded/ports';
 
 let database: TestDatabase;
-const children = new Set<ChildProcess>();
+let processes: Processes;
 
 beforeAll(async () => {
-  ensureBuilt();
+  processes = openProcesses();
   database = await freshDatabase();
 }, 180_000);
 afterAll(async () => {
-  for (const child of children) child.kill('SIGKILL');
+  processes.kill();
   await database.drop();
 });
 
-interface Process {
-  child: ChildProcess;
-  url: string;
-  lines: () => Record<string, unknown>[];
-  ended: Promise<number | null>;
-}
-
-async function start(settings: Record<string, string>): Promise<Process> {
-  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-    env: {
-      ...process.env,
-      BURSAR_PORT: '0',
-      BURSAR_TIME_ZONE: 'America/Denver',
-      BURSAR_HOME: scratchFolder(),
-      ...settings,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.add(child);
-  let output = '';
-  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-  const lines = () =>
-    output
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  const ended = new Promise<number | null>((resolve) =>
-    child.once('exit', (code) => {
-      children.delete(child);
-      resolve(code);
-    }),
-  );
-  const listening = await eventually('it listens', () => lines().find(({ event }) => event === 'listening'));
-  return { child, url: String(listening.url), lines, ended };
-}
+const start = (settings: Record<string, string>) =>
+  processes.api({ BURSAR_TIME_ZONE: 'America/Denver', BURSAR_HOME: scratchFolder(), ...settings });
 
 const json = async (address: string, init?: RequestInit) => (await fetch(address, init)).json() as Promise<unknown>;
 
@@ -238,15 +205,10 @@ describe('beyond this machine', () => {
       () => keys.create({ ...key, expiresAt: '2020-01-01T00:00:00Z' }, { principal: 'test' }),
     ]) {
       await prepare();
-      const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-        env: { ...process.env, BURSAR_PORT: '0', ...wide(scratchFolder()) },
-      });
-      children.add(child);
-      let output = '';
-      child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-      const code = await new Promise((resolve) => child.once('exit', resolve));
-      children.delete(child);
-      expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining('bursar key create') });
+      const api = processes.start([API], wide(scratchFolder()));
+      expect(await api.ended).toBe(1);
+      const output = JSON.stringify(api.lines());
+      expect(output).toContain('bursar key create');
       expect(output).not.toContain('listening');
     }
   });

@@ -1,14 +1,12 @@
 /** HTTPS: by which certificate, what is said of one that cannot be used, and how a new one is taken. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { complaintOf, readCertificate, UnusableFile } from '../../platform/certificate';
-import { PACKAGE_ROOT } from '../../platform/paths';
-import { ensureBuilt } from '../helpers/built';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
+import { API, openProcesses, type Processes } from '../helpers/processes';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
 
 const FIXTURES = join(__dirname, 'fixtures/certificates');
@@ -68,41 +66,24 @@ describe('the files', () => {
 
 describe('the process', () => {
   let database: TestDatabase;
-  const children = new Set<ChildProcess>();
+  let processes: Processes;
   beforeAll(async () => {
-    ensureBuilt();
+    processes = openProcesses();
     database = await freshDatabase();
   }, 180_000);
   afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL');
+    processes.kill();
     await database.drop();
   });
 
-  function spawned({ certFile, keyFile }: { certFile: string; keyFile: string }) {
-    const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/api/main.js')], {
-      env: {
-        ...process.env,
-        DATABASE_URL: database.url,
-        BURSAR_PORT: '0',
-        BURSAR_HOME: folder,
-        BURSAR_SERVICE_TLS_ENABLED: 'true',
-        BURSAR_SERVICE_TLS_CERT_FILE: certFile,
-        BURSAR_SERVICE_TLS_KEY_FILE: keyFile,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
+  const spawned = ({ certFile, keyFile }: { certFile: string; keyFile: string }) =>
+    processes.start([API], {
+      DATABASE_URL: database.url,
+      BURSAR_HOME: folder,
+      BURSAR_SERVICE_TLS_ENABLED: 'true',
+      BURSAR_SERVICE_TLS_CERT_FILE: certFile,
+      BURSAR_SERVICE_TLS_KEY_FILE: keyFile,
     });
-    children.add(child);
-    let output = '';
-    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-    const said = (event: string) =>
-      output
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as Record<string, unknown>)
-        .filter(({ msg }) => msg === event);
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    return { child, said, ended };
-  }
 
   const get = (url: string, headers: Record<string, string> = {}, agent?: Agent) =>
     new Promise<{ status: number | undefined; hsts: string | undefined; by: string }>((resolve, reject) => {
