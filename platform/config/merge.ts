@@ -1,8 +1,9 @@
 /** One answer for every key: flag before BURSAR_* before ASBB_* before the file before the default. */
 import { readFileSync } from 'node:fs';
-import { parseAmount } from '../../domain/money';
+import { checkBudgets } from './budgets';
 import { checkExposure } from './exposure';
 import { isKey, KEY_NAMES, KEYS, keyOf, listen, HOST, PORT, WHERE_TO_LISTEN, type KeyName, type Values } from './keys';
+import { checkNotifications } from './notification-keys';
 import { isSet, readEnvironment, type Environment } from './read-env';
 import { checkSlurm } from './slurm-keys';
 import { findFile, readFile, type Findings, type Given, type Layer, type Places } from './read-file';
@@ -52,14 +53,8 @@ export function readEffective({ env, places, flags = {}, file: named }: Sources,
   // Every key with a default has a value by now, or a mistake was found and nobody looks at the values.
   checkExposure(values, findings);
   checkSlurm(values, findings);
-  const [least, most] = [values['budget.min_budget_amount'], values['budget.max_budget_amount']];
-  if (typeof least === 'string' && typeof most === 'string' && parseAmount(most) <= parseAmount(least)) {
-    findings.mistakes.push('budget.max_budget_amount must be more than budget.min_budget_amount');
-  }
-  for (const key of ['notifications.from', 'notifications.address'] as const) {
-    if (values['notifications.smtp_url'] === undefined || given.has(key)) continue;
-    findings.mistakes.push(`${key} is missing: notifications.smtp_url needs ${keyOf(key).expects}`);
-  }
+  checkBudgets(values, findings);
+  checkNotifications(given, values, findings);
   return { values: values as Values, given, texts, ...(file !== undefined && { file }) };
 }
 

@@ -1,6 +1,8 @@
 /** Keys about telling people: the server that takes e-mail, and where it goes. */
 import { z } from 'zod';
 import type { Key } from './key';
+import type { Values } from './keys';
+import type { Findings, Layer } from './read-file';
 import { url } from './values';
 
 const ADDRESS = /^[^\s@<>()[\]\\,;:"]+@[^\s@<>()[\]\\,;:"]+$/;
@@ -40,3 +42,12 @@ export const NOTIFICATION_KEYS = {
     otherwise: 'none',
   },
 } as const satisfies Record<string, Key<unknown>>;
+
+/** What is missing beside the server. */
+export function checkNotifications(given: Layer, values: Partial<Values>, { mistakes }: Findings): void {
+  if (values['notifications.smtp_url'] === undefined) return;
+  for (const key of ['notifications.from', 'notifications.address'] as const) {
+    if (given.has(key)) continue;
+    mistakes.push(`${key} is missing: notifications.smtp_url needs ${NOTIFICATION_KEYS[key].expects}`);
+  }
+}
