@@ -1,7 +1,6 @@
 /** Runs a program of the scheduler's: bounded in time and in what it prints, in an environment of its own. */
 import { execFile } from 'node:child_process';
 import { codeOf } from '../../domain/code-of';
-import { shorten } from '../../domain/faults';
 
 export interface CommandOptions {
   timeoutMs: number;
@@ -40,5 +39,5 @@ function whyNot(error: Error, stderr: string, timeoutMs: number, bytesMax: numbe
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return `printed more than ${bytesMax} bytes`;
   if (Reflect.get(error, 'killed') === true) return `did not end within ${timeoutMs} ms`;
   const said = stderr.trim().split('\n').at(-1) ?? '';
-  return said === '' ? `failed (${String(Reflect.get(error, 'code'))})` : shorten(said);
+  return said === '' ? `failed (${String(Reflect.get(error, 'code'))})` : said.slice(0, 300);
 }

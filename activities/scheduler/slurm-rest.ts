@@ -131,7 +131,9 @@ function jsonOf(text: string): unknown {
 }
 
 function whyNot(error: unknown, timeoutMs: number): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
-  const cause: unknown = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error ? cause.message : String(error);
+  const of = (value: unknown, field: string): unknown =>
+    typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+  if (of(error, 'name') === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
+  // `fetch failed` says nothing; its cause does.
+  return String(of(of(error, 'cause'), 'message') ?? of(error, 'message') ?? error);
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import pino from 'pino';
-import type { Mailer, SchedulerAdapter, WallSettings } from '../../activities';
+import type { Mailer, Scheduler, SchedulerAdapter, WallSettings } from '../../activities';
 import type { Ledger } from '../../ledger/contract';
 import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { bundleWorkflows } from '../../worker/bundle';
@@ -55,6 +55,7 @@ export interface CrewOptions {
   adapterOf?: (cluster: string) => SchedulerAdapter | undefined;
   mailer?: Mailer;
   wall?: WallSettings;
+  schedulerOf?: (cluster: string) => Scheduler | undefined;
 }
 
 export interface Crew extends AsyncDisposable {
@@ -62,7 +63,7 @@ export interface Crew extends AsyncDisposable {
 }
 
 /** Workers that forget every story between two tasks, so that each step is a replay of all steps before it. */
-export async function startCrew({ namespace, ledger, adapterOf, mailer, wall }: CrewOptions): Promise<Crew> {
+export async function startCrew({ namespace, ledger, adapterOf, schedulerOf, mailer, wall }: CrewOptions): Promise<Crew> {
   bundle ??= bundleWorkflows();
   const connection = await NativeConnection.connect({ address: namespace.address });
   const workers: Worker[] = await createStoryWorkers({
@@ -74,6 +75,7 @@ export async function startCrew({ namespace, ledger, adapterOf, mailer, wall }: 
     ...(adapterOf === undefined ? {} : { adapterOf }),
     ...(mailer === undefined ? {} : { mailer }),
     ...(wall === undefined ? {} : { wall }),
+    ...(schedulerOf === undefined ? {} : { schedulerOf }),
   });
   const running = runAll(workers);
   const stop = async () => {
