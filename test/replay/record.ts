@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type { Namespace } from '../workflows/house';
 import { quietRuntime, until } from '../workflows/house';
-import { continuedLife, LIVES, openStage, type Stage } from '../workflows/lives';
+import { ANSWERING, continuedLife, LIVES, openStage, type Stage } from '../workflows/lives';
+import { askedLook } from '../../workflows/contracts/queue-look';
 import { HISTORIES } from './histories';
 
 let stage: Stage;
@@ -54,4 +55,14 @@ test('sweep', async () => {
   const handle = await temporal.client.workflow.start('sweep', { workflowId: 'sweep', taskQueue: 'ledger' });
   await until('the sweep is over', () => handle.result().then(() => true));
   await keep('sweep', stage.namespace, handle.workflowId);
+});
+
+test('queue-look', async () => {
+  if (existsSync(pathOf('queue-look'))) return;
+  const { temporal } = stage.namespace;
+  const workflowId = askedLook(ANSWERING);
+  const start = { workflowId, taskQueue: 'ledger', args: [{ cluster: ANSWERING, wide: true }] };
+  const handle = await temporal.client.workflow.start('queueLook', start);
+  await until('the look is over', () => handle.result().then(() => true));
+  await keep('queue-look', stage.namespace, handle.workflowId);
 });

@@ -20,7 +20,9 @@ const histories = recordedHistories();
 test('every main path of a story has been kept', () => {
   const names = histories.map(({ name }) => name);
   expect(names).toEqual(expect.arrayContaining(Object.keys(LIVES).map((life) => `job-lifecycle-${life}`)));
-  expect(names).toEqual(expect.arrayContaining(['job-lifecycle-continued-1', 'job-lifecycle-continued-2', 'sweep']));
+  expect(names).toEqual(
+    expect.arrayContaining(['job-lifecycle-continued-1', 'job-lifecycle-continued-2', 'sweep', 'queue-look']),
+  );
 });
 
 test.each(histories)('$name is told as it was told', async ({ history, workflowId }) => {

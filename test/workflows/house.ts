@@ -63,7 +63,14 @@ export interface Crew extends AsyncDisposable {
 }
 
 /** Workers that forget every story between two tasks, so that each step is a replay of all steps before it. */
-export async function startCrew({ namespace, ledger, adapterOf, schedulerOf, mailer, wall }: CrewOptions): Promise<Crew> {
+export async function startCrew({
+  namespace,
+  ledger,
+  adapterOf,
+  schedulerOf,
+  mailer,
+  wall,
+}: CrewOptions): Promise<Crew> {
   bundle ??= bundleWorkflows();
   const connection = await NativeConnection.connect({ address: namespace.address });
   const workers: Worker[] = await createStoryWorkers({
