@@ -307,7 +307,7 @@ const DEED_OF: Partial<Record<JobEvent['type'], QueueDeed['did']>> = {
 
 function whyKeeps({ isWhole, ageSeconds }: QueueListing): string | undefined {
   if (!isWhole) return 'a part of the listing could not be read, so nothing is missed by it';
-  if (ageSeconds > STALE_SECONDS) return `the listing is ${Math.round(ageSeconds)} s old, so nothing is missed by it`;
+  if (ageSeconds > STALE_SECONDS) return `the listing is ${Math.trunc(ageSeconds)} s old, so nothing is missed by it`;
   return undefined;
 }
 
