@@ -16,6 +16,9 @@ export interface QueuedJob {
   arrayTasks?: number;
   phase: 'pending' | 'running' | 'suspended' | 'ended';
   endState?: EndState;
+  /** Who cancelled it and whose it is, as uids; accounting alone says so. */
+  cancelledBy?: string;
+  uid?: number;
   /** The run is over and its job may not be: the accounting writes a run that is repeated down like one that is not. */
   closing?: 'requeued' | 'node_failed' | 'preempted';
   submittedAt: Instant;
@@ -74,6 +77,8 @@ export interface QueueEvent {
   user?: string;
   partition?: string;
   endState?: EndState;
+  cancelledBy?: string;
+  uid?: number;
   resources?: Resources;
   timeLimitSeconds?: number;
   suspendedSeconds?: number;
@@ -115,7 +120,12 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
       ...run,
       type: job.closing ?? (startedAt === undefined ? 'cancelled' : 'ended'),
       at: job.endedAt,
-      ...given({ endState: job.endState, suspendedSeconds: pausedSeconds(job, job.endedAt) }),
+      ...given({
+        endState: job.endState,
+        cancelledBy: job.cancelledBy,
+        uid: job.uid,
+        suspendedSeconds: pausedSeconds(job, job.endedAt),
+      }),
     });
   }
   if (startedAt !== undefined && (job.phase === 'running' || job.phase === 'suspended')) {

@@ -24,7 +24,7 @@ export interface RunRefund {
 export function refundOf(run: Run, terms: RefundTerms): RunRefund | undefined {
   let best: RunRefund | undefined;
   for (const event of run.ends) {
-    const reason = reasonOf(event);
+    const reason = refundReasonOf(event);
     const policy = reason && terms[reason];
     if (!reason || !policy || policy === 'none') continue;
     const share = policy === 'whole' ? ONE : lostShare(run, terms.lostTimeSeconds);
@@ -36,7 +36,13 @@ export function refundOf(run: Run, terms: RefundTerms): RunRefund | undefined {
 /** Slurm's root. Whose job it was need not be known where root ended it. */
 const ROOT = '0';
 
-function reasonOf({ type, endState, cancelledBy, uid }: RunEvent): RefundReason | undefined {
+/** Why what ended so gets something back, as far as the record of its end says. */
+export function refundReasonOf({
+  type,
+  endState,
+  cancelledBy,
+  uid,
+}: Pick<RunEvent, 'endState' | 'cancelledBy' | 'uid'> & { type?: RunEvent['type'] }): RefundReason | undefined {
   if (type === 'node_failed' || endState === 'NODE_FAIL') return 'node_fail';
   if (type === 'preempted' || endState === 'PREEMPTED') return 'preempted';
   if (endState === 'BOOT_FAIL') return 'boot_fail';

@@ -1,7 +1,7 @@
 /** `sacct` as Bursar asks for it, and its records as rows that can be compared with what is known (queue.ts). */
 import { given } from './given';
 import type { QueuedJob } from './queue';
-import { readSacct, type SacctRecord } from './sacct';
+import { readSacct, uidOf, type SacctRecord } from './sacct';
 import { readStamp } from './slurm-stamp';
 import { epochMicros, MICROS_PER_SECOND } from './time';
 
@@ -11,6 +11,7 @@ const COLUMNS = [
   'JobIDRaw',
   'Account',
   'User',
+  'UID',
   'Partition',
   'Submit',
   'Start',
@@ -73,6 +74,8 @@ function rowOf(record: SacctRecord): QueuedJob {
     submittedAt: record.submittedAt,
     ...given({
       endState: state.endState,
+      cancelledBy: state.cancelledBy,
+      uid: uidOf(record),
       closing: closingOf(state),
       startedAt,
       endedAt,

@@ -311,7 +311,8 @@ export interface SacctEvent {
   suspendedSeconds?: number;
 }
 
-const uidOf = ({ fields }: SacctRecord): number | undefined =>
+/** Whose job it was, where the column UID is there. */
+export const uidOf = ({ fields }: SacctRecord): number | undefined =>
   fields.uid && /^\d{1,10}$/.test(fields.uid) ? Number(fields.uid) : undefined;
 
 /** What a record says happened, in order. A job that ended without ever getting a node was cancelled while it waited. */

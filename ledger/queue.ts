@@ -5,6 +5,7 @@
 import { Fault } from '../domain/faults';
 import { given } from '../domain/given';
 import { queueNews, type KnownJob, type QueuedJob } from '../domain/queue';
+import { refundReasonOf } from '../domain/refund';
 import { joinJobId } from '../domain/slurm-job';
 import { readStrand } from '../domain/tasks';
 import { compareInstants, epochMicros, instantOfMicros, type Instant } from '../domain/time';
@@ -339,7 +340,15 @@ const rowOf = (job: QueuedJob) => ({
   started: microsOf(job.startedAt),
   phase: job.phase,
   tasks: job.arrayTasks ?? 1,
+  evidence: evidenceOf(job),
 });
+
+/** That the end of a run is known is not enough where its record says that its user gets something back. */
+function evidenceOf({ phase, startedAt, endState, cancelledBy, uid }: QueuedJob): string | null {
+  if (phase !== 'ended' || startedAt === undefined) return null;
+  if (refundReasonOf(given({ endState, cancelledBy, uid })) === undefined) return null;
+  return `${microsOf(startedAt)}/${endState ?? ''}/${cancelledBy ?? ''}`;
+}
 
 const knownOf = ({ holdId, pauses, ...known }: KnownRow): KnownJob => ({
   ...known,

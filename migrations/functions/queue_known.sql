@@ -1,7 +1,8 @@
 -- queue_known: what the ledger knows of the rows of a queue, of those alone that tell something new. Reads only, takes no
 -- locks; a queue of ten thousand jobs of which everything is known costs one pass over their events and returns nothing.
 --
--- p_rows: [{i, job_id, task, key, submitted, started, phase}], times in microseconds since 1970. A row is new where its job
+-- p_rows: [{i, job_id, task, key, submitted, started, phase, evidence}], times in microseconds since 1970. `evidence` is what a
+-- record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
 -- was not told; where it is suspended and that was not told, or the other way round. `pauses`: [[type, at]] of its run.
 create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb)
@@ -14,7 +15,7 @@ begin
   return query
   with rows as materialized (
     select * from jsonb_to_recordset(p_rows) as r (
-      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text)
+      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text, evidence text)
   ), found as materialized (
     select r.*, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
     from rows r
@@ -31,6 +32,8 @@ begin
         filter (where e.type = 'started' or e.facts ? 'startedAt') as starts,
       array_agg(coalesce((e.facts ->> 'startedAt')::bigint, -1))
         filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed')) as ends,
+      array_agg(format('%s/%s/%s', e.facts ->> 'startedAt', e.facts ->> 'endState', e.facts ->> 'cancelledBy'))
+        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed')) as endings,
       coalesce(jsonb_agg(jsonb_build_array(e.type, ledger.epoch_micros(e.at)))
         filter (where e.type in ('suspended', 'resumed')), '[]'::jsonb) as pauses
     from (select distinct job_no from found where job_no is not null) known
@@ -43,8 +46,9 @@ begin
       f.hold_no is not null and (f.stamped_no is null or f.hold_no = f.stamped_no
         or not ledger.may_be_bound(f.hold_no)) as is_bound,
       coalesce(f.started = any (own.starts), false) as has_start,
-      coalesce(coalesce(f.started, -1) = any (own.ends), false)
-        or (f.started is null and coalesce(-1 = any (whole.ends), false)) as has_end,
+      (coalesce(coalesce(f.started, -1) = any (own.ends), false)
+        or (f.started is null and coalesce(-1 = any (whole.ends), false)))
+        and (f.evidence is null or coalesce(f.evidence = any (own.endings), false)) as has_end,
       paused.pauses, paused.last
     from found f
     left join told own on own.job_no = f.job_no and own.task = f.task

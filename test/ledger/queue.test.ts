@@ -271,3 +271,29 @@ test('rows that repeat, in any order, before and after what hooks say, change no
   await ledger.jobs.advance(holdId);
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1' });
 });
+
+test('who cancelled a run only the accounting says: it is taken after the end was told, once, and refunded', async () => {
+  await ledger.catalog.putCluster('hpc', { refundAdminCancel: 'whole' }, SWEEP);
+  const { key, holdId } = await submit();
+  await list([running({ stamp: key, resources: job().resources })]);
+  const end = { at: clock(61), startedAt: clock(1), submittedAt: clock(0), endState: 'CANCELLED' as const };
+  await house.say({ type: 'ended', ...end });
+  await ledger.jobs.advance(holdId);
+  const refunds = async () => (await ledger.refunds.list({}, { limit: 9 })).rows.map(({ reason }) => reason);
+  expect(await refunds()).toEqual([]);
+
+  const cancelled = row({
+    stamp: key,
+    phase: 'ended',
+    startedAt: clock(1),
+    endedAt: clock(61),
+    activeSeconds: 3600,
+    endState: 'CANCELLED',
+    cancelledBy: '0',
+    uid: 1001,
+  });
+  expect(await ledger.queue.accounted('hpc', [cancelled], SWEEP)).toMatchObject({ recorded: 1 });
+  await ledger.jobs.advance(holdId);
+  expect(await refunds()).toEqual(['admin_cancel']);
+  expect(await ledger.queue.accounted('hpc', [cancelled], SWEEP)).toMatchObject({ recorded: 0, deeds: [] });
+});
