@@ -49,11 +49,12 @@ begin
       where h.hold_id = v_event.hold_id and h.cluster_no = v_event.cluster_no;
     end if;
     if v_hold_no is null and v_event.hold_key is not null then
-      -- A key of before there were API keys is that of this machine.
+      -- A key of before there were API keys is that of this machine. That of a submission is on the job for all to see who tell
+      -- of its cluster: the hook, the relay, the worker that looks at the queue, a hook whose API key has another name now.
       select d.decision_no into v_hold_no
       from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
-      where d.key = v_event.hold_key and d.principal in (p_principal, 'local') and d.code = 'placed'
-        and h.cluster_no = v_event.cluster_no
+      where d.key = v_event.hold_key and (d.principal in (p_principal, 'local') or d.request ? 'mode')
+        and d.code = 'placed' and h.cluster_no = v_event.cluster_no
       order by d.principal = p_principal desc limit 1;
     end if;
 

@@ -180,6 +180,14 @@ describe('records', () => {
     expect(receipts[0].detail).toMatch(/^job_state: /);
   });
 
+  test('whoever tells of a cluster finds the hold by the stamp, not only the key that placed it', async () => {
+    const key = newKey();
+    await submit(RAW, key);
+    const [receipt] = await api.ledger.slurm.record(undefined, [completed(key)], { principal: 'scheduler' });
+    expect(receipt).toMatchObject({ status: 'recorded' });
+    expect(await settle('100')).toMatchObject({ charged: 0.5, hold: { late: false } });
+  });
+
   test('a start that comes without its stamp waits for the record that has it, and opens no hold of its own', async () => {
     const key = newKey();
     await submit(RAW, key);
