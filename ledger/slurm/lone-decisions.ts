@@ -64,11 +64,13 @@ export function openLoneDecisions({ sql, prices, admission, recordEvents }: Lone
       const known = await jobStamped(sql, cluster, key);
       if (known && !known.mayBeBound)
         return { jobId: known.jobId, detail: 'the job was heard of before and has its hold' };
+      // The service had decided, and its answer came too late: perhaps asked by a key of another name than the relay's.
+      const asker = (await askerOf(sql, cluster, key)) ?? caller.principal;
       const { book } = await clusterNamed(prices, cluster.name);
       const check = readable && checkOf(readable, cluster, book, at);
       if (!check) return { detail: 'it names no account; it is charged to whichever its end names' };
       try {
-        const decision = await admission.check({ ...check, at }, { principal: caller.principal, key });
+        const decision = await admission.check({ ...check, at }, { principal: asker, key });
         if (!decision.available) return { detail: `no money was held: ${decision.message}` };
         if (known) await bind(known);
         return { ...(known && { jobId: known.jobId }), ...(decision.holdId && { holdId: decision.holdId }) };
@@ -116,4 +118,16 @@ async function jobStamped(sql: Sql, { clusterNo }: NumberedCluster, key: string)
       order by j.job_no desc limit 1`,
   );
   return row;
+}
+
+/** Who asked about the submission with that key, if anybody has. */
+async function askerOf(sql: Sql, { name }: NumberedCluster, key: string): Promise<string | undefined> {
+  const [row] = await ask(
+    () => sql<{ principal: string }[]>`
+      select principal from ledger.decisions
+      where key = ${key} and request ? 'mode' and request ->> 'cluster' = ${name}
+      order by code = 'placed' desc, decision_no
+      limit 1`,
+  );
+  return row?.principal;
 }

@@ -319,6 +319,7 @@ describe('a job that a hook let in while the service was away', () => {
     const key = newKey();
     const { transaction_id } = await submit(RAW, key);
     expect(await tell(alone(key))).toMatchObject({ receipts: [{ status: 'recorded', transaction_id }] });
+    await api.ledger.slurm.record(undefined, [alone(key)], { principal: 'relay' });
     expect(await balance()).toMatchObject({ budget_held: 1.2 });
   });
 });
