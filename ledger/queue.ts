@@ -162,6 +162,72 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
     return { deeds: onceEach(deeds), recorded: receipts.length };
   }
 
+  /** By the database's clock, which holds are placed by. */
+  async function momentOf(ageSeconds: number): Promise<Instant> {
+    const [row] = await ask(
+      () => sql<{ at: Instant }[]>`select clock_timestamp() - ${ageSeconds} * interval '1 second' as at`,
+    );
+    if (!row) throw new Error('the database does not say what time it is');
+    return row.at;
+  }
+
+  /** Open holds that no job in the listing carries (nothing is left of them), and arrays with fewer tasks than were known. */
+  async function missingIn(
+    cluster: NumberedCluster,
+    jobs: readonly QueuedJob[],
+    listedAt: Instant,
+  ): Promise<{ hold_no: string; tasks_left: number }[]> {
+    const live = await liveByHold(cluster, jobs);
+    const open = await ask(
+      () => sql<{ holdNo: bigint; tasks: number }[]>`
+        select hold_no as "holdNo", tasks from ledger.holds_to_be_seen(${cluster.clusterNo}::int, ${listedAt})`,
+    );
+    const missing = open.filter(({ holdNo }) => !live.has(holdNo)).map(({ holdNo }) => ({ holdNo, tasksLeft: 0 }));
+    const fewer = open.filter(({ holdNo, tasks }) => tasks > (live.get(holdNo)?.count ?? tasks));
+    const told = await toldOf(fewer.map(({ holdNo }) => holdNo));
+    for (const { holdNo, tasks } of fewer) {
+      const [shown, known] = [live.get(holdNo), told.get(holdNo)];
+      if (!shown || known?.isOver) continue;
+      const ended = (known?.ended ?? []).filter((task) => !shown.tasks.has(task)).length;
+      const left = shown.count + ended;
+      if (left < Math.min(tasks, known?.resized ?? tasks)) missing.push({ holdNo, tasksLeft: left });
+    }
+    return missing.map(({ holdNo, tasksLeft }) => ({ hold_no: holdNo.toString(), tasks_left: tasksLeft }));
+  }
+
+  async function liveByHold({ clusterNo }: NumberedCluster, jobs: readonly QueuedJob[]) {
+    const live = new Map<bigint, { count: number; tasks: Set<string> }>();
+    const rows = jobs.filter(({ phase }) => phase !== 'ended');
+    for (let start = 0; start < rows.length; start += ROWS_AT_ONCE) {
+      const part = rows.slice(start, start + ROWS_AT_ONCE);
+      const asked = JSON.stringify(part.map((job, i) => ({ i, ...rowOf(job) })));
+      const carried = await ask(
+        () => sql<{ i: number; holdNo: bigint }[]>`
+          select i, hold_no as "holdNo" from ledger.carried_holds(${clusterNo}::int, ${asked}::text::jsonb)`,
+      );
+      for (const { i, holdNo } of carried) {
+        const job = part[i];
+        const shown = live.get(holdNo) ?? { count: 0, tasks: new Set<string>() };
+        shown.count += job?.arrayTasks ?? 1;
+        if (job && job.task !== '') shown.tasks.add(job.task);
+        live.set(holdNo, shown);
+      }
+    }
+    return live;
+  }
+
+  async function toldOf(holdNos: readonly bigint[]) {
+    const rows =
+      holdNos.length === 0
+        ? []
+        : await ask(
+            () => sql<{ holdNo: bigint; ended: string[]; isOver: boolean; resized: number | null }[]>`
+              select hold_no as "holdNo", ended, is_over as "isOver", resized
+              from ledger.tasks_told(${holdNos.map(String)}::bigint[])`,
+          );
+    return new Map(rows.map(({ holdNo, ...told }) => [holdNo, told]));
+  }
+
   async function settleUnseen(
     listing: QueueListing,
     unseen: readonly UnseenRow[],
@@ -239,6 +305,8 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
 
   return {
     async listed(listing, caller, askAccounting) {
+      // First of all: what is placed while the news are recorded is not missed.
+      const listedAt = await momentOf(listing.ageSeconds);
       const cluster = await clusterOf(listing.cluster);
       const news = await newsOf(cluster, listing.cluster, listing.jobs, listing.takenAt);
       const { deeds, recorded } = await record(cluster, news, caller);
@@ -257,12 +325,12 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
         await ask(() => sql`select ledger.note_silence(${cluster.clusterNo}::int, ${keeps}, false)`);
         return { ...report, keeps, deeds: deeds.slice(0, DEEDS_TOLD) };
       }
-      const rows = JSON.stringify(listing.jobs.map(rowOf));
+      const missing = JSON.stringify(await missingIn(cluster, listing.jobs, listedAt));
       const unseen = await ask(
         () => sql<UnseenRow[]>`
           select hold_no as "holdNo", hold_id as "holdId", tasks_left as "tasksLeft", seen_until as "seenUntil"
-          from ledger.note_listing(${cluster.clusterNo}::int, ${rows}::text::jsonb,
-            clock_timestamp() - ${listing.ageSeconds} * interval '1 second', ${listing.takenAt}, ${graceSeconds}::int)`,
+          from ledger.note_listing(${cluster.clusterNo}::int, ${missing}::text::jsonb, ${listing.jobs.length}::int,
+            ${listedAt}, ${listing.takenAt}, ${graceSeconds}::int)`,
       );
       const settled = unseen.length === 0 ? undefined : await settleUnseen(listing, unseen, caller, askAccounting);
       const all = [...deeds, ...(settled?.deeds ?? [])];
@@ -339,7 +407,6 @@ const rowOf = (job: QueuedJob) => ({
   submitted: microsOf(job.submittedAt),
   started: microsOf(job.startedAt),
   phase: job.phase,
-  tasks: job.arrayTasks ?? 1,
   evidence: evidenceOf(job),
 });
 
