@@ -285,9 +285,9 @@ async function stage({ sql }: House, owned: readonly OwnedRun[]): Promise<void> 
     staging.text(run.partition);
     staging.text(run.user);
     staging.text(run.endState);
-    staging.float(resources.nodes);
-    staging.float(resources.cpus);
-    staging.float(resources.gpus);
+    staging.bigint(resources.nodes);
+    staging.bigint(resources.cpus);
+    staging.bigint(resources.gpus);
     staging.float(resources.memoryMib);
     staging.bigint(endedAt - startedAt - run.suspendedMicros);
   }

@@ -32,8 +32,12 @@ begin
       round(date_part('epoch', least(ended_at, day.ends_at) - greatest(started_at, day.starts_at)) * 1000000)::bigint as whole
     from run cross join lateral generate_series(0, end_day - first_day) as later (days) join day on day.on_day = first_day + later.days
   )
+  -- Jobs of a day are much alike: times are summed first, and multiplied once for all that had the same.
   select p_cluster_no, on_day, account_no, partition, user_name, sum(jobs), sum(cpus * active), sum(gpus * whole), sum(nodes * active),
     sum(memory_mib * whole)
-  from part group by on_day, account_no, partition, user_name;
+  from (
+    select on_day, account_no, partition, user_name, nodes, cpus, gpus, memory_mib, sum(jobs) as jobs, sum(active) as active, sum(whole) as whole
+    from part group by on_day, account_no, partition, user_name, nodes, cpus, gpus, memory_mib) alike
+  group by on_day, account_no, partition, user_name;
 end;
 $$;

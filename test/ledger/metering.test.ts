@@ -33,7 +33,12 @@ test('a charge by usage is written down with its slices: a suspended run keeps i
   );
   await house.advance(hold);
   // A minute of the eleven that the record counts has no place; it is taken off evenly.
-  expect(await slices()).toEqual(['0..10 2 16 0.5 1024 588', '10..20 0 0 0.5 1024 600', '20..30 2 16 0.5 1024 588', '30..60 1 8 0.5 1024 1764']);
+  expect(await slices()).toEqual([
+    '0..10 2 16 0.5 1024 588',
+    '10..20 0 0 0.5 1024 600',
+    '20..30 2 16 0.5 1024 588',
+    '30..60 1 8 0.5 1024 1764',
+  ]);
 });
 
 test('a cost that comes before the end has no hours; the end brings them, once, however late and often it is told', async () => {
