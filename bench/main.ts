@@ -6,6 +6,7 @@ import { growthBench } from './growth';
 import { importBench } from './import';
 import { importSacctBench } from './import-sacct';
 import { lifecycleBench } from './lifecycle';
+import { replayBench } from './replay';
 import type { Options } from './report';
 import { slurmBench } from './slurm';
 import { startupBench } from './startup';
@@ -18,6 +19,7 @@ const BENCHES: Record<string, (options: Options) => Promise<boolean>> = {
   import: importBench,
   'import-sacct': importSacctBench,
   slurm: slurmBench,
+  replay: replayBench,
 };
 
 const USAGE = `npm run bench -- ${Object.keys(BENCHES).join('|')} [--json FILE] [--quick] [--key]
