@@ -51,6 +51,7 @@ const renderOutcome = (proposal: string, outcome: Outcome) => ({
   proposal,
   jobs: outcome.jobs,
   denied: outcome.denied,
+  exempt: outcome.exempt,
   unpriced_runs: outcome.unpriced.jobs,
   ...(outcome.unpriced.detail === undefined ? {} : { unpriced_detail: outcome.unpriced.detail }),
   reasons: outcome.reasons.map(({ code, unit, denied, deniedHold }) => ({

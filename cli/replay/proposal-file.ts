@@ -9,7 +9,13 @@ import { Fault } from '../../domain/faults';
 import { given } from '../../domain/given';
 import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, type Micro } from '../../domain/money';
 import { nearestOf } from '../../domain/nearest';
-import { EXHAUSTION_POLICIES, PRICE_PRESETS, REQUEUE_POLICIES, UNPRICED_POLICIES } from '../../domain/policy';
+import {
+  EXHAUSTION_POLICIES,
+  PRICE_PRESETS,
+  REFUND_POLICIES,
+  REQUEUE_POLICIES,
+  UNPRICED_POLICIES,
+} from '../../domain/policy';
 import { readTimeLimit } from '../../domain/slurm-time';
 import {
   addDays,
@@ -89,6 +95,7 @@ const PartitionEntry = z.strictObject({
   max_time: Duration.optional(),
   default_time: Duration.optional(),
   queue_weight: Weight.default('1'),
+  exempt: z.boolean().default(false),
 });
 
 const ClusterEntry = z.strictObject({
@@ -99,6 +106,12 @@ const ClusterEntry = z.strictObject({
   hold_multiplier: Multiplier.optional(),
   hold_cap: PositiveAmount.optional(),
   minimum_charge: Amount.optional(),
+  refund_node_fail: z.enum(REFUND_POLICIES).optional(),
+  refund_boot_fail: z.enum(REFUND_POLICIES).optional(),
+  refund_preempted: z.enum(REFUND_POLICIES).optional(),
+  refund_admin_cancel: z.enum(REFUND_POLICIES).optional(),
+  refund_lost_time: Duration.optional(),
+  exempt_users: z.array(Text).optional(),
   partitions: z.record(Text, PartitionEntry.nullable()).default({}),
   rates: z.array(RateEntry).default([]),
 });
@@ -237,12 +250,19 @@ function clusterOf(name: string, entry: Read['clusters'][string], wrong: Wrong):
         holdMultiplier: entry.hold_multiplier,
         holdCap: entry.hold_cap,
         minimumCharge: entry.minimum_charge,
+        exemptUsers: entry.exempt_users,
+        refundNodeFail: entry.refund_node_fail,
+        refundBootFail: entry.refund_boot_fail,
+        refundPreempted: entry.refund_preempted,
+        refundAdminCancel: entry.refund_admin_cancel,
+        refundLostTimeSeconds: entry.refund_lost_time,
       }),
     },
     partitions: Object.entries(entry.partitions).map(([partition, settings]) => ({
       name: partition,
       queueWeight: settings?.queue_weight ?? '1',
       ...given({ maxTimeSeconds: settings?.max_time, defaultTimeSeconds: settings?.default_time }),
+      ...(settings?.exempt && { exempt: true as const }),
     })),
     rates: entry.rates.map((rate, index) => {
       const field = `${place}.rates.${index}`;

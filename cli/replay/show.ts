@@ -40,7 +40,13 @@ function show(session: Session, body: ReplayAnswer, overTime: boolean, zone: str
   }
   if (second) showBoth(session, body, first, second, zone);
   else showOne(session, first, zone);
-  for (const { proposal, unpriced_runs, unpriced_detail } of body.proposals) {
+  for (const { proposal, exempt, unpriced_runs, unpriced_detail } of body.proposals) {
+    if (exempt > 0) {
+      session.line();
+      session.say(
+        `${proposal}: ${plural(exempt, 'job')} exempt by user or partition; they are neither asked about nor charged.`,
+      );
+    }
     if (unpriced_runs === 0) continue;
     session.line();
     session.say(

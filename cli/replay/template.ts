@@ -17,11 +17,15 @@ clusters:
     # hold_multiplier: 1.2        # 1.2 holds 120 % of the estimate
     # hold_cap: 5000              # no hold is larger
     # minimum_charge: 0
+    # exempt_users: [root]        # their jobs are neither asked about nor charged
+    # refund_node_fail: none      # none | whole | lost_time; also refund_boot_fail, refund_preempted, refund_admin_cancel
+    # refund_lost_time: 1:00:00   # of lost time, what is given back at most
     partitions:                   # those that differ from the rest; jobs may name others
       gpu:
         max_time: 2-00:00:00      # what UNLIMITED means there
         # default_time: 1:00:00   # for jobs that name no time
         # queue_weight: 1         # multiplies the cost
+        # exempt: true            # jobs there are neither asked about nor charged
     rates:                        # for an hour of one resource: node, cpu, mem (a GiB), gpu, gpu:<model>
       - { resource: cpu, price: 0.04 }
       - { resource: gpu, price: 0.75 }
@@ -85,7 +89,7 @@ export async function proposalOfLive(client: Client): Promise<string> {
 }
 
 function clusterEntry(cluster: Cluster, rates: readonly Rate[]) {
-  return present({
+  const settings = present({
     time_zone: cluster.time_zone,
     default_partition: cluster.default_partition,
     unpriced: cluster.unpriced,
@@ -93,13 +97,19 @@ function clusterEntry(cluster: Cluster, rates: readonly Rate[]) {
     hold_multiplier: cluster.hold_multiplier,
     hold_cap: cluster.hold_cap,
     minimum_charge: cluster.minimum_charge,
+    refund_node_fail: cluster.refund_node_fail,
+    refund_boot_fail: cluster.refund_boot_fail,
+    refund_preempted: cluster.refund_preempted,
+    refund_admin_cancel: cluster.refund_admin_cancel,
+    refund_lost_time: renderDuration(cluster.refund_lost_time_seconds),
     partitions: Object.fromEntries(
-      cluster.partitions.map(({ name, max_time_seconds, default_time_seconds, queue_weight }) => [
+      cluster.partitions.map(({ name, max_time_seconds, default_time_seconds, queue_weight, exempt }) => [
         name,
         present({
           max_time: max_time_seconds === undefined ? undefined : renderDuration(max_time_seconds),
           default_time: default_time_seconds === undefined ? undefined : renderDuration(default_time_seconds),
           queue_weight,
+          exempt: exempt || undefined,
         }),
       ]),
     ),
@@ -115,6 +125,8 @@ function clusterEntry(cluster: Cluster, rates: readonly Rate[]) {
       }),
     ),
   });
+  // Nobody is another thing than what is left out.
+  return { ...settings, exempt_users: cluster.exempt_users };
 }
 
 function accountEntry(account: Account, funds: readonly Fund[], limits: readonly Limit[]) {

@@ -67,6 +67,8 @@ export interface DeniedJob {
 export interface Outcome {
   jobs: number;
   denied: number;
+  /** Neither asked about nor charged. */
+  exempt: number;
   /** Runs that the proposal has no price for; their holds stay. And one of the reasons. */
   unpriced: { jobs: number; detail?: string };
   accounts: AccountOutcome[];
@@ -102,8 +104,9 @@ export async function readOutcome(sql: Sql, at: Instant): Promise<Outcome> {
     (sum(held_micro) filter (where answer is not null))::text as denied_hold,
     (sum(cost_micro) filter (where answer is not null))::text as denied_cost,
     min(submitted_at) filter (where answer is not null) as first_denied_at`;
-  const [all] = await sql<{ jobs: number; denied: number; unpriced: number; detail: string | null }[]>`
+  const [all] = await sql<{ jobs: number; denied: number; exempt: number; unpriced: number; detail: string | null }[]>`
     select count(*)::int as jobs, (count(*) filter (where answer is not null))::int as denied,
+      (count(*) filter (where is_exempt))::int as exempt,
       (count(*) filter (where answer is null and unpriced is not null))::int as unpriced,
       min(unpriced) filter (where answer is null) as detail
     from replay.jobs`;
@@ -136,6 +139,7 @@ export async function readOutcome(sql: Sql, at: Instant): Promise<Outcome> {
   return {
     jobs: all?.jobs ?? 0,
     denied: all?.denied ?? 0,
+    exempt: all?.exempt ?? 0,
     unpriced: { jobs: all?.unpriced ?? 0, ...(all?.detail ? { detail: all.detail } : {}) },
     accounts: accounts.map(({ account, unit, charged, held, granted, available, ...sums }) => ({
       account,

@@ -4,9 +4,9 @@
  * what is due; what a yes or a no is, the ledger's own functions say later.
  */
 import { Fault } from '../../domain/faults';
+import { given } from '../../domain/given';
 import type { TransactionId } from '../../domain/ids';
-import { toMicro, ZERO, type Micro } from '../../domain/money';
-import type { RefundTerms } from '../../domain/refund';
+import { divideHalfEven, toMicro, ZERO, type Micro } from '../../domain/money';
 import type { RunEvent } from '../../domain/runs';
 import type { SacctEvent } from '../../domain/sacct';
 import { rankOf, type LoggedJob } from '../../domain/sacct-jobs';
@@ -95,7 +95,10 @@ export function planJob(job: LoggedJob, terms: PlanningTerms): PlannedJob {
 }
 
 const onlyGivesBack = (act: Act): boolean =>
-  act.act === 'charge' || act.act === 'close' || (act.act === 'resize' && act.direction === 'down');
+  act.act === 'charge' ||
+  act.act === 'close' ||
+  act.act === 'refund' ||
+  (act.act === 'resize' && act.direction === 'down');
 
 export const costOf = ({ request }: Extract<Act, { act: 'charge' }>): bigint =>
   request.pieces.reduce((sum, { amount_micro }) => sum + BigInt(amount_micro), 0n);
@@ -151,20 +154,15 @@ function remember(act: Act, facts: LedgerFacts): void {
       isMetered: true,
       ...(started_at === null ? {} : { startedAt: epochMicros(started_at) }),
     });
+  } else if (act.act === 'refund') {
+    const { run_key: runKey, numerator, denominator } = act.request;
+    const charge = facts.charges.find((each) => each.runKey === runKey);
+    if (charge) charge.refunded = toMicro(divideHalfEven(charge.amount * BigInt(numerator), BigInt(denominator)));
   } else if (act.act === 'close') {
     const hold = facts.holds.find(({ holdId }) => holdId === act.hold_id);
     if (hold) hold.status = facts.charges.some(({ holdNo }) => holdNo === hold.holdNo) ? 'settled' : 'released';
   }
 }
-
-/** What failed gives nothing back here: a proposal is judged by what its jobs cost. */
-const NO_REFUNDS: RefundTerms = {
-  node_fail: 'none',
-  boot_fail: 'none',
-  preempted: 'none',
-  admin_cancel: 'none',
-  lostTimeSeconds: 0,
-};
 
 function factsOf(
   request: CheckRequest,
@@ -174,10 +172,17 @@ function factsOf(
 ): LedgerFacts {
   const at = epochMicros(priced.at);
   const { name, endGraceSeconds, reconciliationTimeoutSeconds, timeZone } = cluster;
+  const refunds = {
+    node_fail: cluster.refundNodeFail,
+    boot_fail: cluster.refundBootFail,
+    preempted: cluster.refundPreempted,
+    admin_cancel: cluster.refundAdminCancel,
+    lostTimeSeconds: cluster.refundLostTimeSeconds,
+  };
   return {
     leaderNo: 1n,
     now: at,
-    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds, refunds: NO_REFUNDS },
+    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds, refunds },
     timeZone,
     catalogVersion: book.version,
     account: {
@@ -229,9 +234,13 @@ function runEventOf(job: LoggedJob, event: SacctEvent, index: number, facts: Led
     at,
     recordedAt: at,
     ...(event.startedAt === undefined ? {} : { startedAt: epochMicros(event.startedAt) }),
-    ...(event.endState === undefined ? {} : { endState: event.endState }),
     resources: event.resources,
-    ...(event.suspendedSeconds === undefined ? {} : { suspendedSeconds: event.suspendedSeconds }),
+    ...given({
+      endState: event.endState,
+      cancelledBy: event.cancelledBy,
+      uid: event.uid,
+      suspendedSeconds: event.suspendedSeconds,
+    }),
   };
 }
 

@@ -20,6 +20,7 @@ create unlogged table replay.jobs (
   held_micro bigint,                           -- what it asks to hold
   cost_micro bigint,                           -- what its runs cost
   unpriced text,
+  is_exempt boolean not null default false,    -- neither asked about nor charged
   item jsonb,                                  -- as place_holds takes it; null: nobody could be asked
   request text,                                -- what its refusal is rendered from
   answer jsonb                                 -- of a refusal, or {code, message} where nobody could be asked
@@ -68,6 +69,7 @@ declare
   v_act jsonb;
   v_hold ledger.holds;
   v_amount bigint;
+  v_event_no bigint;
   v_answer jsonb;
 begin
   for i in 1 .. cardinality(p_jobs) loop
@@ -88,6 +90,11 @@ begin
       case v_act ->> 'act'
         when 'charge' then
           perform ledger.charge_run((v_act -> 'request') || jsonb_build_object('now', v_deed.at));
+        when 'refund' then
+          -- Its evidence is a record of the log, which is no event of these books.
+          insert into ledger.job_events (job_no, type, at, facts, fingerprint)
+          values (p_jobs[i], 'ended', v_deed.at, '{}', decode(md5(v_act::text), 'hex')) returning event_no into v_event_no;
+          perform ledger.refund_run((v_act -> 'request') || jsonb_build_object('event_no', v_event_no::text));
         when 'close' then
           perform ledger.close_hold(
             v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, v_deed.at);

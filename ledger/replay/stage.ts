@@ -3,6 +3,7 @@
  * times, so that the length of a log costs disk and no memory: PostgreSQL does the sorting.
  */
 import { Fault } from '../../domain/faults';
+import { given } from '../../domain/given';
 import type { SacctOptions, SacctRecord } from '../../domain/sacct';
 import { jobsOf, rankOf, type LoggedJob } from '../../domain/sacct-jobs';
 import { epochMicros, instantOfMicros } from '../../domain/time';
@@ -52,7 +53,9 @@ export async function stageLog(
         fault(read.fault.message);
         continue;
       }
-      const { fields: _, ...record } = read.record;
+      // Of all that its row says, the rest is in the record already.
+      const { uid } = read.record.fields;
+      const record = { ...read.record, fields: given({ uid }) };
       if (record.account === undefined || record.partition === undefined) {
         fault(`line ${read.line}: names no account or no partition, so nobody can be asked to pay`);
         continue;
@@ -148,10 +151,10 @@ async function* jobsInARow(sql: Sql): AsyncGenerator<StagedRow[]> {
         if (group.length > 0) yield group;
         [group, cluster, jobId] = [[], row.cluster, row.job_id];
       }
-      // What JSON.stringify made of a record, less the fields of its row, which nobody reads from here on.
+      // What stageLog made of a record.
       group.push({
         cluster: row.cluster,
-        record: { ...(JSON.parse(row.record) as Omit<SacctRecord, 'fields'>), fields: {} },
+        record: JSON.parse(row.record) as SacctRecord,
       });
     }
   }
@@ -169,38 +172,23 @@ interface JobToStage {
 type Copies = Record<'jobs' | 'deeds' | 'staged', Copy>;
 
 async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Copies): Promise<void> {
+  if (isExempt(job, opened)) return addJob(copies.jobs, no, job, { isExempt: true });
   const account = opened.accounts.get(job.account);
   const planned = plan(job, account, opened);
   if (account === undefined || 'refused' in planned) {
     const { code, message } = 'refused' in planned ? planned.refused : noSuchAccount(job.account);
-    await copies.jobs.add([
-      no,
-      null,
-      ...about(job),
-      null,
-      null,
-      null,
-      null,
-      null,
-      null,
-      JSON.stringify({ code, message }),
-    ]);
-    return;
+    return addJob(copies.jobs, no, job, { answer: { code, message } });
   }
   const { item, held, cost, deeds, unpriced } = planned;
   const { request, ...asked } = item;
-  await copies.jobs.add([
-    no,
-    account.accountNo,
-    ...about(job),
-    account.unit,
+  await addJob(copies.jobs, no, job, {
+    account,
     held,
     cost,
     unpriced,
-    JSON.stringify({ ...asked, at: null, request: {} }),
-    JSON.stringify({ ...request, estimate: undefined }),
-    null,
-  ]);
+    item: { ...asked, at: null, request: {} },
+    request: { ...request, estimate: undefined },
+  });
 
   const submittedAt = epochMicros(job.submittedAt);
   const epoch = epochOf(opened.edges, submittedAt);
@@ -219,16 +207,52 @@ async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Co
   }
 }
 
-const about = (job: LoggedJob) => [
-  job.account,
-  job.user,
-  job.cluster,
-  job.components[0]?.partition,
-  job.jobId,
-  job.name,
-  job.submittedAt,
-  job.arrayTasks,
-];
+interface JobFacts {
+  isExempt?: boolean;
+  account?: AccountFacts;
+  held?: bigint;
+  cost?: bigint;
+  unpriced?: string | undefined;
+  item?: object;
+  request?: object;
+  answer?: object;
+}
+
+/** In the order of the table's columns. */
+const addJob = (copy: Copy, no: number, job: LoggedJob, facts: JobFacts): Promise<void> =>
+  copy.add([
+    no,
+    facts.account?.accountNo,
+    job.account,
+    job.user,
+    job.cluster,
+    job.components[0]?.partition,
+    job.jobId,
+    job.name,
+    job.submittedAt,
+    job.arrayTasks,
+    facts.account?.unit,
+    facts.held,
+    facts.cost,
+    facts.unpriced,
+    facts.isExempt ? 't' : 'f',
+    json(facts.item),
+    json(facts.request),
+    json(facts.answer),
+  ]);
+
+const json = (value: object | undefined): string | undefined =>
+  value === undefined ? undefined : JSON.stringify(value);
+
+/** As hooks have it: nobody asks about jobs of these users and in these partitions. */
+function isExempt({ cluster, user, components }: LoggedJob, { book }: OpenedBooks): boolean {
+  const known = book.clusters.get(cluster);
+  const partitions = known?.partitions.filter(({ exempt }) => exempt).map(({ name }) => name) ?? [];
+  return (
+    (user !== undefined && known?.exemptUsers.includes(user) === true) ||
+    (partitions.length > 0 && components.every(({ partition }) => partitions.includes(partition)))
+  );
+}
 
 function plan(
   job: LoggedJob,

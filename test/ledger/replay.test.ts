@@ -61,7 +61,7 @@ const PROPOSAL: Proposal = {
   clusters: [
     {
       name: 'big',
-      settings: { timeZone: 'UTC', unpriced: 'deny' },
+      settings: { timeZone: 'UTC', unpriced: 'deny', refundNodeFail: 'whole', exemptUsers: ['u4'] },
       partitions: [{ name: 'gpu', queueWeight: '1.5' }],
       rates: [
         { resource: 'cpu', unit: 'USD', rate: usd('0.1'), startsAt: WINDOW.startsAt, endsAt: null, source: 'test' },
@@ -131,6 +131,8 @@ test(`a log walked in batches over two connections is the log walked job by job:
       'user_limit_exceeded',
     ]),
   );
+  expect(exactly.outcome.exempt).toBeGreaterThan(50);
+  expect(exactly.denied.some(({ user }) => user === 'u4')).toBe(false);
   expect(exactly.denied.length).toBeLessThan(exactly.outcome.jobs - 100);
   expect(await replayed(lines, { lanes: 2 })).toEqual(exactly);
 });
