@@ -16,7 +16,7 @@ export interface QueuedJob {
   arrayTasks?: number;
   phase: 'pending' | 'running' | 'suspended' | 'ended';
   endState?: EndState;
-  /** Who cancelled it and whose it is, as uids; accounting alone says so. */
+  /** Who cancelled it, where that was somebody else than its user, and whose it is; uids that the accounting alone says. */
   cancelledBy?: string;
   uid?: number;
   /** The run is over and its job may not be: the accounting writes a run that is repeated down like one that is not. */

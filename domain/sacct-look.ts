@@ -74,8 +74,7 @@ function rowOf(record: SacctRecord): QueuedJob {
     submittedAt: record.submittedAt,
     ...given({
       endState: state.endState,
-      cancelledBy: state.cancelledBy,
-      uid: uidOf(record),
+      ...otherWhoCancelled(record),
       closing: closingOf(state),
       startedAt,
       endedAt,
@@ -88,6 +87,13 @@ function rowOf(record: SacctRecord): QueuedJob {
       timeLimitSeconds: record.timeLimit.wallSeconds,
     }),
   };
+}
+
+/** Its own user's cancel is nothing to tell; whose job root cancelled need not be known. */
+function otherWhoCancelled(record: SacctRecord): Pick<QueuedJob, 'cancelledBy' | 'uid'> {
+  const [{ cancelledBy }, uid] = [record.state, uidOf(record)];
+  if (cancelledBy === undefined || cancelledBy === String(uid)) return {};
+  return { cancelledBy, ...(cancelledBy === '0' || uid === undefined ? {} : { uid }) };
 }
 
 /** Whether a job goes on whose node failed, or that was preempted, only the queue can tell. */

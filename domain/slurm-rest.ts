@@ -104,6 +104,8 @@ function accounted(job: Json): QueuedJob | undefined {
     submittedAt: required(time.submission, job),
     ...given({
       endState: state.endState,
+      // It gives names, of which only root's is a uid that is known.
+      cancelledBy: job.kill_request_user === 'root' && job.user !== 'root' ? '0' : undefined,
       closing: closingOf(state),
       startedAt: hasRun ? timeOf(start) : undefined,
       endedAt: isOver ? timeOf(end) : undefined,
