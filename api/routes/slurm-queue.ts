@@ -92,7 +92,7 @@ export const slurmQueueRoutes = ({ ledger: { queue, catalog }, metrics, temporal
         example: {
           request: {
             sacct:
-              'JobID|JobIDRaw|Account|User|Partition|Submit|Start|End|Elapsed|State|ExitCode|NNodes|NCPUS|ReqTRES|AllocTRES|Timelimit|NodeList|AdminComment\n',
+              'JobID|JobIDRaw|Account|User|UID|Partition|Submit|Start|End|Elapsed|State|ExitCode|NNodes|NCPUS|ReqTRES|AllocTRES|Timelimit|NodeList|AdminComment\n',
           },
         },
       }),

@@ -44,9 +44,9 @@ const squeueRow = ({
   `${id}|${id}|N/A|${state}|${NOW - 660}|${start}|${end}|${used}|1:00:00|proj-a|alice|cpu|${nodes}|cpu=10,mem=5000M,node=1,billing=10|${comment}\n`;
 
 const SACCT_HEADER =
-  'JobID|JobIDRaw|Account|User|Partition|Submit|Start|End|Elapsed|State|ExitCode|NNodes|NCPUS|ReqTRES|AllocTRES|Timelimit|NodeList|AdminComment\n';
+  'JobID|JobIDRaw|Account|User|UID|Partition|Submit|Start|End|Elapsed|State|ExitCode|NNodes|NCPUS|ReqTRES|AllocTRES|Timelimit|NodeList|AdminComment\n';
 const sacctRow = ({ id = '7', state = 'COMPLETED', start = NOW - 600, end = NOW, comment = '' }: Row) =>
-  `${id}|${id}|proj-a|alice|cpu|${NOW - 660}|${start}|${end}|00:10:00|${state}|0:0|1|10|cpu=10,node=1|cpu=10,mem=5000M,node=1|01:00:00|c1|${comment}\n`;
+  `${id}|${id}|proj-a|alice|1001|cpu|${NOW - 660}|${start}|${end}|00:10:00|${state}|0:0|1|10|cpu=10,node=1|cpu=10,mem=5000M,node=1|01:00:00|c1|${comment}\n`;
 
 const push = async (squeue: string, more: object = {}): Promise<Body> =>
   (await api.post('/api/v1/slurm/queue', { taken_at: NOW, sent_at: NOW, squeue, ...more })).body;
