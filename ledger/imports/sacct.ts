@@ -54,8 +54,12 @@ interface ReadChunk {
   isClean: boolean;
 }
 
+type Lazy = Awaited<ReturnType<Sql['reserve']>>;
+
 interface House {
   sql: Sql;
+  /** A connection that does not wait for the disk. */
+  lazy: Lazy;
   cluster: Cluster & { clusterNo: number };
   settings: SacctSettings;
   reader: RunReader;
@@ -87,19 +91,30 @@ export async function importSacct(
   });
   const accounts = openLogAccounts(sql, settings, timeZone);
   const prices = openRunPrices(book, cluster);
-  const house: House = { sql, cluster, settings, reader, accounts, prices, book, onFinding: on.finding };
+  const house = { sql, cluster, settings, reader, accounts, prices, book, onFinding: on.finding };
   const manner = digestOf(
     JSON.stringify([READING, timeZone, logCluster ?? null, [...accountMap].sort(), newAccounts.policy, charge]),
   );
   return withImportLock(sql, async () => {
     await sql`truncate ledger.run_rows`;
     const importNo = settings.apply ? await begin(sql, log.name, settings) : 0n;
-    const result = await readAll(house, log, importNo, manner, on.progress);
+    const result = await withLazy(sql, (lazy) => readAll({ ...house, lazy }, log, importNo, manner, on.progress));
     if (settings.apply) await addUpDays(sql, cluster.clusterNo, on.progress);
     if (settings.apply)
       await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
     return result;
   });
+}
+
+async function withLazy<T>(sql: Sql, work: (lazy: Lazy) => Promise<T>): Promise<T> {
+  const lazy = await sql.reserve();
+  try {
+    await lazy`set synchronous_commit = off`;
+    return await work(lazy);
+  } finally {
+    await lazy`reset synchronous_commit`.catch(() => undefined);
+    lazy.release();
+  }
 }
 
 async function begin(sql: Sql, name: string, { cluster, charge }: SacctSettings): Promise<bigint> {
@@ -271,7 +286,7 @@ const noCounts = (): Counts => ({
 
 const staging = new BinaryRows();
 
-async function stage({ sql }: House, owned: readonly OwnedRun[]): Promise<void> {
+async function stage({ lazy }: House, owned: readonly OwnedRun[]): Promise<void> {
   staging.clear();
   for (const [place, { run, account }] of owned.entries()) {
     const { resources, startedAt, endedAt } = run;
@@ -291,8 +306,8 @@ async function stage({ sql }: House, owned: readonly OwnedRun[]): Promise<void> 
     staging.float(resources.memoryMib);
     staging.bigint(endedAt - startedAt - run.suspendedMicros);
   }
-  await sql`truncate ledger.run_rows`;
-  await copyIn(sql, 'copy ledger.run_rows from stdin (format binary)', staging);
+  await lazy`truncate ledger.run_rows`;
+  await copyIn(lazy, 'copy ledger.run_rows from stdin (format binary)', staging);
 }
 
 /**
@@ -300,7 +315,7 @@ async function stage({ sql }: House, owned: readonly OwnedRun[]): Promise<void> 
  * the disk: what a crash takes with it is a chunk that is not written down as done, and done again. Charges do wait.
  */
 async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: bigint, tally: Tally): Promise<void> {
-  const { sql, cluster, settings } = house;
+  const { sql, lazy, cluster, settings } = house;
   const { clusterNo } = cluster;
   const { counts, owned } = read;
   if (!settings.apply) {
@@ -312,16 +327,12 @@ async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: big
   }
   let fresh = 0n;
   if (owned.length > 0) {
-    fresh = await lazily(sql, async (tx) => {
-      const [row] = await tx<{ fresh: bigint }[]>`select ledger.book_runs(${clusterNo}, ${importNo}) as fresh`;
-      return row?.fresh ?? 0n;
-    });
-    counts.charged = Number(
-      await lazily(sql, async (tx) => {
-        const [row] = await tx<{ charged: bigint }[]>`select ledger.join_charges(${clusterNo}) as charged`;
-        return row?.charged ?? 0n;
-      }),
+    const [booked] = await ask(
+      () => lazy<{ fresh: bigint }[]>`select ledger.book_runs(${clusterNo}, ${importNo}) as fresh`,
     );
+    fresh = booked?.fresh ?? 0n;
+    const [joined] = await ask(() => lazy<{ charged: bigint }[]>`select ledger.join_charges(${clusterNo}) as charged`);
+    counts.charged = Number(joined?.charged ?? 0n);
     if (counts.charged > 0) await ask(() => sql`select ledger.meter_joined(${clusterNo})`);
   }
   let isDone = read.isClean;
@@ -333,23 +344,13 @@ async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: big
   }
   tally.add(counts, Number(fresh));
   if (isDone) {
-    await lazily(
-      sql,
-      (tx) => tx`
+    await ask(
+      () => lazy`
         insert into ledger.imported_chunks (cluster_no, digest, counts, import_no)
         values (${clusterNo}, ${digest}, ${JSON.stringify(counts)}::text::jsonb, ${importNo}) on conflict do nothing`,
     );
   }
 }
-
-const lazily = <T>(sql: Sql, work: (tx: Parameters<Parameters<Sql['begin']>[1]>[0]) => Promise<T>): Promise<T> =>
-  ask(async () => {
-    const answer = await sql.begin(async (tx) => {
-      await tx`set local synchronous_commit = off`;
-      return { worked: await work(tx) };
-    });
-    return answer.worked;
-  });
 
 export interface Standing {
   isKnown: boolean;
