@@ -99,7 +99,11 @@ function account(
   return { name, unit: 'USD', settings: { title: name, ...WINDOW, ...settings }, deposits: [], limits: [] };
 }
 
-async function replayed(lines: readonly string[], how: { together?: boolean; lanes?: number }) {
+async function replayed(
+  lines: readonly string[],
+  how: { together?: boolean; lanes?: number },
+  proposal: Proposal = PROPOSAL,
+) {
   async function* spoken() {
     for (const line of lines) yield await Promise.resolve(line);
   }
@@ -111,7 +115,7 @@ async function replayed(lines: readonly string[], how: { together?: boolean; lan
     signal: new AbortController().signal,
     ...how,
   };
-  return replay([PROPOSAL], spoken(), options, async (_, [one]) => {
+  return replay([proposal], spoken(), options, async (_, [one]) => {
     if (!one) throw new Error('nothing was replayed');
     const denied: DeniedJob[] = [];
     for await (const job of one.denied()) denied.push(job);
@@ -135,6 +139,51 @@ test(`a log walked in batches over two connections is the log walked job by job:
   expect(exactly.denied.some(({ user }) => user === 'u4')).toBe(false);
   expect(exactly.denied.length).toBeLessThan(exactly.outcome.jobs - 100);
   expect(await replayed(lines, { lanes: 2 })).toEqual(exactly);
+});
+
+test('neither a cost beyond its hold nor a second fund lets a job find money that it would not have found in its turn', async () => {
+  const job = (id: number, account: string, begins: string, hours: number, ends: string) =>
+    `${id}|${account}|eve|cpu|2026-03-${begins}|2026-03-${begins}|2026-03-${ends}|COMPLETED|1|cpu=1,node=1|cpu=1,node=1|${hours}:00:00|n1|job`;
+  const lines = [
+    HEADER,
+    // Holds 4 of 10 and costs 7, so that 3 are left for one that asks for 4.
+    job(1, 'over', '02T08:00:00', 4, '02T15:00:00'),
+    job(2, 'over', '02T15:30:00', 4, '02T16:00:00'),
+    // The first gives 9 back to the fund that ends today, and the second takes them; else 10 of tomorrow's 20 would be gone.
+    job(3, 'crowded', '02T08:00:00', 10, '02T09:00:00'),
+    job(4, 'crowded', '02T09:30:00', 10, '02T19:30:00'),
+    job(5, 'crowded', '03T08:00:00', 15, '03T09:00:00'),
+    ...Array.from({ length: 12 }, (_, n) =>
+      job(10 + n, 'rich', `02T${String(n + 8).padStart(2, '0')}:10:00`, 1, '02T21:00:00'),
+    ),
+  ];
+  const proposal: Proposal = {
+    clusters: [
+      {
+        name: 'big',
+        settings: { timeZone: 'UTC', holdMultiplier: '1' },
+        partitions: [],
+        rates: [
+          { resource: 'cpu', unit: 'USD', rate: usd('1'), startsAt: WINDOW.startsAt, endsAt: null, source: 'test' },
+        ],
+      },
+    ],
+    accounts: [
+      account('over', { budgetLimit: usd('10') }),
+      account('rich', { budgetLimit: usd('1000') }),
+      {
+        ...account('crowded', {}),
+        deposits: [
+          { amount: usd('10'), opensAt: WINDOW.startsAt, closesAt: '2026-03-03T00:00:00Z' },
+          { amount: usd('20'), opensAt: WINDOW.startsAt, closesAt: WINDOW.endsAt },
+        ],
+      },
+    ],
+  };
+  for (const together of [false, true]) {
+    const { denied } = await replayed(lines, { together, lanes: 1 }, proposal);
+    expect(denied.map(({ jobId, code }) => [jobId, code])).toEqual([['2', 'insufficient_budget']]);
+  }
 });
 
 // Settling ------------------------------------------------------------------------------------------------------------------
