@@ -186,3 +186,21 @@ describe('days', () => {
       ),
     ));
 });
+
+test.each([
+  ['America/New_York', '2026-03-08'],
+  ['America/New_York', '2026-11-01'],
+  ['Australia/Lord_Howe', '2026-04-05'],
+  ['Australia/Lord_Howe', '2026-10-04'],
+])('every minute of the day on which %s sets its clocks, %s, is read as those clocks show it', (zone, day) => {
+  const clock = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' });
+  const flags = new Set<string | undefined>();
+  for (let minute = 0; minute < 24 * 60; minute += 1) {
+    const two = (count: number) => String(count).padStart(2, '0');
+    const text = `${day}T${two(Math.floor(minute / 60))}:${two(minute % 60)}:07`;
+    const { at, flag } = readLocalTime(text, zone);
+    flags.add(flag);
+    if (flag !== 'skipped') expect(clock.format(new Date(at))).toBe(text.replace('T', ' '));
+  }
+  expect(flags.size).toBe(2);
+});
