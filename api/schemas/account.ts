@@ -221,9 +221,12 @@ export const BalanceAnswer = z
     overdraft_limit: Money,
     upcoming: Money.describe('In funds that open later; not part of granted.'),
     difference: Money.describe('granted - settled - in_flight - committed - available: zero.'),
-    next_money_at: Time.optional(),
-    funds: z.array(FundAnswer),
-    subtree: z.object({ settled: Money, held: Money, limit: Money.optional() }).optional(),
+    next_money_at: Time.optional().describe('When its next fund opens.'),
+    funds: z.array(FundAnswer).describe('The soonest to expire first.'),
+    subtree: z
+      .object({ settled: Money, held: Money, limit: Money.optional() })
+      .optional()
+      .describe('Of the account and all below it, where there are any.'),
     limits: z.array(LimitAnswer),
   })
   .meta({ id: 'Balance' });

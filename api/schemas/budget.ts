@@ -229,6 +229,6 @@ export const ReconcileAnswer = z
     unit: z.string().optional(),
     unmatched_id: Count.optional().describe('Under which number the cost waits, in /unmatched.'),
     message: z.string(),
-    replayed: z.boolean(),
+    replayed: z.boolean().describe('True where the same cost had been reported before; nothing moved.'),
   })
   .meta({ id: 'ReconcileAnswer' });

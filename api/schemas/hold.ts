@@ -4,7 +4,7 @@ import { Amount, IdempotencyKey, Money, Time, flag, pageQuery, text } from './wi
 
 export const HoldAnswer = z
   .object({
-    transaction_id: z.string(),
+    transaction_id: z.string().describe("The hold's own id, which every command and event takes."),
     key: z.string().optional().describe("The caller's idempotency key."),
     account: z.string(),
     unit: z.string(),
@@ -12,7 +12,9 @@ export const HoldAnswer = z
     partition: z.string(),
     user_id: z.string().optional(),
     job_id: z.string().optional().describe("The scheduler's id, once an event has bound it."),
-    status: z.enum(['open', 'settled', 'released']),
+    status: z
+      .enum(['open', 'settled', 'released'])
+      .describe('Settled: its job was charged. Released: it gave everything back.'),
     placed: Money.describe('What was held at first. placed + resized = held + charged_from_hold + released.'),
     resized: Money.describe('What resizes added, less what they gave back.'),
     held: Money.describe('What is held now.'),
@@ -22,10 +24,12 @@ export const HoldAnswer = z
     late: z.boolean().describe('Opened after the fact, for a job that had none.'),
     overdue_at: Time.optional().describe('Since when nobody can say what became of the job.'),
     group: z.string().optional().describe('Heterogeneous jobs: the hold of the first component.'),
-    effective_at: Time,
-    placed_at: Time,
+    effective_at: Time.describe('When the job was checked, by the clock of who asked.'),
+    placed_at: Time.describe('When it was written.'),
     closed_at: Time.optional(),
-    parts: z.array(z.object({ fund_id: z.string(), source: z.string(), held: Money })),
+    parts: z
+      .array(z.object({ fund_id: z.string(), source: z.string(), held: Money }))
+      .describe('What each fund holds of it now.'),
   })
   .meta({ id: 'Hold' });
 

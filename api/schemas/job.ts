@@ -143,7 +143,7 @@ const jobFields = {
   held: Money,
   charged: Money,
   accrued: Money,
-  workflow_id: z.string().optional(),
+  workflow_id: z.string().optional().describe('The workflow in Temporal that follows it.'),
   workflow_url: z.string().optional().describe('The story in the Temporal UI.'),
   updated_at: Time,
 };
@@ -180,8 +180,8 @@ export const JobStoryAnswer = z
     state: z
       .enum([...JOB_STATES, 'denied'])
       .describe('As in lists; denied where the check said no and nothing was heard of the job since.'),
-    waits_for: z.string().optional(),
-    deadline: Time.optional(),
+    waits_for: z.string().optional().describe('What its story waits for, in words.'),
+    deadline: Time.optional().describe('Until when it waits; then it looks again.'),
     decision: JobDecision.optional().describe(
       'Of its hold; where no check placed one, the last refusal that named the job.',
     ),
@@ -191,18 +191,20 @@ export const JobStoryAnswer = z
       .describe('Changes that were asked for in Slurm and not allowed; Slurm shows its user no text there.'),
     runs: z.array(
       z.object({
-        run_key: z.string(),
+        run_key: z.string().describe('Cluster, job, submit and start time: a run is charged once under it.'),
         task: z.string(),
         started_at: Time.optional(),
         ended_at: Time.optional(),
         end_state: z.enum(END_STATES).optional(),
-        run_seconds: z.number(),
+        run_seconds: z.number().describe('Without the time in which it was suspended.'),
         charge: z
           .object({
             transaction_id: z.string(),
             amount: Money,
             refunded: Money,
-            source: z.enum(CHARGE_SOURCES),
+            source: z
+              .enum(CHARGE_SOURCES)
+              .describe('By its usage and the rates, as somebody reported, or by usage until somebody does.'),
           })
           .optional(),
       }),

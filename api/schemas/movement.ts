@@ -101,7 +101,7 @@ export const KINDS = [
 
 export const TransactionAnswer = z
   .object({
-    id: Count,
+    id: Count.describe('Its number; the newest has the highest.'),
     transaction_id: z.string(),
     account_id: Count,
     account: z.string(),
@@ -118,7 +118,10 @@ export const TransactionAnswer = z
     cluster: z.string().optional(),
     partition: z.string().optional(),
     user_id: z.string().optional(),
-    parent_transaction_id: z.string().optional(),
+    parent_transaction_id: z
+      .string()
+      .optional()
+      .describe('What it is about: the hold of a charge, the charge of a refund.'),
     effective_at: Time.describe('When it happened.'),
     created_at: Time.describe('When it was written.'),
     completed_at: Time.optional(),
@@ -127,7 +130,9 @@ export const TransactionAnswer = z
         z.object({
           account: z.string(),
           fund_id: z.string(),
-          book: z.enum(['available', 'held', 'settled', 'expired', 'outside']),
+          book: z
+            .enum(['available', 'held', 'settled', 'expired', 'outside'])
+            .describe('Where the money is. What comes into an account comes from outside.'),
           amount: Money,
         }),
       )
