@@ -38,7 +38,8 @@ export class ReportFile {
   constructor(path: string, head: object, list = 'findings') {
     this.isJson = path.endsWith('.json');
     this.file = open(path, 'w');
-    if (this.isJson) this.write(`${JSON.stringify(head, null, 2).slice(0, -2)},
+    if (this.isJson)
+      this.write(`${JSON.stringify(head, null, 2).slice(0, -2)},
   ${JSON.stringify(list)}: [`);
   }
 
