@@ -123,6 +123,8 @@ const MUTABLE = new Set([
   'holds.released_micro',
   'holds.overdue_at',
   'holds.closed_at',
+  'holds.uncharged',
+  'holds.replaced_by',
   'charges.adjusted_micro',
   'charges.refunded_micro',
   'charges.corrected_by_report',
