@@ -125,8 +125,9 @@ function limitSentence(refusal: LimitRefusal, asked: Asked): string {
     sentences.push(`The next ${amount(refusal.next_money)} comes on ${showTime(refusal.next_money_at)}.`);
   }
   const fits = whatFits(refusal, asked);
+  const timeLimit = wholeMinutes(fits.wall_seconds);
   const ways = [
-    fits.wall_seconds === undefined ? undefined : `--time=${renderDuration(fits.wall_seconds)}`,
+    timeLimit === undefined ? undefined : `--time=${renderDuration(timeLimit)}`,
     fits.nodes === undefined ? undefined : plural(fits.nodes, 'node'),
     fits.tasks === undefined ? undefined : plural(fits.tasks, 'array task'),
   ].filter((way) => way !== undefined);
@@ -196,6 +197,11 @@ function whatFits(refusal: LimitRefusal, { holdAmount, uncappedHold, job }: Aske
     ...(job.nodes > 1 && nodes >= 1 ? { nodes } : {}),
     ...(job.tasks > 1 && tasks >= 1 ? { tasks } : {}),
   };
+}
+
+/** Slurm rounds a time limit up to the minute: whoever asked for the exact seconds that fit would be refused again. */
+function wholeMinutes(seconds = 0): number | undefined {
+  return seconds < 60 ? undefined : seconds - (seconds % 60);
 }
 
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -118,7 +118,7 @@ describe('limits of money, one micro-unit on either side', () => {
     const message = await edge(cent('budget-exact'), cent('budget-short'), 'insufficient_budget');
     expect(message).toBe(
       "Insufficient budget: in account 'budget-short' 0.009999 USD is left (0 USD is settled and 0 USD held of 0.009999 USD); " +
-        'this job needs 0.01 USD, 0.000001 USD more than is left. What would fit now: --time=00:00:35.',
+        'this job needs 0.01 USD, 0.000001 USD more than is left.',
     );
   });
 
@@ -190,6 +190,17 @@ describe('limits of money, one micro-unit on either side', () => {
 });
 
 describe('what would fit', () => {
+  test('the time that is named is in whole minutes, since Slurm rounds up; under a minute none is named', async () => {
+    await house.account('minutes', { funds: ['1.019999', '0.99'] });
+    const long = await house.admission.check(check('minutes', 3), caller());
+    expect(long.explanation).toMatchObject({ fits: { wall_seconds: 7235 } });
+    expect(long.message).toContain('What would fit now: --time=02:00:00.');
+    await house.account('seconds', { funds: ['0.016'] });
+    const short = await house.admission.check(check('seconds', 3), caller());
+    expect(short.explanation).toMatchObject({ fits: { wall_seconds: 57 } });
+    expect(short.message).not.toContain('What would fit');
+  });
+
   test('less time, fewer nodes or fewer tasks, each of which does fit', async () => {
     await house.account('fits', { funds: ['25'] });
     const resources = { ...job(1).resources, nodes: 4 };
