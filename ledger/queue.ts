@@ -46,6 +46,8 @@ const DEEDS_TOLD = 100;
 
 /** A listing that was on its way for longer says too little of now. */
 const STALE_SECONDS = 300;
+/** An older one is as good as this: its sender's clock is broken. */
+const YEAR_SECONDS = 31_536_000;
 
 /** Rows that are compared in one query: more would only make others wait for the same connection and the same thread. */
 const ROWS_AT_ONCE = 2_000;
@@ -165,7 +167,10 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
   /** By the database's clock, which holds are placed by. */
   async function momentOf(ageSeconds: number): Promise<Instant> {
     const [row] = await ask(
-      () => sql<{ at: Instant }[]>`select clock_timestamp() - ${ageSeconds} * interval '1 second' as at`,
+      () =>
+        sql<
+          { at: Instant }[]
+        >`select clock_timestamp() - ${Math.min(ageSeconds, YEAR_SECONDS)} * interval '1 second' as at`,
     );
     if (!row) throw new Error('the database does not say what time it is');
     return row.at;

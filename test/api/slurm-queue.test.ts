@@ -158,3 +158,10 @@ test('what a look has done is counted, and how old the last one is', async () =>
   expect(text).toMatch(/^bursar_scheduler_reachable\{cluster="default"\} 1$/m);
   expect(text).toMatch(/^bursar_scheduler_queue_age_seconds\{cluster="default"\} \d/m);
 });
+
+test('a listing from a clock in the year 9999 is one that misses nothing', async () => {
+  expect(await push('', { sent_at: 253_402_300_798 })).toMatchObject({
+    released: 0,
+    keeps: expect.stringContaining('s old'),
+  });
+});
