@@ -61,6 +61,17 @@ export async function openHolds({ bursar }: House, account: string): Promise<Ope
     from ledger.holds h join ledger.accounts a using (account_no) where a.name = ${account} and h.status = 'open'`;
 }
 
+/** What Bursar knows of the jobs, where it differs from what Slurm does. */
+async function tellStories(house: House, account: string): Promise<void> {
+  for (const job of new Set((await runsInSacct(house, account)).map((run) => run.job))) {
+    const { state, events, transactions, hold } = await house.ask<Record<string, unknown>>(
+      'GET',
+      `/api/v1/jobs/${house.cluster.name}/${job}`,
+    );
+    process.stderr.write(`job ${job}: ${JSON.stringify({ state, hold, events, transactions })}\n`);
+  }
+}
+
 /** A run that began and ended in the same second costs nothing, and need not be there. */
 export const shown = (runs: readonly Run[]): string[] =>
   runs
@@ -98,7 +109,7 @@ export async function expectTrueBooks(
       const [said, charged] = [shown(await runsInSacct(house, account)), shown(await runsCharged(house, account))];
       return JSON.stringify(said) === JSON.stringify(charged);
     };
-    await eventually('every run is charged as sacct has it', same, withinMs).catch(() => undefined);
+    await eventually('every run is charged as sacct has it', same, withinMs).catch(() => tellStories(house, account));
     expect(shown(await runsCharged(house, account))).toEqual(shown(await runsInSacct(house, account)));
   }
   const charged = await runsCharged(house, account);

@@ -125,7 +125,8 @@ export class Daemons {
         if (await isPortFree(ports.slurmrestd)) throw new Error('nothing listens on its port');
         return true;
       default:
-        return says('scontrol', ['-o', 'show', 'node', daemon], /State=(IDLE|MIXED|ALLOCATED)(?!\S*NOT_RESPONDING) /);
+        // Drained is not dead: after a crash of the controller a node may answer and take no job.
+        return says('scontrol', ['-o', 'show', 'node', daemon], /State=(IDLE|MIXED|ALLOCATED)(?!\S*NOT_RESPONDING)/);
     }
   }
 }
