@@ -61,10 +61,14 @@ end
 
 -- The stamp -------------------------------------------------------------------------------------------------------------------
 
-local STAMP = "bursar:[0-9A-Za-z_-]+"
+-- domain/slurm-stamp.ts reads it by the same rule: "bursar:" at the start of a word, and a key of 8 to 128 signs; the first counts.
+local PREFIX, SIGN = "bursar:", "[0-9A-Za-z_-]"
+local KEY_MIN, KEY_MAX = 8, 128
+local STAMP = "%f[0-9A-Za-z_]" .. PREFIX .. SIGN:rep(KEY_MIN) .. SIGN .. "*"
 
 function M.stamp_in(text)
-  return type(text) == "string" and text:match(STAMP) or nil
+  local found = type(text) == "string" and text:match(STAMP)
+  return found and found:sub(1, #PREFIX + KEY_MAX) or nil
 end
 
 -- What was there stays; one stamp, the newest.

@@ -1,6 +1,8 @@
 /** job_submit.lua with everything around it played: what it asks, what it stamps, and how long it takes at most. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readStamp, renderStamp } from '../../../domain/slurm-stamp';
+import { STAMP_CASES } from '../../domain/slurm-stamp-cases';
 import { removeScratch, scratchFolder } from '../../helpers/scratch';
 import { respond, spooled, startHook, startService, type Hook, type Service } from './helpers/hook';
 
@@ -93,6 +95,17 @@ test('a comment that is there stays in front of the stamp', async () => {
   expect((await submit({ admin_comment: 'ticket 7' })).comment).toMatch(/^ticket 7 bursar:[0-9a-f]{32}$/);
   expect((await submit({ admin_comment: 'a bursar:0123456789 b' })).comment).toMatch(/^a bursar:[0-9a-f]{32} b$/);
 });
+
+test.each(STAMP_CASES)(
+  'the hooks read in %j what the service reads, and put the new stamp there',
+  async (comment, key) => {
+    start();
+    const { stamp } = await (hook as Hook).call({ call: 'stamp', comment });
+    expect(stamp).toBe(key && renderStamp(key));
+    const { comment: stamped = '' } = await submit({ admin_comment: comment });
+    expect(readStamp(stamped)).toBe(service.asked[0]?.body.key);
+  },
+);
 
 test('a no is told in the words of the service', async () => {
   start();
@@ -284,6 +297,8 @@ test('a change that can cost is asked about with both sides of it, and refused w
 test("an administrator's comment does not lose the stamp, and a new stamp takes the place of the old", async () => {
   start();
   expect(await modify({ admin_comment: 'watched' })).toMatchObject({ comment: `watched ${RECORD.admin_comment}` });
+  const docs = 'see bursar:docs';
+  expect(await modify({ admin_comment: docs })).toMatchObject({ comment: `${docs} ${RECORD.admin_comment}` });
   service.answer = { accept: true, stamp: 'bursar:fedcba9876543210' };
   expect(await modify({ account: 'other' }, { uid: 0 })).toMatchObject({ comment: 'bursar:fedcba9876543210' });
   expect((await modify({ account: 'other' }, { uid: 1000 })).comment).toBeUndefined();

@@ -65,6 +65,8 @@ export interface Came {
   told: string;
   logged: string;
   comment?: string;
+  /** What the hooks read in a comment. */
+  stamp?: string;
   ms: number;
 }
 

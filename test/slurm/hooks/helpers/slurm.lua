@@ -31,6 +31,7 @@ slurm = {
 }
 
 assert(dofile(arg[1]) == slurm.SUCCESS)
+local bursar = dofile(os.getenv("BURSAR_SLURM_HOOKS") .. "/bursar.lua")
 
 -- As Slurm's own records: fields are asked for one by one, and nothing but text and numbers can be put into them.
 local function record_of(fields)
@@ -67,7 +68,7 @@ for line in io.lines() do
   told, logged = {}, {}
   slurm.log_user, slurm.log_info, slurm.log_error = into(told), into(logged), into(logged)
   local began = socket.gettime()
-  local code
+  local code, stamp
   local fields = call.job or {}
   if call.call == "submit" then
     code = slurm_job_submit(record_of(described(fields)), {}, call.uid or fields.user_id or 1000)
@@ -77,12 +78,15 @@ for line in io.lines() do
     code = slurm_jobcomp_log_record(record_of(fields))
   elseif call.call == "filter" then
     code = slurm_cli_pre_submit(record_of(fields), 0)
+  elseif call.call == "stamp" then
+    stamp = bursar.stamp_in(call.comment)
   end
   io.write(cjson.encode({
     code = code,
     told = table.concat(told, "\n"),
     logged = table.concat(logged, "\n"),
     comment = fields.admin_comment,
+    stamp = stamp,
     ms = (socket.gettime() - began) * 1000,
   }), "\n")
   io.flush()
