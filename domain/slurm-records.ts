@@ -249,41 +249,8 @@ function timeOf(value: unknown): Instant | undefined {
 /** The year 9999; beyond it is a NO_VAL of a kind, or milliseconds. */
 const LATEST_SECONDS = 253_402_300_799;
 
-function requiredAt(raw: RawFacts): Instant {
+export function requiredAt(raw: RawFacts): Instant {
   const at = timeOf(raw.at);
   if (at === undefined) throw malformed('at: is required, in seconds since 1970');
   return at;
-}
-
-// What a hook decided alone -----------------------------------------------------------------------------------------------
-
-export const ALONE = ['open', 'open_to_limit', 'closed', 'exempt'] as const;
-
-/** What a hook made of a submission while the service was away. */
-export interface LoneDecision {
-  key: string;
-  at: Instant;
-  outcome: (typeof ALONE)[number];
-  /** As the hook priced it. */
-  cost?: string;
-  why?: string;
-  job: RawFacts;
-}
-
-export function readLoneDecision(raw: RawFacts): LoneDecision {
-  const key = textOf(raw.key);
-  if (key === undefined || readStamp(`bursar:${key}`) !== key) {
-    throw malformed('key: is required, the key that the hook made (8 to 128 letters, digits, "_" or "-")');
-  }
-  const outcome = ALONE.find((word) => word === raw.outcome);
-  if (outcome === undefined) throw malformed(`outcome: must be one of ${ALONE.join(', ')}`);
-  const { job } = raw;
-  if (typeof job !== 'object' || job === null || Array.isArray(job)) throw malformed('job: is required, an object');
-  return {
-    key,
-    at: requiredAt(raw),
-    outcome,
-    ...given({ cost: textOf(raw.cost), why: textOf(raw.why) }),
-    job: { ...job },
-  };
 }

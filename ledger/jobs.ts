@@ -17,6 +17,7 @@ import { openEvents } from './events';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import type { PriceBooks } from './price-book';
 import { openReconcile } from './reconcile';
+import { readLoneChanges } from './slurm/lone-changes';
 import { readRefusedChanges } from './slurm/refused-changes';
 import { requireAccount } from './require-account';
 import { loadManyFacts, type LedgerFacts } from './story-facts';
@@ -124,10 +125,11 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
   };
 
   async function storyOf(row: AskedRow): Promise<JobStory> {
-    const [events, decision, refusedChanges] = await Promise.all([
+    const [events, decision, refusedChanges, loneChanges] = await Promise.all([
       readEvents(sql, row).then((rows) => eventsOf(rows, row)),
       readDecision(sql, row),
       readRefusedChanges(sql, row),
+      readLoneChanges(sql, row),
     ]);
     if (row.holdId === null || row.leaderNo === null) {
       return {
@@ -135,6 +137,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
         ...(decision ? { decision } : {}),
         runs: [],
         refusedChanges,
+        loneChanges,
         events,
         transactions: [],
       };
@@ -157,6 +160,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
       hold,
       runs: await runsOf(facts, told.story.runs),
       refusedChanges,
+      loneChanges,
       events,
       transactions: transactions.rows.toReversed(),
       ...(chapter.closed ? {} : { waitsFor: missing === '' ? chapter.waitsFor : `${chapter.waitsFor} (${missing})` }),

@@ -75,6 +75,12 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
   decision: story.decision && renderJobDecision(story.decision),
   hold: story.hold && renderHold(story.hold),
   refused_changes: story.refusedChanges.map(({ at, code, message }) => ({ at, code, message })),
+  lone_changes: story.loneChanges.map(({ at, outcome, message, cost }) => ({
+    at,
+    outcome,
+    message,
+    cost: amountOr(cost, undefined),
+  })),
   runs: story.runs.map((run) => ({
     run_key: run.runKey,
     task: run.task,

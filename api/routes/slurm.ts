@@ -239,7 +239,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
       async (c) => c.json(renderSlurmPolicy(await slurm.policy(c.var.input.query.cluster))),
     );
 
-const SOURCES = ['submit', 'jobcomp', 'prolog', 'epilog'];
+const SOURCES = ['submit', 'modify', 'jobcomp', 'prolog', 'epilog'];
 
 /** Labels of metrics come from a closed set. */
 const sourceOf = (record: Record<string, unknown> | undefined): string =>

@@ -189,6 +189,16 @@ export const JobStoryAnswer = z
     refused_changes: z
       .array(z.object({ at: Time, code: z.string(), message: z.string() }))
       .describe('Changes that were asked for in Slurm and not allowed; Slurm shows its user no text there.'),
+    lone_changes: z
+      .array(
+        z.object({
+          at: Time,
+          outcome: z.enum(['open', 'open_to_limit', 'exempt']),
+          message: z.string(),
+          cost: Money.optional().describe('Of the whole changed job, as the hook priced it.'),
+        }),
+      )
+      .describe('Changes that a hook let in by itself while the service was away.'),
     runs: z.array(
       z.object({
         run_key: z.string().describe('Cluster, job, submit and start time: a run is charged once under it.'),

@@ -140,7 +140,7 @@ export const SlurmEventsRequest = z
       .min(1)
       .max(1000)
       .describe(
-        'As the hooks wrote them, each with its source: submit (what a hook decided alone: key, at, outcome, cost, why, job), jobcomp (the record of job completion), prolog and epilog ({env, at}).',
+        'As the hooks wrote them, each with its source: submit (what a hook decided alone: key, at, outcome, cost, why, job), modify (the same of a change: job_id, stamp and changes beside it), jobcomp (the record of job completion), prolog and epilog ({env, at}).',
       ),
   })
   .meta({ id: 'SlurmEventsRequest', description: 'In any order; the same record twice is one.' });

@@ -129,6 +129,7 @@ export function showStory(session: Session, story: JobStory): void {
   const moments = [
     ...story.events.map(eventMoment),
     ...story.refused_changes.map(({ at, message }): Moment => ({ at, what: 'change refused', detail: message })),
+    ...story.lone_changes.map(({ at, message }): Moment => ({ at, what: 'change let in', detail: message })),
     ...story.transactions.map(moneyMoment),
   ];
   // Equal times keep their order: an event before the money that it moved, and money as it was written.

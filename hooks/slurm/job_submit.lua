@@ -177,6 +177,18 @@ local function give_back(config, het, began)
   het.keys = {}
 end
 
+-- Changes stand among the submissions: they are taken up in the order in which they were decided.
+local function write_down(config, record, decision, why, began)
+  record.at = math.floor(began)
+  record.outcome = decision.outcome
+  record.cost = decision.cost
+  record.why = decision.why .. "; " .. why
+  local kept, lost = bursar.spool(config, "submit", record)
+  if not kept then
+    slurm.log_error("bursar: what was decided alone is not written down: %s", tostring(lost))
+  end
+end
+
 local function submit(job_desc)
   local began = bursar.now()
   local config = assert(bursar.read_json(CONFIG), CONFIG .. " cannot be read")
@@ -219,18 +231,7 @@ local function submit(job_desc)
   why = tostring(why or "its answer makes no sense")
   log("service away (%s); %s for user %s (%s), key %s", why, decision.outcome, tostring(job.user or job.user_id), decision.why, key)
   job.script = nil
-  local kept, lost = bursar.spool(config, "submit", {
-    source = "submit",
-    key = key,
-    at = math.floor(began),
-    outcome = decision.outcome,
-    cost = decision.cost,
-    job = job,
-    why = decision.why .. "; " .. why,
-  })
-  if not kept then
-    slurm.log_error("bursar: what was decided alone is not written down: %s", tostring(lost))
-  end
+  write_down(config, { source = "submit", key = key, job = job }, decision, why, began)
   if not decision.accept then
     return refuse(decision.sentence)
   end
@@ -290,21 +291,24 @@ local function modify(job_desc, job_rec, uid)
     tell("Bursar does not understand this change. " .. tostring(why))
     return REFUSED
   end
+  why = tostring(why or "its answer makes no sense")
+  local decision
   if is_less(record, changes) then
-    log("service away (%s); job %s becomes shorter", tostring(why), tostring(job_id))
-    return slurm.SUCCESS
+    decision = { accept = true, outcome = "open", why = "the job becomes shorter" }
+  else
+    -- As if it were a new job, which counts too much rather than too little.
+    local after = {}
+    for wire, value in pairs(record) do
+      after[wire] = value
+    end
+    for wire, value in pairs(changes) do
+      after[wire] = value
+    end
+    decision = alone.decide(bursar, config, after, began)
   end
-
-  -- As if it were a new job, which counts too much rather than too little.
-  local after = {}
-  for wire, value in pairs(record) do
-    after[wire] = value
-  end
-  for wire, value in pairs(changes) do
-    after[wire] = value
-  end
-  local decision = alone.decide(bursar, config, after, began)
-  log("service away (%s); change of job %s: %s (%s)", tostring(why), tostring(job_id), decision.outcome, decision.why)
+  log("service away (%s); change of job %s: %s (%s)", why, tostring(job_id), decision.outcome, decision.why)
+  local written = { source = "modify", key = key, job_id = job_id, stamp = before, job = record, changes = changes }
+  write_down(config, written, decision, why, began)
   if decision.accept then
     return slurm.SUCCESS
   end

@@ -125,6 +125,15 @@ export interface RefusedChange {
   message: string;
 }
 
+/** A change of the job that a hook let in by itself while the service was away. */
+export interface LoneChange {
+  at: Instant;
+  outcome: 'open' | 'open_to_limit' | 'exempt';
+  message: string;
+  /** As the hook priced the whole changed job. */
+  cost?: Micro;
+}
+
 /** The whole story of a job: what was asked, decided, held, run, charged and returned, in order. */
 export interface JobStory extends Omit<Job, 'state'> {
   /** `denied`: its check said no, and nothing was heard of it since. */
@@ -134,6 +143,7 @@ export interface JobStory extends Omit<Job, 'state'> {
   hold?: Hold;
   runs: JobRun[];
   refusedChanges: RefusedChange[];
+  loneChanges: LoneChange[];
   events: (Omit<JobEvent, 'raw'> & Pick<EventReceipt, 'note'> & { recordedAt: Instant })[];
   /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];

@@ -8,6 +8,7 @@ import { ask } from '../errors';
 import { openEvents } from '../events';
 import type { PriceBooks } from '../price-book';
 import { clusterNamed } from './cluster';
+import { openLoneChanges } from './lone-changes';
 import { openLoneDecisions } from './lone-decisions';
 import { openModifications } from './modifications';
 import { policyOf } from './policy';
@@ -28,10 +29,12 @@ export function openSlurm(deps: SlurmDeps): Slurm {
   const { sql, prices, defaultCluster } = deps;
   const recordEvents = openEvents({ sql, prices });
   const takeLoneDecision = openLoneDecisions({ ...deps, recordEvents });
+  const { modify } = openModifications({ ...deps, recordEvents });
+  const takeLoneChange = openLoneChanges({ sql, modify });
   return {
     ...openSubmissions(deps),
-    ...openModifications({ ...deps, recordEvents }),
-    ...openRecords({ ...deps, recordEvents, takeLoneDecision }),
+    modify,
+    ...openRecords({ ...deps, recordEvents, takeLoneDecision, takeLoneChange }),
 
     refusals: (mode, filter, page) => readRefusals(sql, mode, filter, page),
 

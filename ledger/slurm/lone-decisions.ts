@@ -5,7 +5,7 @@
  */
 import { Fault } from '../../domain/faults';
 import { parseReportedCost } from '../../domain/money';
-import type { LoneDecision } from '../../domain/slurm-records';
+import type { LoneDecision } from '../../domain/slurm-alone';
 import type { Sql } from '../../platform/postgres';
 import type { Admission, Caller, SlurmReceipt } from '../contract';
 import { ask } from '../errors';
@@ -29,7 +29,7 @@ export interface LoneDecisionsDeps {
   recordEvents: RecordEvents;
 }
 
-const AWAY = 'Bursar could not be reached';
+export const AWAY = 'Bursar could not be reached';
 
 const SENTENCES = {
   open: 'The hook let the job in unchecked',
@@ -121,7 +121,7 @@ async function jobStamped(sql: Sql, { clusterNo }: NumberedCluster, key: string)
 }
 
 /** Who asked about the submission with that key, if anybody has. */
-async function askerOf(sql: Sql, { name }: NumberedCluster, key: string): Promise<string | undefined> {
+export async function askerOf(sql: Sql, { name }: NumberedCluster, key: string): Promise<string | undefined> {
   const [row] = await ask(
     () => sql<{ principal: string }[]>`
       select principal from ledger.decisions

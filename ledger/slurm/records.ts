@@ -4,15 +4,9 @@
  */
 import { Fault } from '../../domain/faults';
 import { parseReportedCost } from '../../domain/money';
-import {
-  readCompletion,
-  readEpilog,
-  readLoneDecision,
-  readProlog,
-  restartCountOf,
-  envOf,
-} from '../../domain/slurm-records';
-import type { EpilogRecord, LoneDecision, SlurmEvent } from '../../domain/slurm-records';
+import { readLoneChange, readLoneDecision, type LoneChange, type LoneDecision } from '../../domain/slurm-alone';
+import { readCompletion, readEpilog, readProlog, restartCountOf, envOf } from '../../domain/slurm-records';
+import type { EpilogRecord, SlurmEvent } from '../../domain/slurm-records';
 import type { RawFacts } from '../../domain/slurm-submission';
 import type { Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
@@ -21,6 +15,7 @@ import { ask } from '../errors';
 import type { RecordEvents } from '../events';
 import type { PriceBooks } from '../price-book';
 import { clusterNamed } from './cluster';
+import type { TakeLoneChange } from './lone-changes';
 import type { TakeLoneDecision } from './lone-decisions';
 
 export interface RecordsDeps {
@@ -28,6 +23,7 @@ export interface RecordsDeps {
   prices: PriceBooks;
   recordEvents: RecordEvents;
   takeLoneDecision: TakeLoneDecision;
+  takeLoneChange: TakeLoneChange;
   defaultCluster: string;
 }
 
@@ -36,12 +32,13 @@ type Read =
   | { is: 'prolog'; event: SlurmEvent; restartCount: number }
   | { is: 'epilog'; epilog: EpilogRecord; at: Instant }
   | { is: 'lone'; decision: LoneDecision }
+  | { is: 'change'; change: LoneChange }
   | { is: 'rejected'; detail: string };
 
-const SOURCES = ['submit', 'jobcomp', 'prolog', 'epilog'] as const;
+const SOURCES = ['submit', 'modify', 'jobcomp', 'prolog', 'epilog'] as const;
 
 export function openRecords(deps: RecordsDeps): Pick<Slurm, 'record'> {
-  const { sql, prices, recordEvents, takeLoneDecision, defaultCluster } = deps;
+  const { sql, prices, recordEvents, takeLoneDecision, takeLoneChange, defaultCluster } = deps;
 
   return {
     async record(name = defaultCluster, records, caller) {
@@ -58,6 +55,10 @@ export function openRecords(deps: RecordsDeps): Pick<Slurm, 'record'> {
           if (each.is === 'event') told.push({ i, event: each.event });
         }),
       );
+      // One after the other, as they were allowed: of two changes of a job the later one stands.
+      for (const [i, each] of read.entries()) {
+        if (each.is === 'change') receipts[i] = await takeLoneChange(cluster, each.change, caller);
+      }
       const begun = new Set<string>();
       for (const [i, each] of read.entries()) {
         if (each.is !== 'prolog') continue;
@@ -129,6 +130,11 @@ function readRecord(raw: RawFacts): Read {
         const decision = readLoneDecision(raw);
         if (decision.cost !== undefined) parseReportedCost(decision.cost);
         return { is: 'lone', decision };
+      }
+      case 'modify': {
+        const change = readLoneChange(raw);
+        if (change.cost !== undefined) parseReportedCost(change.cost);
+        return { is: 'change', change };
       }
       default:
         return { is: 'rejected', detail: `source: must be one of ${SOURCES.join(', ')}` };

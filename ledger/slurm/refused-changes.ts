@@ -22,7 +22,7 @@ export async function readRefusedChanges(
     () => sql<Row[]>`
       select s.at, s.code, s.reason, null::jsonb as request, null::jsonb as answer
       from ledger.submissions s join ledger.clusters c using (cluster_no)
-      where c.name = ${cluster} and s.job_id = ${jobId} and s.admitted in ('denied', 'shadow')
+      where c.name = ${cluster} and s.job_id = ${jobId} and s.admitted in ('denied', 'shadow', 'closed')
         and (${submittedAt}::timestamptz is null or s.at >= ${submittedAt}::timestamptz)
       union all
       select d.decided_at, d.code, null, d.request, d.answer

@@ -250,3 +250,86 @@ describe('a crash between two steps', () => {
     expect(await settle()).toMatchObject({ state: 'settled', transaction_id: hold.transaction_id, charged: 0.5 });
   });
 });
+
+describe('a change that a hook decided alone while the service was away', () => {
+  const alone = (key: string, changes: object, more: object = {}) => ({
+    source: 'modify',
+    key: newKey(),
+    at: Math.floor(Date.now() / 1000),
+    outcome: 'open_to_limit',
+    cost: '2.0',
+    why: 'policy; timeout',
+    job_id: 100,
+    stamp: `ticket 7 ${renderStamp(key)}`,
+    job: RAW,
+    changes,
+    ...more,
+  });
+
+  test('is held for late, once, and stays visible as what it was', async () => {
+    const key = await submitted();
+    const longer = alone(key, { time_limit: 120 });
+    expect(await tell(longer)).toMatchObject({ recorded: 1, receipts: [{ job_id: '100' }] });
+    expect(await held()).toBe(2.4);
+    const shorter = alone(key, { time_limit: 30 }, { outcome: 'open', job: { ...RAW, time_limit: 120 } });
+    expect(await tell(longer, shorter)).toMatchObject({ duplicates: 1, recorded: 1 });
+    expect(await held()).toBe(0.6);
+    expect((await story()).lone_changes).toMatchObject([
+      { outcome: 'open_to_limit', message: expect.stringMatching(/let the change in.*timeout/), cost: 2 },
+      { outcome: 'open' },
+    ]);
+    const moved = alone(key, { account: 'proj-b' }, { outcome: 'open' });
+    expect(await tell(moved)).toMatchObject({ recorded: 1 });
+    expect(await tell(moved)).toMatchObject({ duplicates: 1 });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-b', held: 1.2, job_id: '100' }]);
+    await tell(completed(key, { account: 'proj-b' }));
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-b', charged: 0.5 });
+  });
+
+  test('and that the money does not reach for leaves the hold, and is among the refusals', async () => {
+    const key = await submitted();
+    const { receipts } = await tell(alone(key, { time_limit: 60_000 }));
+    expect(receipts).toMatchObject([{ status: 'recorded', detail: expect.stringMatching(/Insufficient budget/) }]);
+    expect(await held()).toBe(1.2);
+    const { denials } = (await api.get('/api/v1/slurm/refusals')).body;
+    expect(denials).toMatchObject([{ code: 'insufficient_budget', job_id: '100' }]);
+    await tell(completed(key));
+    const { lone_changes, refused_changes } = await story();
+    expect([lone_changes, refused_changes]).toMatchObject([
+      [{ outcome: 'open_to_limit' }],
+      [{ code: 'insufficient_budget' }],
+    ]);
+  });
+
+  test('and refused moves nothing, and is told as a refusal', async () => {
+    const key = await submitted();
+    await tell(alone(key, { time_limit: 120 }, { outcome: 'closed' }));
+    expect(await held()).toBe(1.2);
+    const refusal = { code: 'service_unavailable', message: expect.stringMatching(/refused the change.*timeout/) };
+    expect((await api.get('/api/v1/slurm/refusals')).body.denials).toMatchObject([
+      { ...refusal, job_id: '100', user_id: 'alice' },
+    ]);
+    await tell(completed(key));
+    expect(await story()).toMatchObject({ refused_changes: [refusal], lone_changes: [] });
+  });
+
+  test('and that is heard of when the job is over holds no money any more', async () => {
+    const key = await submitted();
+    await tell(completed(key));
+    await settle();
+    expect(await tell(alone(key, { time_limit: 120 }))).toMatchObject({
+      receipts: [{ detail: expect.stringMatching(/over/) }],
+    });
+    expect(await openHolds()).toEqual([]);
+    expect(await story()).toMatchObject({ charged: 0.5, lone_changes: [{ outcome: 'open_to_limit' }] });
+  });
+
+  test('although it had been answered: what that answer moved stays as it is', async () => {
+    const [key, again] = [await submitted(), newKey()];
+    await modify(key, { account: 'proj-b' }, RAW, again);
+    await api.ledger.slurm.record(undefined, [alone(key, { account: 'proj-b' }, { key: again })], {
+      principal: 'relay',
+    });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-b', held: 1.2 }]);
+  });
+});

@@ -1,5 +1,6 @@
 /** What the hooks of a controller tell: which record is an end, which a requeue, and whose run it was. */
-import { readCompletion, readEpilog, readLoneDecision, readProlog } from '../../domain/slurm-records';
+import { readLoneChange, readLoneDecision } from '../../domain/slurm-alone';
+import { readCompletion, readEpilog, readProlog } from '../../domain/slurm-records';
 import { faultOf } from './only-faults';
 
 const KEY = '0123456789abcdef0123456789abcdef';
@@ -108,6 +109,9 @@ test('a record that cannot be understood says which field and why', () => {
   expect(faultOf(() => readCompletion({ ...record, end_time: 0 })).message).toMatch(/^end_time: /);
   expect(faultOf(() => readProlog({ at: 1 })).message).toMatch(/^env: /);
   expect(faultOf(() => readLoneDecision({ key: 'short', at: 1 })).message).toMatch(/^key: /);
+  const change = { key: KEY, at: 1, outcome: 'open', job: {} };
+  expect(faultOf(() => readLoneChange(change)).message).toMatch(/^job_id: /);
+  expect(faultOf(() => readLoneChange({ ...change, job_id: 7 })).message).toMatch(/^changes: /);
 });
 
 describe('controller scripts', () => {

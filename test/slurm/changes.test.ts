@@ -136,6 +136,15 @@ test('while Bursar is away the failure policy decides, within the deadline, and 
     expect(await stampOf(job)).toMatch(/^bursar:/);
     const spooled = readFileSync(join(cluster.folder, 'var/spool/bursar/submit.ndjson'), 'utf8');
     expect(spooled.match(/"outcome":"(closed|open)"/g)).toEqual(['"outcome":"closed"', '"outcome":"open"']);
+    expect(await update(job, 'TimeLimit=20')).toMatchObject({ code: 0 });
+    const record = readFileSync(join(cluster.folder, 'var/spool/bursar/submit.ndjson'), 'utf8')
+      .trim()
+      .split('\n')
+      .at(-1);
+    const change: unknown = JSON.parse(record ?? '');
+    expect(change).toMatchObject({ source: 'modify', job_id: job, outcome: 'open', changes: { time_limit: 20 } });
+    const told = await cli.api.post('/api/v1/slurm/events', { cluster: 'heron', records: [change] });
+    expect(told.body).toMatchObject({ recorded: 1, receipts: [{ job_id: String(job) }] });
     await cluster.run('scancel', [String(job)]);
   } finally {
     writeFileSync(file, config);

@@ -304,13 +304,25 @@ test("an administrator's comment does not lose the stamp, and a new stamp takes 
   expect((await modify({ account: 'other' }, { uid: 1000 })).comment).toBeUndefined();
 });
 
-test('with the service away a job may become shorter, and longer as the policy says', async () => {
+test('with the service away a job may become shorter, and longer as the policy says; each is written down', async () => {
   policy({ failure_policy: 'closed' });
   start(nobody);
   expect(await modify({ time_limit: 30 })).toMatchObject({ code: 0 });
   expect(await modify({ time_limit: 90 })).toMatchObject({ code: REFUSED });
   policy({ failure_policy: 'open' });
   expect(await modify({ time_limit: 90 })).toMatchObject({ code: 0 });
+  const written = (outcome: string, minutes: number) => ({
+    source: 'modify',
+    key: expect.stringMatching(/^[0-9a-f]{32}$/),
+    at: expect.any(Number),
+    outcome,
+    job_id: RECORD.job_id,
+    stamp: RECORD.admin_comment,
+    job: { account: 'lab', partition: 'gpu', time_limit: 60 },
+    changes: { time_limit: minutes },
+    why: expect.any(String),
+  });
+  expect(spooled(folder, 'submit')).toMatchObject([written('open', 30), written('closed', 90), written('open', 90)]);
 });
 
 test('a mistake of ours lets nobody in but root', async () => {
