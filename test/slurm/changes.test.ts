@@ -83,6 +83,22 @@ test('another account pays from then on, and only if it can', async () => {
   await cluster.run('scancel', [String(job), String(second)]);
 });
 
+test("a stranger's change is refused by Slurm after the hook, and moves no money; an operator's is not asked about", async () => {
+  const job = await pending('proj-a', 10);
+  const holds = async () => [await heldBy('proj-a'), await heldBy('proj-b')];
+  const before = await holds();
+  const asBob = (...what: string[]) => cluster.run('scontrol', ['update', `JobId=${job}`, ...what], { user: 'bob' });
+  expect((await asBob('Account=proj-b', 'TimeLimit=5')).stderr).toContain('Invalid user id');
+  expect(await holds()).toEqual(before);
+  const level = (name: string) =>
+    cluster.ask('sacctmgr', ['-iQ', 'modify', 'user', 'bob', 'set', `adminlevel=${name}`], { user: 'root' });
+  await level('Operator');
+  expect(await asBob('TimeLimit=5')).toMatchObject({ code: 0 });
+  expect(await holds()).toEqual(before);
+  await level('None');
+  await cluster.run('scancel', [String(job)]);
+});
+
 test("an administrator's own comment keeps the stamp", async () => {
   const job = await pending('proj-a', 1);
   const stamp = await stampOf(job);

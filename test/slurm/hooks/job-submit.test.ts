@@ -325,6 +325,19 @@ test('with the service away a job may become shorter, and longer as the policy s
   expect(spooled(folder, 'submit')).toMatchObject([written('open', 30), written('closed', 90), written('open', 90)]);
 });
 
+test('what somebody else asks of a job is left to Slurm, which refuses it after us: no money moves', async () => {
+  start();
+  service.answer = NO;
+  expect(await modify({ account: 'other' }, { uid: 1001 })).toMatchObject({ code: 0, logged: '' });
+  expect(service.asked).toEqual([]);
+  expect(await modify({ account: 'other' }, { uid: 1000 })).toMatchObject({ code: REFUSED });
+  const slurmUser = process.getuid?.();
+  expect(await modify({ account: 'other' }, { uid: slurmUser })).toMatchObject({ code: REFUSED });
+  expect(service.asked.map(({ body }) => Object.keys(body as object))).not.toContainEqual(
+    expect.arrayContaining(['uid']),
+  );
+});
+
 test('a mistake of ours lets nobody in but root', async () => {
   start({ url: 7 });
   expect(await submit()).toMatchObject({ code: REFUSED });
