@@ -66,9 +66,11 @@ export function openRefunds({ sql }: { sql: Sql }): Refunds {
           set status = 'given_up', closed_at = clock_timestamp(), last_error = coalesce(last_error, 'it was too old to be sent')
           where status = 'waiting' and created_at < clock_timestamp() - make_interval(hours => ${hours})`,
       );
+      // Those that were tried least first: mailboxes that take nothing do not stand in the way of the others.
       const rows = await ask(
         () => sql<{ noticeNo: bigint }[]>`
-          select notice_no as "noticeNo" from ledger.notices where status = 'waiting' order by notice_no limit ${limit}`,
+          select notice_no as "noticeNo" from ledger.notices
+          where status = 'waiting' order by attempts, notice_no limit ${limit}`,
       );
       return rows.map(({ noticeNo }) => Number(noticeNo));
     },

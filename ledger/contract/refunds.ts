@@ -52,7 +52,7 @@ export interface Refunds {
     },
     page: Page,
   ): Promise<Paged<Refund>>;
-  /** The numbers of those that wait, the oldest first; what has waited for longer than `hours` is given up. */
+  /** The numbers of those that wait, those tried least and then the oldest first; what has waited for longer than `hours` is given up. */
   waitingNotices(limit: number, hours: number): Promise<number[]>;
   /** Undefined: it does not wait any more. */
   readNotice(noticeNo: number): Promise<Notice | undefined>;

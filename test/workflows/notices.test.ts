@@ -125,6 +125,19 @@ test('a letter that the server does not take now is tried again, and is sent onc
   expect(await waitingNotices()).toEqual([]);
 });
 
+test('letters that cannot be sent do not stand in the way of those behind them', async () => {
+  await failed('full');
+  await failed('next');
+  const { sendNotice } = activities();
+  const firstOf = async () => (await site.ledger.refunds.waitingNotices(1, 72))[0] ?? 0;
+  office.isAway = true;
+  await expect(sendNotice(await firstOf())).rejects.toThrow();
+  office.isAway = false;
+  expect(await sendNotice(await firstOf())).toBe('sent');
+  expect(office.letters).toMatchObject([{ to: 'next@example.edu' }]);
+  expect(await sendNotice(await firstOf())).toBe('sent');
+});
+
 test('an address that the server refuses for good is given up, and so is a name that none can be made of', async () => {
   const jobs = [await failed('gone'), await failed('no body')];
   const { waitingNotices, sendNotice } = activities();
