@@ -1,7 +1,7 @@
 -- What the hook decides by itself while the service is away: by the policy file, which bursar-relay keeps fresh.
 --
 -- No policy file, no prices for a partition that is open up to an amount, or a total that cannot be kept: closed. What is decided
--- here goes into the spool, and the sweep gives the jobs that were let in their holds, late and flagged.
+-- here goes into the spool, and the service gives the jobs that were let in their holds, late and flagged.
 
 local M = {}
 

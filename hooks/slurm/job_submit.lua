@@ -128,7 +128,7 @@ local function is_unreadable(status)
 end
 
 -- Components of a heterogeneous job come one by one, and nothing says which belong together but their owner, host and order.
--- Where two could be meant none is: the sweep gives back what is left over.
+-- Where two could be meant none is: looks at the queue give back what is left over.
 local function het_of(job, now)
   local offset = job.het_offset
   if not offset then
@@ -173,7 +173,7 @@ local function give_back(config, het, began)
   end
   local question = { cluster = config.cluster, keys = het.keys, reason = "a later component of the job was refused" }
   local answer, why = ask(config, "/api/v1/slurm/withdrawals", question, began)
-  log("holds of %s components before a refused one: %s", tostring(#het.keys), answer and "given back" or "left to the sweep, " .. tostring(why))
+  log("holds of %s components before a refused one: %s", tostring(#het.keys), answer and "given back" or "left to the next looks at the queue, " .. tostring(why))
   het.keys = {}
 end
 

@@ -152,7 +152,7 @@ async function giveBack(config: HookConfig, comment: string): Promise<Finding[]>
     warning(
       'submission hook',
       `its hold was not given back: ${answer.detail}`,
-      'The sweep gives it back, since no job follows it.',
+      'A look at the queue gives it back, since no job follows it.',
     ),
   ];
 }

@@ -250,7 +250,7 @@ test('a refused component of a heterogeneous job gives back the holds of those b
   });
 });
 
-test('two heterogeneous jobs that cannot be told apart are left to the sweep', async () => {
+test('two heterogeneous jobs that cannot be told apart are left to the looks at the queue', async () => {
   start();
   const component = (offset: number) => submit({ het_job_offset: offset, alloc_node: 'login1' });
   await component(0);
