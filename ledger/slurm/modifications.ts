@@ -1,6 +1,7 @@
 /**
  * `scontrol update` of a job that may have a hold: without this a user holds for one hour and runs for a hundred. What costs
- * as much as before goes by; more must pass every limit, less gives back; another account or partition is another hold.
+ * as much as before goes by; more must pass every limit; another account or partition is another hold. Less gives nothing back
+ * before the end: Slurm judges the update after us, and one that it refuses leaves the job as it was.
  *
  * Nothing here leaves a job without its hold, whichever of its steps is the last: a resize is one command, an exchange of
  * holds is one transaction, and the event that tells the job's story of the change comes after them.
@@ -124,13 +125,15 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
   async function resize(asked: Asked, job: JobRequest, hold: JobHold): Promise<ModificationAnswer> {
     const { cluster, newKey, caller, task } = asked;
     const facts = await loadFacts(sql, hold.holdId);
-    const amount = amountFor(job, hold, facts, asked);
-    if (typeof amount === 'string')
-      return refuse(cluster, newKey, { code: 'unpriced', reason: amount }, caller, asked.jobId, asked.after);
+    const need = needOf(job, hold, facts, asked);
+    if (typeof need === 'string')
+      return refuse(cluster, newKey, { code: 'unpriced', reason: need }, caller, asked.jobId, asked.after);
+    const { amount, isMore } = need;
     const { unit } = facts.account;
+    let held: Micro;
     try {
       const key = { principal: caller.principal, key: newKey };
-      await holds.resize(hold.holdId, amount, 'The job was changed: held for what it may cost now', key);
+      ({ held } = await holds.resize(hold.holdId, amount, 'The job was changed: held for what it may cost now', key));
     } catch (error) {
       if (!(error instanceof Fault && FAULTS[error.code].status === REFUSED)) throw error;
       return {
@@ -146,18 +149,21 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         unit,
       };
     }
-    if (task === '') await tellOfChange(asked, job, hold.holdId);
+    if (task === '' && isMore) await tellOfChange(asked, job, hold.holdId);
     return {
       ...goesBy(cluster),
       code: 'resized',
       message: 'The hold covers the changed job.',
       holdId: hold.holdId,
-      holdAmount: amount,
+      holdAmount: held,
       unit,
     };
   }
 
-  /** Its story prices requeues by what it is told, and knows when to expect the end. Of one task it would say it of all. */
+  /**
+   * Its story prices requeues by what it is told, and knows when to expect the end. Of one task it would say it of all; and
+   * what is less is not told, because the story would give back what the hold has too much.
+   */
   async function tellOfChange(asked: Asked, job: JobRequest, holdId: string): Promise<void> {
     const { cluster, jobId, now, submittedAt, caller } = asked;
     const event = {
@@ -292,10 +298,15 @@ function nameOf({ facts, jobId }: SlurmModification): Pick<Asked, 'jobId' | 'tas
 }
 
 /**
- * What the hold must hold from now on: the new price of every run that is still to come or to end; of one array task, the
- * difference that it makes. A sentence where the changed job has no price.
+ * What the hold must hold from now on, never less than it does: the new price of every run that is still to come or to end; of
+ * one array task, the difference that it makes. A sentence where the changed job has no price.
  */
-function amountFor(job: JobRequest, { holdId }: JobHold, facts: LedgerFacts, asked: Asked): Micro | string {
+function needOf(
+  job: JobRequest,
+  { holdId }: JobHold,
+  facts: LedgerFacts,
+  asked: Asked,
+): { amount: Micro; isMore: boolean } | string {
   const { cluster, book, now, before, task } = asked;
   const index = facts.holds.findIndex((hold) => hold.holdId === holdId);
   const hold = facts.holds[index];
@@ -304,13 +315,11 @@ function amountFor(job: JobRequest, { holdId }: JobHold, facts: LedgerFacts, ask
   const own = holdMultiplier === undefined ? {} : { holdMultiplier };
   const price = (request: JobRequest, arrayTasks: number) =>
     estimate({ ...request, arrayTasks }, cluster, book.rates, unit, now, own);
-  if (task === '') {
-    const { unfinished } = readStrand(facts.holds, facts.events, index);
-    const { hold: amount, refusal } = price(job, Math.max(unfinished, 1));
-    return refusal?.detail ?? amount;
-  }
-  const [was, is] = [price({ ...before.job, partition: job.partition }, 1), price(job, 1)];
-  return is.refusal?.detail ?? mostMicro(toMicro(hold.held + is.hold - was.hold), ZERO);
+  const tasks = task === '' ? Math.max(readStrand(facts.holds, facts.events, index).unfinished, 1) : 1;
+  const [was, is] = [price({ ...before.job, partition: job.partition }, tasks), price(job, tasks)];
+  if (is.refusal) return is.refusal.detail;
+  const amount = task === '' ? is.hold : toMicro(hold.held + is.hold - was.hold);
+  return { amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold };
 }
 
 /** By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. */

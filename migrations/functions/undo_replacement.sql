@@ -1,6 +1,7 @@
 -- undo_replacement gives a job back to the account that pays for it, where its hold was moved to another one and Slurm did
--- not make the change after all: it gets a late hold, and the one that was placed for the change is released. Without this,
--- whoever names a stranger's account in an update that Slurm refuses would run at the stranger's expense.
+-- not make the change after all: the hold that was placed for the change is released, and the job gets a late one of as much as
+-- its first gave back, or as much of that as may still be held. Without this, whoever names a stranger's account in an update
+-- that Slurm refuses would run at the stranger's expense, and whoever names a cheaper partition with hardly anything held.
 --
 -- Returns the hold that the job has now. Nothing happens where the job has another hold than the one of the change, or that
 -- has paid for a run. The caller holds the advisory lock of (cluster, job id).
@@ -15,6 +16,8 @@ declare
   v_wrong ledger.holds;
   v_account text;
   v_new_no bigint;
+  v_amount bigint;
+  v_answer jsonb;
 begin
   select * into strict v_job from ledger.jobs where job_no = p_job_no;
   select * into strict v_old from ledger.holds where hold_no = p_hold_no;
@@ -25,13 +28,22 @@ begin
     return v_job.hold_no;
   end if;
   select name into strict v_account from ledger.accounts where account_no = v_old.account_no;
-  perform ledger.lock_tree(v_wrong.account_no);
+  perform ledger.lock_tree(array[v_old.account_no, v_wrong.account_no]);
   v_new_no := ledger.adopt_job(
-    p_new_hold_id, v_account, v_old.cluster_no, v_old.partition, v_old.user_name, v_job.job_id, p_at, p_actor);
+    p_new_hold_id, v_account, v_old.cluster_no, v_old.partition, v_old.user_name, v_job.job_id, p_at, p_actor,
+    v_old.uncharged);
   update ledger.jobs set hold_no = v_new_no, account_name = v_account where hold_no = v_wrong.hold_no;
   update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
   perform ledger.release_rest(
     v_wrong.hold_no, 'Slurm did not change the job', p_actor, clock_timestamp(), clock_timestamp());
+
+  select coalesce(sum(amount_micro), 0) into v_amount
+  from ledger.transactions where hold_no = v_old.hold_no and kind = 'release';
+  v_answer := ledger.resize_hold(p_new_hold_id, v_amount, 'Held again: Slurm did not change the job', p_actor, null, null);
+  if v_answer #>> '{refusal,affordable}' is not null then
+    perform ledger.resize_hold(
+      p_new_hold_id, (v_answer #>> '{refusal,affordable}')::bigint, 'Held again, as far as the money goes', p_actor, null, null);
+  end if;
   perform ledger.ring_stories(array[v_wrong.hold_no]);
   return v_new_no;
 end;

@@ -71,7 +71,7 @@ test('what costs nothing goes by, and is not even looked up', async () => {
   expect(await held()).toBe(1.2);
 });
 
-test('more time is held for, or refused, and less gives back', async () => {
+test('more time is held for, or refused, and less gives nothing back before the end', async () => {
   const key = await submitted();
   expect(await modify(key, { time_limit: 120 })).toMatchObject({ accept: true, hold_amount: 2.4, unit: 'USD' });
   expect(await held()).toBe(2.4);
@@ -80,11 +80,11 @@ test('more time is held for, or refused, and less gives back', async () => {
   expect(refused).toMatchObject({ accept: false, would_deny: true, code: 'insufficient_budget' });
   expect(refused.message).toMatch(/^Insufficient budget: /);
   expect(await held()).toBe(2.4);
-  expect(await modify(key, { time_limit: 30 }, long)).toMatchObject({ accept: true, hold_amount: 0.6 });
-  expect(await held()).toBe(0.6);
-  expect(await story()).toMatchObject({ state: 'pending', held: 0.6 });
+  expect(await modify(key, { time_limit: 30 }, long)).toMatchObject({ accept: true, hold_amount: 2.4 });
+  expect(await settle()).toMatchObject({ state: 'pending', held: 2.4 });
   await tell(completed(key));
   expect(await settle()).toMatchObject({ state: 'settled', charged: 0.5 });
+  expect(await held()).toBe(0);
 });
 
 test('more and fewer nodes are priced anew', async () => {
@@ -92,9 +92,9 @@ test('more and fewer nodes are priced anew', async () => {
   const key = await submitted(job);
   expect(await modify(key, { min_nodes: 4 }, job)).toMatchObject({ hold_amount: 2.4 });
   expect(await modify(key, { min_nodes: 1 }, { ...job, min_nodes: 4, max_nodes: 4 })).toMatchObject({
-    hold_amount: 0.6,
+    hold_amount: 2.4,
   });
-  expect(await held()).toBe(0.6);
+  expect(await held()).toBe(2.4);
 });
 
 test('the same update asked for twice is one', async () => {
@@ -167,6 +167,21 @@ test('a change of account that Slurm refuses after all is not paid for by the ot
   await tell(completed(key)); // It ran as proj-a's, with the stamp that it had.
   expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
   expect([await used('proj-a'), await used('proj-b'), await held('proj-b')]).toEqual([0.5, 0, 0]);
+  expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+});
+
+test.each([
+  ['all of it', 0, 1.2],
+  ['as much as is left', 9, 1],
+])('a move that Slurm refuses after all is held for again: %s', async (_what, withdrawn, left) => {
+  const key = await submitted();
+  expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+  if (withdrawn > 0) await api.post('/api/v1/accounts/proj-a/withdrawals', { amount: withdrawn });
+  await tell(completed(key));
+  expect(await openHolds()).toMatchObject([{ account: 'proj-a', job_id: '100', held: left }]);
+  expect(await held('proj-b')).toBe(0);
+  expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+  expect(await held()).toBe(0);
   expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
 });
 

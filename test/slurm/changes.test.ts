@@ -53,7 +53,7 @@ const pending = (account: string, minutes: number) =>
 const update = (job: number, ...what: string[]) => cluster.run('scontrol', ['update', `JobId=${job}`, ...what]);
 const stampOf = async (job: number) => (await cluster.job(job))?.AdminComment;
 
-test('more time is held or refused, less is given back, and the job keeps its stamp', async () => {
+test('more time is held or refused, less frees nothing before the end, and the job keeps its stamp', async () => {
   const job = await pending('proj-a', 10);
   const stamp = await stampOf(job);
   expect(await heldBy('proj-a')).toBe(0.1);
@@ -64,8 +64,10 @@ test('more time is held or refused, less is given back, and the job keeps its st
   expect(refused.stderr).toContain('Job violates accounting/QOS policy');
   expect(cluster.log('slurmctld', { match: /bursar: change of job/ })).toContain('Insufficient budget');
   expect(await cluster.job(job)).toMatchObject({ TimeLimit: '01:00:00' });
+  expect((await update(job, 'TimeLimit=1', 'ReqNodeList=nosuch')).code).not.toBe(0);
+  expect(await heldBy('proj-a')).toBe(0.6);
   expect(await update(job, 'TimeLimit=20')).toMatchObject({ code: 0 });
-  expect(await heldBy('proj-a')).toBe(0.2);
+  expect(await heldBy('proj-a')).toBe(0.6);
   expect(await update(job, 'Comment=mine')).toMatchObject({ code: 0 });
   expect(await stampOf(job)).toBe(stamp);
   await cluster.run('scancel', [String(job)]);
