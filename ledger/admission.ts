@@ -39,7 +39,7 @@ export interface AdmissionOptions {
 
 interface Placed {
   n: number;
-  outcome: 'decided' | 'replayed' | 'key_reused' | 'account_not_found' | 'stale';
+  outcome: 'decided' | 'replayed' | 'key_reused' | 'account_not_found' | 'stale' | 'moved';
   request: RecordedRequest | null;
   answer: RecordedAnswer | null;
   effectiveAt: Instant | null;
@@ -159,6 +159,7 @@ export function openAdmission(options: AdmissionOptions): Admission {
             from ledger.replace_hold(${holdId}, ${JSON.stringify(item)}::text::jsonb, ${job}::text::jsonb)`,
         );
         if (!row) throw new Error('replace_hold gave no row');
+        if (row.outcome === 'moved') throw holdMoved(holdId);
         return row;
       }),
     estimate: (request) =>
@@ -215,6 +216,10 @@ function clusterOf(book: PriceBook, name: string): NumberedCluster {
   }
   return cluster;
 }
+
+/** What replace_hold answers with 'moved', as a resize of a closed hold is answered. */
+export const holdMoved = (holdId: string): Fault =>
+  new Fault('hold_closed', `Hold ${holdId} is not the job's any more.`, { facts: { hold_id: holdId } });
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 

@@ -18,6 +18,7 @@ import { mergeChanges } from '../../domain/slurm-changes';
 import { readStrand } from '../../domain/tasks';
 import { instantOfMs, instantOfSeconds, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
+import { holdMoved } from '../admission';
 import { newHoldId } from '../admission-item';
 import type {
   Admission,
@@ -51,6 +52,9 @@ export interface ModificationsDeps {
 
 /** The status of every refusal that a limit, a window or a missing price makes. */
 const REFUSED = 402;
+
+/** Changes of one job come one after the other; more of them at once than this is somebody's loop. */
+const LOOKS_MAX = 8;
 
 /** The open hold that a job has, if any. */
 interface JobHold {
@@ -102,25 +106,40 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         after,
         caller,
       };
-      const hold = await openHoldOf(sql, cluster, asked, stamp);
-      const exemption = exemptionOf(cluster, after);
-      if (exemption) return exempt(asked, exemption, hold);
-      const check = checkOf(after, cluster, book, now);
-      if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller, asked.jobId, after);
-      try {
-        // Asked before: its first answer is given again.
-        if (!hold || hold.key === newKey) return await holdAnew(asked, check);
-        if (hold.late) return await exchange(asked, check, hold);
-        const [job] = check.components;
-        if (job && hold.account === check.account && hold.partition === job.partition)
-          return await resize(asked, job, hold);
-        return await exchange(asked, check, hold);
-      } catch (error) {
-        if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
-        return refuse(cluster, newKey, unknownAccount(check.account), caller, asked.jobId, after);
+      let hold = await openHoldOf(sql, cluster, asked, stamp);
+      for (let look = 1; ; look++) {
+        try {
+          return await judge(asked, hold);
+        } catch (error) {
+          // Another change of the job was faster, perhaps one whose hook gave up on us: go on with what it left.
+          if (!hold || look === LOOKS_MAX || !(error instanceof Fault && error.code === 'hold_closed')) throw error;
+          hold = await openHoldOf(sql, cluster, asked, stamp);
+          // It has ended, and nothing is held for a job that has.
+          if (!hold) return goesBy(cluster);
+        }
       }
     },
   };
+
+  async function judge(asked: Asked, hold: JobHold | undefined): Promise<ModificationAnswer> {
+    const { cluster, book, now, newKey, after, caller, jobId } = asked;
+    const exemption = exemptionOf(cluster, after);
+    if (exemption) return exempt(asked, exemption, hold);
+    const check = checkOf(after, cluster, book, now);
+    if (!check) return refuse(cluster, newKey, withoutAccount(cluster), caller, jobId, after);
+    try {
+      // Asked before: its first answer is given again.
+      if (!hold || hold.key === newKey) return await holdAnew(asked, check);
+      if (hold.late) return await exchange(asked, check, hold);
+      const [job] = check.components;
+      if (job && hold.account === check.account && hold.partition === job.partition)
+        return await resize(asked, job, hold);
+      return await exchange(asked, check, hold);
+    } catch (error) {
+      if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
+      return refuse(cluster, newKey, unknownAccount(check.account), caller, jobId, after);
+    }
+  }
 
   async function resize(asked: Asked, job: JobRequest, hold: JobHold): Promise<ModificationAnswer> {
     const { cluster, newKey, caller, task } = asked;
@@ -247,9 +266,11 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         hold_ids: [newHoldId()],
       });
       const job = JSON.stringify({ job_id: jobId, submitted_at: submittedAt ?? null });
-      await ask(
-        () => sql`select from ledger.replace_hold(${hold.holdId}, ${item}::text::jsonb, ${job}::text::jsonb, 'exempt')`,
+      const [moved] = await ask(
+        () => sql<{ outcome: string }[]>`
+          select outcome from ledger.replace_hold(${hold.holdId}, ${item}::text::jsonb, ${job}::text::jsonb, 'exempt')`,
       );
+      if (moved?.outcome === 'moved') throw holdMoved(hold.holdId);
     }
     return { ...goesBy(cluster), code, message: reason, stamp: key };
   }

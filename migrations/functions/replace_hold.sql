@@ -6,7 +6,8 @@
 -- same, to a hold of nothing whose runs are metered and not charged. p_uncharged 'exempt' moves it to such a hold without
 -- asking. p_job: {job_id, submitted_at}: it is bound at once, and carries the item's key from now on.
 --
--- outcome as of place_holds. Idempotent by the item's key. Events of the job wait, and trees are locked in their order.
+-- outcome as of place_holds, or 'moved': the hold is not the job's any more, because it was closed or replaced by another
+-- change meanwhile; nothing was done. Idempotent by the item's key. Events of the job wait, and trees are locked in their order.
 create function ledger.replace_hold(p_hold_id text, p_item jsonb, p_job jsonb, p_uncharged text default null)
 returns table (outcome text, request jsonb, answer jsonb, effective_at timestamptz)
 language plpgsql volatile
@@ -39,15 +40,22 @@ begin
   if p_uncharged is null then
     select r.* into outcome, request, answer, effective_at from ledger.replay_decision(v_principal, v_key, decode(p_item ->> 'body_hash', 'hex')) r;
     if found then return next; return; end if;
+  elsif exists (select from ledger.jobs where hold_no = v_old.replaced_by and stamp = v_key) then
+    outcome := 'replayed';
+    return next;
+    return;
+  end if;
+  if v_old.status <> 'open' or v_old.replaced_by is not null then
+    outcome := 'moved';
+    return next;
+    return;
+  end if;
+  if p_uncharged is null then
     if ledger.is_stale(v_account, p_item, (select version from ledger.catalog_version)) then
       outcome := 'stale';
       return next;
       return;
     end if;
-  elsif v_old.replaced_by is not null then
-    outcome := 'replayed';
-    return next;
-    return;
   end if;
 
   begin

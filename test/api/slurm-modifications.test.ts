@@ -1,6 +1,7 @@
 /** `scontrol update` cannot get a job past its hold, and never leaves it without one. */
 import { randomBytes } from 'node:crypto';
 import { renderStamp } from '../../domain/slurm-stamp';
+import { eventually } from '../helpers/eventually';
 import { type Body, startApi, type TestApi } from './helpers/api';
 
 let api: TestApi;
@@ -225,6 +226,50 @@ test('one task of an array changes the hold by what it costs more', async () => 
   const task = { ...RAW, array_job_id: 100, array_task_id: 2 };
   expect(await modify(key, { time_limit: 120 }, task)).toMatchObject({ accept: true, hold_amount: 4.8 });
   expect(await held()).toBe(4.8);
+});
+
+describe('two changes of a job at once', () => {
+  /** One after the other they come to wait for the money's lock, so that each has read the job as it was before them all. */
+  async function atOnce(...calls: (() => Promise<Body>)[]): Promise<Body[]> {
+    const asked: Promise<Body>[] = [];
+    await api.sql.begin(async (tx) => {
+      await tx`select from ledger.account_totals for update`;
+      for (const call of calls) {
+        asked.push(call());
+        await eventually('all to wait', async () => (await waiting()) === asked.length);
+      }
+    });
+    return Promise.all(asked);
+  }
+  async function waiting(): Promise<number> {
+    const [row] = await api.sql<{ n: number }[]>`
+      select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    return row?.n ?? 0;
+  }
+
+  test.each([
+    ['another account', { account: 'proj-b' }],
+    ['another account and an exempt partition', { account: 'proj-b', partition: 'free' }],
+  ])('to %s leave one hold', async (_what, changes) => {
+    await api.put('/api/v1/clusters/default/partitions/free', { exempt: true });
+    const key = await submitted();
+    const answers = await atOnce(
+      () => modify(key, { account: 'proj-b' }),
+      () => modify(key, changes),
+    );
+    expect(answers).toMatchObject([{ accept: true }, { accept: true }]);
+    expect(await openHolds()).toHaveLength(1);
+    expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+  });
+
+  test('and the end of it leave no hold', async () => {
+    const key = await submitted();
+    await tell(completed(key));
+    const [, answer] = await atOnce(settle, () => modify(key, { account: 'proj-b' }));
+    expect(answer).toMatchObject({ accept: true, code: 'unchanged' });
+    expect(await openHolds()).toEqual([]);
+    expect([await held('proj-a'), await used('proj-a')]).toEqual([0, 0.5]);
+  });
 });
 
 describe('a crash between two steps', () => {
