@@ -25,6 +25,7 @@ import type {
   Caller,
   CheckRequest,
   Cluster,
+  Decision,
   Holds,
   ModificationAnswer,
   PriceBook,
@@ -77,6 +78,8 @@ interface Asked {
   task: string;
   submittedAt?: Instant;
   newKey: string;
+  /** The key that the job carries, if any. */
+  stamp?: string;
   before: Submission;
   after: Submission;
   caller: Caller;
@@ -102,6 +105,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         now,
         ...nameOf(modification),
         newKey,
+        ...given({ stamp }),
         before: 'code' in before ? after : before,
         after,
         caller,
@@ -202,28 +206,16 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     const { newKey: key, caller, cluster, jobId, submittedAt } = asked;
     const job = { jobId, ...(submittedAt === undefined ? {} : { submittedAt }) };
     const decision = await admission.exchange(hold.holdId, check, job, { principal: caller.principal, key });
-    const { available, code, message, mode = cluster.enforcement, unit, holdAmount, holdId } = decision;
-    const accept = available || mode === 'shadow';
-    return {
-      accept,
-      code,
-      message,
-      mode,
-      wouldDeny: !available,
-      unit,
-      holdAmount,
-      ...(holdId === undefined ? {} : { holdId }),
-      ...(accept ? { stamp: key } : {}),
-    };
+    return answerOf(decision, cluster, key);
   }
 
   /** It was let in without money held: now that it asks for more, it is asked about like a new one. */
   async function holdAnew(asked: Asked, check: CheckRequest): Promise<ModificationAnswer> {
-    const { newKey: key, caller, cluster, jobId, submittedAt, now } = asked;
+    const { caller, cluster, jobId, submittedAt, now } = asked;
+    const key = await keyToAskWith(asked, check);
     const decision = await admission.check({ ...check, jobId }, { principal: caller.principal, key });
-    const { available, code, message, mode = cluster.enforcement, unit, holdAmount, holdId } = decision;
-    const accept = available || mode === 'shadow';
-    if (accept) {
+    const answer = answerOf(decision, cluster, key);
+    if (answer.accept) {
       const at = submittedAt ?? now;
       const event = {
         type: 'submitted' as const,
@@ -235,17 +227,25 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
       };
       await recordEvents([{ ...event, ...(submittedAt === undefined ? {} : { submittedAt }) }], caller);
     }
-    return {
-      accept,
-      code,
-      message,
-      mode,
-      wouldDeny: !available,
-      unit,
-      holdAmount,
-      ...(holdId === undefined ? {} : { holdId }),
-      ...(accept ? { stamp: key } : {}),
-    };
+    return answer;
+  }
+
+  /**
+   * That a hook let the job in alone may be told only later, and asks with the key of its stamp: the same key finds the hold
+   * of the changed job and places no second one. Not for a no, after which Slurm leaves the job as it was: about that one
+   * nobody has decided yet.
+   */
+  async function keyToAskWith({ stamp, newKey, cluster, jobId }: Asked, check: CheckRequest): Promise<string> {
+    if (stamp === undefined) return newKey;
+    const [decided] = await ask(
+      () => sql`
+        select from ledger.decisions where key in (${stamp}, ${newKey}) and request ->> 'cluster' = ${cluster.name}
+        union all
+        select from ledger.submissions where key = ${stamp} and cluster_no = ${cluster.clusterNo}`,
+    );
+    if (decided) return newKey;
+    const { available } = await admission.estimate({ ...check, jobId });
+    return available || cluster.enforcement === 'shadow' ? stamp : newKey;
   }
 
   async function exempt(
@@ -299,6 +299,22 @@ const goesBy = ({ enforcement: mode }: Cluster): ModificationAnswer => ({
   wouldDeny: false,
   holdAmount: ZERO,
 });
+
+function answerOf(decision: Decision, { enforcement }: Cluster, key: string): ModificationAnswer {
+  const { available, code, message, mode = enforcement, unit, holdAmount, holdId } = decision;
+  const accept = available || mode === 'shadow';
+  return {
+    accept,
+    code,
+    message,
+    mode,
+    wouldDeny: !available,
+    unit,
+    holdAmount,
+    ...(holdId === undefined ? {} : { holdId }),
+    ...(accept ? { stamp: key } : {}),
+  };
+}
 
 const isSamePrice = (before: Submission, after: Submission): boolean =>
   before.account === after.account &&

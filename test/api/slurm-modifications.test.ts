@@ -207,6 +207,23 @@ test('a job without a hold is asked about when it asks for more, and has one fro
   expect(await openHolds()).toMatchObject([{ job_id: '100', held: 2.4, key: newer }]);
 });
 
+test.each([
+  ['held for', { time_limit: 120 }, true, 2.4],
+  ['refused', { time_limit: 60_000 }, false, 1.2],
+])(
+  'a job that a hook let in alone and whose change is %s before that is told has one hold',
+  async (_how, changes, accept, left) => {
+    const key = newKey();
+    expect(await modify(key, changes)).toMatchObject({ accept });
+    const alone = { source: 'submit', key, at: SUBMITTED, outcome: 'open', cost: '1.0', job: RAW };
+    expect(await tell(alone)).toMatchObject({ recorded: 1 });
+    expect(await openHolds()).toMatchObject([{ key, held: left }]);
+    await tell(completed(key));
+    expect(await settle()).toMatchObject({ state: 'settled', charged: 0.5 });
+    expect(await held()).toBe(0);
+  },
+);
+
 test('a job that moves to an exempt partition gives its money back and costs nothing', async () => {
   const key = await submitted();
   await api.put('/api/v1/clusters/default/partitions/free', { exempt: true });
