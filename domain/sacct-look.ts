@@ -2,6 +2,7 @@
 import { given } from './given';
 import type { QueuedJob } from './queue';
 import { readSacct, uidOf, type SacctRecord } from './sacct';
+import { byOwnId } from './slurm-job';
 import { readStamp } from './slurm-stamp';
 import { epochMicros, MICROS_PER_SECOND } from './time';
 
@@ -62,14 +63,12 @@ export function readHistory(text: string, { timeZone }: { timeZone: string }): H
 
 function rowOf(record: SacctRecord): QueuedJob {
   const { id, state, startedAt, endedAt, fields } = record;
-  const isComponent = id.task.startsWith('+');
   const lasted =
     startedAt === undefined || endedAt === undefined
       ? undefined
       : Number((epochMicros(endedAt) - epochMicros(startedAt)) / MICROS_PER_SECOND);
   return {
-    // Each component of a heterogeneous job has a hold of its own, so it goes by its own id.
-    ...(isComponent ? { jobId: fields.jobidraw ?? id.jobId, task: '' } : { jobId: id.jobId, task: id.task }),
+    ...byOwnId(id, fields.jobidraw),
     phase: state.phase === 'requeued' ? 'ended' : state.phase,
     submittedAt: record.submittedAt,
     ...given({

@@ -5,15 +5,17 @@
 import { Fault, malformed } from './faults';
 import type { Resources } from './job';
 import { XDMOD_COLUMNS, allocatedOf, normalName, readHeader, readTime, requireColumns } from './sacct';
-import { joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
+import { byOwnId, componentIdOf, joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
 import { readElapsed } from './slurm-time';
 import { epochMicros, readLocalTime, type LocalReading } from './time';
 
 /** One run that is over. Times are microseconds since 1970; as numbers, which hold them exactly until the year 2255. */
 export interface SacctRun {
   line: number;
-  /** 123, 123_4 or 123+1. */
+  /** 123, 123_4, or the own id of a component of a heterogeneous job; 123+1 where the log does not say that. */
   jobId: string;
+  /** Of a component, the other of these two names: Bursar may know it by that. */
+  otherId?: string;
   account: string;
   partition: string | undefined;
   user: string | undefined;
@@ -66,6 +68,9 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   let at: Partial<Record<string, number>> = {};
   const use = (named: readonly string[]) => {
     requireColumns(named);
+    if (!named.includes('jobid')) {
+      throw malformed('the log has no column JobID; JobIDRaw alone does not say which rows are tasks of one array');
+    }
     names = named;
     at = Object.fromEntries(named.map((name, index) => [name, index]));
     bySelf.clear();
@@ -117,7 +122,9 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
       column('JobID', line, () => readJobId(id));
       return 'step';
     }
-    const jobId = PLAIN_ID.test(id) ? id : column('JobID', line, () => joinJobId(readJobId(id)));
+    const names = PLAIN_ID.test(id)
+      ? { jobId: id }
+      : column('JobID', line, () => namesOf(id, field(values, 'jobidraw')));
     const state = column('State', line, () => stateOf(field(values, 'state')));
     if (state.isRevoked) return 'revoked';
     const submitted = column('Submit', line, () => readClock(field(values, 'submit')));
@@ -142,7 +149,7 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     }
     return {
       line,
-      jobId,
+      ...names,
       account: field(values, 'account'),
       partition: field(values, 'partition') || undefined,
       user: field(values, 'user') || undefined,
@@ -206,8 +213,16 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
 const RESOURCE_COLUMNS = ['alloctres', 'reqtres', 'nnodes', 'ncpus', 'reqcpus', 'reqmem', 'allocgres'];
 const KINDS = ['cpu=', 'mem=', 'node='];
 
-const PLAIN_ID = /^\d{1,20}(?:_\d{1,20}|\+\d{1,9})?$/;
+const PLAIN_ID = /^\d{1,20}(?:_\d{1,20})?$/;
 const NO_NODES = new Set(['', 'none', 'none assigned', 'unknown', '(null)']);
+
+function namesOf(text: string, own: string): Pick<SacctRun, 'jobId' | 'otherId'> {
+  const written = readJobId(text);
+  const jobId = joinJobId(byOwnId(written, own));
+  if (!written.task.startsWith('+')) return { jobId };
+  const asWritten = joinJobId(written);
+  return { jobId, otherId: jobId === asWritten ? componentIdOf(written) : asWritten };
+}
 
 function located(fault: Fault, line: number, where: string): Fault {
   const said = fault.message.startsWith(where) ? fault.message : `${where}${fault.message}`;

@@ -132,6 +132,23 @@ export function splitJobId(text: string): Pick<SlurmJobId, 'jobId' | 'task'> {
   return { jobId, task: task ?? component ?? '' };
 }
 
+/**
+ * Each component of a heterogeneous job has a hold of its own, so it goes by its own id (`124`, sacct's JobIDRaw), the first by the
+ * job's. Where nobody says it, it stays `123+1`. A task of an array goes by the array's.
+ */
+export function byOwnId(
+  { jobId, task }: Pick<SlurmJobId, 'jobId' | 'task'>,
+  own: string | undefined,
+): Pick<SlurmJobId, 'jobId' | 'task'> {
+  if (!task.startsWith('+')) return { jobId, task };
+  if (own) return { jobId: readJobId(own).jobId, task: '' };
+  return Number(task) === 0 ? { jobId, task: '' } : { jobId, task };
+}
+
+/** What a component may be known by as well: Slurm numbers those of one job in a row. */
+export const componentIdOf = ({ jobId, task }: Pick<SlurmJobId, 'jobId' | 'task'>): string =>
+  String(BigInt(jobId) + BigInt(task.slice(1)));
+
 /** The other way round: `123_4`, `123+1`, `123`. */
 export const joinJobId = ({ jobId, task }: Pick<SlurmJobId, 'jobId' | 'task'>): string =>
   task === '' || task.startsWith('+') ? jobId + task : `${jobId}_${task}`;

@@ -315,7 +315,8 @@ export const EXPORT_TABLES: readonly ExportTable[] = [
     from: 'ledger.imported_runs order by cluster_no, job_id, submitted_at, started_at',
     fields: [
       plain('cluster_no', 'of clusters'),
-      plain('job_id', "the scheduler's; 123_4 of an array, 123+1 of a heterogeneous job"),
+      plain('job_id', "the scheduler's; 123_4 of an array, and the own id of a heterogeneous job's component"),
+      plain('other_id', 'what a component may be known by as well: 123+1'),
       time('submitted_at', 'submitted'),
       time('started_at', 'start of the run'),
       time('ended_at', 'end of the run'),

@@ -14,7 +14,7 @@ import type { RunPrices } from './sacct-prices';
 export interface LateCharges {
   /** Charged, or to be charged. */
   runs: number;
-  /** Left to the story of a hold that is open for the job. */
+  /** Left to the story of a hold that the job has. */
   followed: number;
   /** Of users and partitions that the cluster does not charge. */
   exempt: number;

@@ -19,7 +19,7 @@ import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-acco
 import { openRunPrices, type RunPrices } from './sacct-prices';
 
 /** Changes when rows come to be read in another way: what was done before is then looked at again. */
-const READING = 1;
+const READING = 2;
 
 /** What a chunk was, kept with it, so that passing it over says as much as reading it. */
 interface Counts {
@@ -290,9 +290,10 @@ async function stage({ lazy }: House, owned: readonly OwnedRun[]): Promise<void>
   staging.clear();
   for (const [place, { run, account }] of owned.entries()) {
     const { resources, startedAt, endedAt } = run;
-    staging.row(14);
+    staging.row(15);
     staging.int(place);
     staging.text(run.jobId);
+    staging.text(run.otherId);
     staging.time(run.submittedAt);
     staging.time(startedAt);
     staging.time(endedAt);

@@ -1,5 +1,5 @@
 -- book_runs keeps the staged runs of one cluster (ledger.run_rows) that are not kept yet, and says how many. The first record of a
--- run wins; the same again changes nothing.
+-- run wins; the same again changes nothing. A component of a heterogeneous job that another log called 123+1 gets its own id.
 --
 -- Commit it before join_charges: then whoever charges one of these runs meanwhile either finds it here, or is found there.
 create function ledger.book_runs(p_cluster_no int, p_import_no bigint) returns bigint
@@ -8,12 +8,24 @@ as $$
 declare
   v_fresh bigint;
 begin
+  if exists (select from ledger.run_rows where other_id is not null) then
+    update ledger.imported_runs i set job_id = r.job_id, other_id = r.other_id
+    from ledger.run_rows r
+    where r.other_id like '%+%'
+      and (i.cluster_no, i.job_id, i.submitted_at, i.started_at) = (p_cluster_no, r.other_id, r.submitted_at, r.started_at)
+      and not exists (
+        select from ledger.imported_runs own
+        where (own.cluster_no, own.job_id, own.submitted_at, own.started_at) = (p_cluster_no, r.job_id, r.submitted_at, r.started_at));
+  end if;
   insert into ledger.imported_runs (
     cluster_no, job_id, submitted_at, started_at, ended_at, account_no, partition, user_name, end_state,
-    nodes, cpus, gpus, memory_mib, active_micros, import_no)
+    nodes, cpus, gpus, memory_mib, active_micros, import_no, other_id)
   select p_cluster_no, job_id, submitted_at, started_at, ended_at, account_no, partition, user_name, end_state,
-    nodes, cpus, gpus, memory_mib, active_micros, p_import_no
-  from ledger.run_rows
+    nodes, cpus, gpus, memory_mib, active_micros, p_import_no, other_id
+  from ledger.run_rows r
+  where other_id is null or not exists (
+    select from ledger.imported_runs i
+    where (i.cluster_no, i.other_id, i.submitted_at, i.started_at) = (p_cluster_no, r.job_id, r.submitted_at, r.started_at))
   on conflict (cluster_no, job_id, submitted_at, started_at) do nothing;
   get diagnostics v_fresh = row_count;
   if v_fresh > 0 then perform ledger.mark_stale(p_cluster_no); end if;

@@ -8,7 +8,8 @@ declare
 begin
   select i.* into v_run
   from ledger.charges c join ledger.transactions t on t.txn_no = c.charge_no
-  join ledger.imported_runs i on i.cluster_no = c.cluster_no and i.job_id = substring(c.run_key from '^[^/]*/(.+)/[^/]*/[^/]*$')
+  cross join lateral substring(c.run_key from '^[^/]*/(.+)/[^/]*/[^/]*$') as named
+  join ledger.imported_runs i on i.cluster_no = c.cluster_no and (i.job_id = named or i.other_id = named)
   where c.charge_no = p_charge_no and i.charge_no is null
     and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, i.submitted_at, i.started_at, i.ended_at)
   order by abs(extract(epoch from c.started_at - i.started_at)) nulls last, i.started_at

@@ -17,7 +17,10 @@ begin
   from ledger.run_rows r
   cross join lateral (
     select c.charge_no from ledger.charges c
-    where c.run_key = ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at) limit 1) paid
+    where c.run_key = any (array[
+      ledger.run_key_of(v_cluster, r.job_id, r.submitted_at, r.started_at),
+      ledger.run_key_of(v_cluster, r.other_id, r.submitted_at, r.started_at)])
+    limit 1) paid
   where i.cluster_no = p_cluster_no and i.charge_no is null
     and (i.job_id, i.submitted_at, i.started_at) = (r.job_id, r.submitted_at, r.started_at);
   v_found := found;
@@ -31,9 +34,11 @@ begin
       and (own.job_id, own.submitted_at, own.started_at) = (r.job_id, r.submitted_at, r.started_at)
     cross join lateral (
       select c.charge_no, abs(extract(epoch from c.started_at - r.started_at)) as apart
-      from ledger.charges c join ledger.transactions t on t.txn_no = c.charge_no
-      where c.run_key >= v_cluster || '/' || r.job_id || '/' and c.run_key < v_cluster || '/' || r.job_id || '0'
-        and ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
+      from unnest(array[r.job_id, r.other_id]) as named (job_id)
+      join ledger.charges c
+        on c.run_key >= v_cluster || '/' || named.job_id || '/' and c.run_key < v_cluster || '/' || named.job_id || '0'
+      join ledger.transactions t on t.txn_no = c.charge_no
+      where ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
         and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no)
       order by apart nulls last limit 1) near
     order by near.charge_no, near.apart nulls last, r.started_at) paid

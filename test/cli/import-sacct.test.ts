@@ -27,10 +27,11 @@ const fileOf = (content: string | Buffer, name = 'sacct.log'): string => {
 const importing = ({ url }: Pick<TestDatabase, 'url'>, content: string | Buffer, ...args: string[]) =>
   runBursar(['import', 'sacct', fileOf(content), '--cluster', 'hpc', '--database-url', url, ...args]);
 
-const HEADER = 'JobID|Cluster|Partition|Account|User|Submit|Start|End|Elapsed|State|AllocTRES|NodeList';
+const HEADER = 'JobID|Cluster|Partition|Account|User|Submit|Start|End|Elapsed|State|AllocTRES|NodeList|JobIDRaw';
 
 interface Row {
   id: string;
+  raw?: string;
   cluster?: string;
   account?: string;
   user?: string;
@@ -58,6 +59,7 @@ const row = ({ id, cluster = 'hpc', account = 'physics', user = 'rkaur', state =
     state,
     more.tres ?? 'billing=8,cpu=8,mem=16G,node=2',
     more.nodes ?? 'n[1-2]',
+    more.raw ?? '',
   ].join('|');
 
 const log = (...rows: Row[]): string => [HEADER, ...rows.map(row), ''].join('\n');
@@ -199,6 +201,80 @@ describe('a run that Bursar charges by itself is counted once', () => {
     expect(await used(house)).toEqual([1, '28800', '0', '3', 0]);
     expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
   });
+
+  /** The log calls the job 123+1; hooks call it by its own id, and other reporters as the log does. */
+  const names = {
+    'by its own id': { jobId: '124' },
+    'as a part of its job': { jobId: '123', task: '+1' },
+  };
+  const logs = {
+    'a log with JobIDRaw': log({ id: '123+1', raw: '124' }),
+    'a log without it': log({ id: '123+1' }),
+  };
+  const noon = { submittedAt: '2026-03-02T11:00:00Z', startedAt: '2026-03-02T12:00:00Z' };
+  const cases = Object.entries(names).flatMap(([how, name]) =>
+    Object.entries(logs).map(([which, text]) => ({ how, name, which, text })),
+  );
+
+  test.each(cases)('a component of a heterogeneous job that is followed $how, with $which', async ({ name, text }) => {
+    await using house = await openJobsHouse();
+    const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
+    await house.say({ type: 'started', holdId, at: noon.startedAt, ...name, ...told, ...noon });
+    const charging = async () => (await importing(house, text, '--charge', '--apply', '--json')).json;
+    expect(await charging()).toMatchObject({ late_charges: { runs: 0, left_to_their_holds: 1 } });
+    await house.say({ type: 'ended', at: '2026-03-02T13:00:00Z', endState: 'COMPLETED', ...name, ...told, ...noon });
+    await house.advance(holdId);
+    const once = [1, '28800', '0', '2', 0];
+    expect(await used(house)).toEqual(once);
+    // Other logs may have other names for it.
+    for (const again of [text, ...Object.values(logs)]) {
+      expect((await importing(house, again, '--charge', '--apply')).code).toBe(0);
+      expect(await used(house)).toEqual(once);
+    }
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+  });
+
+  test.each(cases)('and one that was charged $how before it is imported from $which', async ({ name, text }) => {
+    await using house = await openJobsHouse();
+    const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
+    await house.say({
+      type: 'ended',
+      holdId,
+      at: '2026-03-02T13:00:00Z',
+      endState: 'COMPLETED',
+      ...name,
+      ...told,
+      ...noon,
+    });
+    await house.advance(holdId);
+    expect((await importing(house, text, '--charge')).out).toMatch(/Charged: +1;/);
+    await importing(house, text, '--charge', '--apply');
+    expect(await used(house)).toEqual([1, '28800', '0', '2', 0]);
+  });
+
+  test('what nobody can be sure of is not charged: a component without its own id, of a job that had a hold', async () => {
+    await using house = await openJobsHouse();
+    const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
+    const end = { holdId, jobId: '123', at: '2026-03-02T13:00:00Z', ...told, ...noon };
+    await house.say({ type: 'ended', endState: 'COMPLETED', ...end });
+    await house.advance(holdId);
+    const charging = async (id: Row) => (await importing(house, log(id), '--charge', '--apply', '--json')).json;
+    expect(await charging({ id: '123+1' })).toMatchObject({ late_charges: { runs: 0, left_to_their_holds: 1 } });
+    expect(await charging({ id: '123+1', raw: '126' })).toMatchObject({ late_charges: { runs: 1 } });
+    expect(await used(house)).toEqual([2, '57600', '0', '4', 0]);
+    await charging({ id: '123+1' });
+    expect(await used(house)).toEqual([2, '57600', '0', '4', 0]);
+  });
+
+  test('and a task of an array, by the name of its array', async () => {
+    await using house = await openJobsHouse();
+    const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
+    const task = { jobId: '123', task: '4', ...told, ...noon };
+    await house.say({ type: 'ended', holdId, at: '2026-03-02T13:00:00Z', endState: 'COMPLETED', ...task });
+    await house.advance(holdId);
+    await importing(house, log({ id: '123_4', raw: '127' }), '--charge', '--apply');
+    expect(await used(house)).toEqual([1, '28800', '0', '2', 0]);
+  });
 });
 
 test('--charge charges each run once, at the rates of its time; who has a hold is left to it, and what has no price is listed', async () => {
@@ -323,7 +399,7 @@ test('sacct --json of old and new Slurm, gzipped or not, says the same as text',
   const rows: Row[] = [
     { id: '1', tres: 'cpu=8,gres/gpu:a100=2,mem=16G,node=2' },
     { id: '102_7', state: 'FAILED' },
-    { id: '103+1', state: 'REQUEUED' },
+    { id: '103+1', raw: '104', state: 'REQUEUED' },
     { id: '104', state: 'RUNNING', end: 'Unknown' },
     { id: '105', state: 'REVOKED' },
     { id: '106', state: 'CANCELLED', nodes: 'None assigned', tres: '' },

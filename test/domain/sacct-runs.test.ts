@@ -175,3 +175,19 @@ test('what cannot be read is named with its line and column, and does not stop t
   }
   expect(faultOf(() => read('1|2')).message).toContain('line 2: has 2 fields instead of 16');
 });
+
+test('a component of a heterogeneous job goes by its own id, and a task by that of its array', () => {
+  const reader = openRunReader({ timeZone: 'UTC', cluster: 'eagle' });
+  const named = (JobID: string, own: string) => {
+    reader.use([...COLUMNS, 'JobIDRaw'].map((name) => name.toLowerCase()));
+    const run = reader.read(`${row({ JobID })}|${own}`, 1);
+    if (run === undefined || typeof run === 'string') throw new Error(`no run: ${run}`);
+    return [run.jobId, run.otherId];
+  };
+  expect(named('123+0', '123')).toEqual(['123', '123+0']);
+  expect(named('123+2', '126')).toEqual(['126', '123+2']);
+  expect(named('123+0', '')).toEqual(['123', '123+0']);
+  expect(named('123+2', '')).toEqual(['123+2', '125']);
+  expect(named('123_4', '127')).toEqual(['123_4', undefined]);
+  expect(faultOf(() => reader.use(['jobidraw', 'submit', 'state'])).message).toContain('no column JobID');
+});

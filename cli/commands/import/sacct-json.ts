@@ -8,6 +8,7 @@ import { EXIT, Stop } from '../../exit';
 /** What a job is said in, by sacct's own names. */
 export const JSON_COLUMNS = [
   'JobID',
+  'JobIDRaw',
   'Cluster',
   'Partition',
   'Account',
@@ -102,6 +103,7 @@ export function fieldsOfJob(text: string, number: number): string[] {
   const count = job.of('allocation_nodes').number();
   return [
     idOf(job),
+    String(job.of('job_id').number() ?? ''),
     job.of('cluster').text(),
     job.of('partition').text(),
     job.of('account').text(),

@@ -242,7 +242,7 @@ function answer(
       ['Times in doubt', some(result.uncertainTimes, 'with a time that the clocks showed twice, or never')],
       ['Unreadable', some(result.unreadable, 'left out; --report lists them')],
       ['Without a price', some(result.unpriced, 'kept, but not charged')],
-      ['Left to their holds', late && some(late.followed, 'not charged here: a hold is open for their job')],
+      ['Left to their holds', late && some(late.followed, 'not charged here: Bursar follows their job')],
       ['Exempt', late && some(late.exempt, 'of users and partitions that the cluster does not charge')],
       ...(late?.totals ?? []).map(
         ({ unit, amount }) => [wanted.apply ? 'Charged' : 'To be charged', `${renderAmount(amount)} ${unit}`] as const,
