@@ -13,6 +13,7 @@ import type { LogChunk, Progress, SacctFinding, SacctLog, SacctResult, SacctSett
 import type { Cluster, PriceBook } from '../contract';
 import { ask } from '../errors';
 import { openPriceBooks } from '../price-book';
+import { exemptionsOf } from '../slurm/exemption';
 import { chargeLate, type LateCharges } from './late-charges';
 import { ACTOR, withImportLock } from './lock';
 import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-accounts';
@@ -93,7 +94,15 @@ export async function importSacct(
   const prices = openRunPrices(book, cluster);
   const house = { sql, cluster, settings, reader, accounts, prices, book, onFinding: on.finding };
   const manner = digestOf(
-    JSON.stringify([READING, timeZone, logCluster ?? null, [...accountMap].sort(), newAccounts.policy, charge]),
+    JSON.stringify([
+      READING,
+      timeZone,
+      logCluster ?? null,
+      [...accountMap].sort(),
+      newAccounts.policy,
+      // Whose exemption ends is charged by the next import of the same log.
+      charge && exemptionsOf(cluster),
+    ]),
   );
   return withImportLock(sql, async () => {
     await sql`truncate ledger.run_rows`;

@@ -31,6 +31,14 @@ export function exemptionOf(
   return undefined;
 }
 
+/** All that exemptionOf asks of a cluster: while it stays the same, so do the answers. */
+export const exemptionsOf = ({ exemptUsers, partitions, withoutAccount, defaultPartition }: Cluster) => ({
+  users: [...exemptUsers].sort(),
+  partitions: partitions.flatMap(({ name, exempt }) => (exempt ? [name] : [])).sort(),
+  withoutAccount,
+  defaultPartition,
+});
+
 /** Those that were named, else the cluster's default. */
 export const partitionsOf = ({ defaultPartition }: Cluster, named: readonly string[]): readonly string[] =>
   named.length > 0 || defaultPartition === undefined ? named : [defaultPartition];

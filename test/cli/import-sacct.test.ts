@@ -34,6 +34,7 @@ interface Row {
   raw?: string;
   cluster?: string;
   account?: string;
+  partition?: string;
   user?: string;
   submit?: string;
   start?: string;
@@ -45,11 +46,19 @@ interface Row {
 }
 
 /** An hour of two nodes and eight CPUs at noon of 2 March, unless the changes say otherwise. */
-const row = ({ id, cluster = 'hpc', account = 'physics', user = 'rkaur', state = 'COMPLETED', ...more }: Row): string =>
+const row = ({
+  id,
+  cluster = 'hpc',
+  account = 'physics',
+  partition = 'batch',
+  user = 'rkaur',
+  state = 'COMPLETED',
+  ...more
+}: Row): string =>
   [
     id,
     cluster,
-    'batch',
+    partition,
     account,
     user,
     more.submit ?? '2026-03-02T11:00:00',
@@ -332,6 +341,17 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   expect(again.json).toMatchObject({ late_charges: { runs: 1, totals: [{ unit: 'USD', amount: '24' }] } });
   expect((await used(house))[3]).toBe('28');
   expect(await ledger.audit.run()).toMatchObject({ ok: true, findings: [] });
+});
+
+test('--charge looks again at runs that were exempt, once they no longer are', async () => {
+  await using house = await openJobsHouse({ cluster: { exemptUsers: ['tester'] } });
+  const text = log({ id: '1', user: 'tester' }, { id: '2' });
+  const charging = async () => (await importing(house, text, '--charge', '--apply', '--json')).json;
+  expect(await charging()).toMatchObject({ late_charges: { runs: 1, exempt: 1 } });
+  expect(await charging()).toMatchObject({ rows_done_before: 2 });
+  await house.ledger.catalog.putCluster('hpc', { timeZone: 'UTC', exemptUsers: [] }, CALLER);
+  expect(await charging()).toMatchObject({ rows_done_before: 0, late_charges: { runs: 1, exempt: 0 } });
+  expect((await used(house))[3]).toBe('4');
 });
 
 test('days that were added up say the same as the runs, in every grouping, and after a run was charged by itself', async () => {
