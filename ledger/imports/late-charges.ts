@@ -1,4 +1,5 @@
 /** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold. */
+import { given } from '../../domain/given';
 import type { SacctRun } from '../../domain/sacct-runs';
 import { splitJobId } from '../../domain/slurm-job';
 import { MICROS_PER_SECOND, instantOfMicros } from '../../domain/time';
@@ -6,6 +7,7 @@ import type { Sql } from '../../platform/postgres';
 import { requestOf } from '../charges';
 import type { Cluster } from '../contract';
 import { ask } from '../errors';
+import { exemptionOf } from '../slurm/exemption';
 import { ACTOR } from './lock';
 import type { OwnedRun, Standing } from './sacct';
 import type { RunAccount } from './sacct-accounts';
@@ -16,7 +18,7 @@ export interface LateCharges {
   runs: number;
   /** Left to the story of a hold that the job has. */
   followed: number;
-  /** Of users and partitions that the cluster does not charge. */
+  /** Exempt on the cluster. */
   exempt: number;
   /** Without a price that could be seen before: too dear, or too long. */
   unpriced: number;
@@ -42,15 +44,12 @@ export async function chargeLate(
   onUnpriced: (run: SacctRun, account: RunAccount, detail: string) => void,
 ): Promise<LateCharges> {
   const late: LateCharges = { runs: 0, followed: 0, exempt: 0, unpriced: 0, totals: new Map() };
-  const isExempt = ({ user, partition }: SacctRun) =>
-    (user !== undefined && cluster.exemptUsers.includes(user)) ||
-    cluster.partitions.some(({ name, exempt }) => exempt && name === partition);
   const add = (unit: string, amount: bigint) => late.totals.set(unit, (late.totals.get(unit) ?? 0n) + amount);
   const byUnit = new Map<string, ReturnType<typeof requestOf>[]>();
   for (const [place, { run, account, gap }] of owned.entries()) {
     const { isCharged = false, isFollowed = false } = standing[place] ?? {};
     if (isCharged || gap !== undefined) continue;
-    if (isExempt(run)) {
+    if (isExempt(cluster, run)) {
       late.exempt += 1;
       continue;
     }
@@ -86,6 +85,12 @@ export async function chargeLate(
   }
   return late;
 }
+
+const isExempt = (cluster: Cluster, { user, account, partition }: SacctRun): boolean =>
+  exemptionOf(cluster, {
+    ...given({ user, account: account || undefined }),
+    partitions: partition === undefined ? [] : [partition],
+  }) !== undefined;
 
 function chargeOf(
   { run, account }: Pick<OwnedRun, 'run' | 'account'>,

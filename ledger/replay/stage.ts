@@ -11,6 +11,7 @@ import type { Sql } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import type { NumberedCluster } from '../price-book';
 import { noSuchAccount } from '../require-account';
+import { exemptionOf } from '../slurm/exemption';
 import { Copy } from './copy';
 import { isFault, planJob, type AccountFacts, type PlannedJob } from './plan-job';
 import { epochOf, type OpenedBooks } from './proposal';
@@ -244,13 +245,13 @@ const addJob = (copy: Copy, no: number, job: LoggedJob, facts: JobFacts): Promis
 const json = (value: object | undefined): string | undefined =>
   value === undefined ? undefined : JSON.stringify(value);
 
-/** As hooks have it: nobody asks about jobs of these users and in these partitions. */
-function isExempt({ cluster, user, components }: LoggedJob, { book }: OpenedBooks): boolean {
+/** As hooks have it: nobody asks about such jobs. */
+function isExempt({ cluster, account, user, components }: LoggedJob, { book }: OpenedBooks): boolean {
   const known = book.clusters.get(cluster);
-  const partitions = known?.partitions.filter(({ exempt }) => exempt).map(({ name }) => name) ?? [];
-  return (
-    (user !== undefined && known?.exemptUsers.includes(user) === true) ||
-    (partitions.length > 0 && components.every(({ partition }) => partitions.includes(partition)))
+  if (known === undefined) return false;
+  const whose = given({ user, account: account || undefined });
+  return components.every(
+    ({ partition }) => exemptionOf(known, { ...whose, partitions: partition.split(',').filter(Boolean) }) !== undefined,
   );
 }
 

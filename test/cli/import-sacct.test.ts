@@ -343,6 +343,16 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   expect(await ledger.audit.run()).toMatchObject({ ok: true, findings: [] });
 });
 
+test('--charge knows what is exempt as the hooks do: by the default partition, and without an account', async () => {
+  const settings = { timeZone: 'UTC', defaultPartition: 'free', withoutAccount: 'exempt' as const };
+  await using house = await openJobsHouse({ cluster: settings });
+  await house.ledger.catalog.putPartition('hpc', { name: 'free', queueWeight: '1', exempt: true }, CALLER);
+  const map = fileOf('slurm_account,account\n,physics\n', 'nameless.csv');
+  const text = log({ id: '1', partition: '' }, { id: '2', account: '' }, { id: '3' });
+  const answer = await importing(house, text, '--charge', '--account-map', map, '--apply', '--json');
+  expect(answer.json).toMatchObject({ new_runs: 3, late_charges: { runs: 1, exempt: 2 } });
+});
+
 test('--charge looks again at runs that were exempt, once they no longer are', async () => {
   await using house = await openJobsHouse({ cluster: { exemptUsers: ['tester'] } });
   const text = log({ id: '1', user: 'tester' }, { id: '2' });

@@ -243,7 +243,7 @@ function answer(
       ['Unreadable', some(result.unreadable, 'left out; --report lists them')],
       ['Without a price', some(result.unpriced, 'kept, but not charged')],
       ['Left to their holds', late && some(late.followed, 'not charged here: Bursar follows their job')],
-      ['Exempt', late && some(late.exempt, 'of users and partitions that the cluster does not charge')],
+      ['Exempt', late && some(late.exempt, 'the cluster does not charge such jobs')],
       ...(late?.totals ?? []).map(
         ({ unit, amount }) => [wanted.apply ? 'Charged' : 'To be charged', `${renderAmount(amount)} ${unit}`] as const,
       ),
