@@ -38,8 +38,8 @@ interface RunFacts {
 
 const SECOND = 1_000_000n;
 
-/** `<cluster>/<job id>[_task]/<submit>/<start>`, the times in epoch seconds, '-' where unknown. */
-function runKeyOf(cluster: string, run: Pick<Run, 'jobId' | 'task' | 'submittedAt' | 'startedAt'>): string {
+/** `<cluster>/<job id>[_task]/<submit>/<start>`, the times in epoch seconds, '-' where unknown; run_key_of in SQL. */
+export function runKeyOf(cluster: string, run: Pick<Run, 'jobId' | 'task' | 'submittedAt' | 'startedAt'>): string {
   const seconds = (at: bigint | undefined) => (at === undefined ? '-' : (at / SECOND).toString());
   return `${stemOf(cluster, run)}${seconds(run.submittedAt)}/${seconds(run.startedAt)}`;
 }

@@ -1,5 +1,6 @@
 /** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold. */
 import { given } from '../../domain/given';
+import { runKeyOf } from '../../domain/run-charges';
 import type { SacctRun } from '../../domain/sacct-runs';
 import { splitJobId } from '../../domain/slurm-job';
 import { MICROS_PER_SECOND, instantOfMicros } from '../../domain/time';
@@ -98,14 +99,14 @@ function chargeOf(
   pieces: Parameters<typeof requestOf>[0]['pieces'],
 ): ReturnType<typeof requestOf> {
   const { jobId, submittedAt, startedAt, endedAt, resources, suspendedMicros, endState } = run;
+  const id = splitJobId(jobId);
   const [from, to] = [BigInt(startedAt), BigInt(endedAt)];
   const activeMicros = to - from - BigInt(suspendedMicros);
-  const second = (micros: number) => Math.floor(micros / 1e6);
   return requestOf({
-    runKey: `${cluster.name}/${jobId}/${second(submittedAt)}/${second(startedAt)}`,
+    runKey: runKeyOf(cluster.name, { ...id, submittedAt: BigInt(submittedAt), startedAt: from }),
     account: account.name,
     cluster: cluster.name,
-    jobId: splitJobId(jobId).jobId,
+    jobId: id.jobId,
     ...(run.partition !== undefined && { partition: run.partition }),
     ...(run.user !== undefined && { user: run.user }),
     source: 'usage',
