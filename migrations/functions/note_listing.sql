@@ -1,6 +1,6 @@
 -- note_listing writes down that a whole listing of a queue was seen, and which holds no job in it carries, or which arrays
--- have fewer tasks. Returns those of which this has been so for p_grace_seconds, in every listing since, and of which the
--- accounting, heard without a gap for as long, has not said anything either.
+-- have fewer tasks. Returns those of which this has been so in every listing for p_grace_seconds, and of which the accounting,
+-- heard after that, has not said anything either: whatever road it is heard by, and however seldom.
 --
 -- p_unseen: [{hold_no, tasks_left}]. p_listed_at is the moment of the listing by the database's clock; one that is older than
 -- the last one is passed over (returns nothing). Racing listings of one cluster follow one another. Moves no money.
@@ -12,8 +12,6 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-  -- Between two reports of the accounting; a look every half minute misses a few before its silence counts as a gap.
-  c_silence constant interval := '10 minutes';
   v_look ledger.scheduler_looks;
   v_grace interval := p_grace_seconds * interval '1 second';
 begin
@@ -39,13 +37,11 @@ begin
   set listed_at = p_listed_at, taken_at = p_taken_at, listed_jobs = p_jobs, failed_at = null, failure = null
   where l.cluster_no = p_cluster_no;
 
-  if v_look.accounted_since is null or v_look.accounted_since > p_listed_at - v_grace
-    or v_look.accounted_at < p_listed_at - c_silence
-  then return; end if;
   return query
   select u.hold_no, h.hold_id, u.tasks_left, u.seen_until
   from ledger.unseen_holds u join ledger.holds h on h.hold_no = u.hold_no
-  where u.cluster_no = p_cluster_no and u.since <= p_listed_at - v_grace
+  where u.cluster_no = p_cluster_no and u.since <= least(p_listed_at, v_look.accounted_at) - v_grace
+    and v_look.accounted_at is not null
   order by u.hold_no
   limit 1000;
 end;

@@ -7,10 +7,9 @@ beforeEach(async () => {
   api = await startApi();
   await api.account('proj-a', 100);
   await api.put('/api/v1/clusters/default/partitions/cpu', { default_time_seconds: 600, max_time_seconds: 7200 });
-  // As if it had been looked at since yesterday, and its accounting heard all the time.
+  // As if it had been looked at since yesterday.
   await api.sql`
-    insert into ledger.scheduler_looks (cluster_no, begun_at, accounted_since, accounted_at)
-    select cluster_no, now() - interval '1 day', now() - interval '1 day', now() from ledger.clusters`;
+    insert into ledger.scheduler_looks (cluster_no, begun_at) select cluster_no, now() - interval '1 day' from ledger.clusters`;
 });
 afterEach(() => api.stop());
 
@@ -79,6 +78,7 @@ test('a hold that no listing has carried for the grace is given back, whatever t
   const anHourBehind = { taken_at: NOW - 3600, sent_at: NOW - 3600 };
   await push('', anHourBehind);
   await tenMinutesPass();
+  await hear('');
   expect(await push('', anHourBehind)).toMatchObject({
     released: 1,
     deeds: [{ did: 'given_back', transaction_id: holdId }],
@@ -90,6 +90,7 @@ test('a listing that lay about, or has a row that cannot be read, gives nothing 
   await submit();
   await push('');
   await tenMinutesPass();
+  await hear('');
   expect(await push('', { taken_at: NOW - 3600 })).toMatchObject({
     released: 0,
     keeps: expect.stringContaining('3600 s old'),
@@ -111,7 +112,6 @@ test('a listing that lay about, or has a row that cannot be read, gives nothing 
 
 test('what sacct knows to have ended is settled, once; a part of it does not mean that all was heard', async () => {
   const { key, holdId } = await submit();
-  await api.sql`update ledger.scheduler_looks set accounted_at = null, accounted_since = null`;
   const row = sacctRow({ comment: `bursar:${key}` });
   const part = await api.post('/api/v1/slurm/history', { sacct: SACCT_HEADER + row, more: true });
   expect(part.body).toMatchObject({ rows: 1, ended: 1, unreadable: 0 });

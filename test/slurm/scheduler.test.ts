@@ -172,6 +172,8 @@ test('a job that was suspended and resumed is seen so in the queue, to the secon
 test('a submission that was only tested gives its hold back, a task cancelled while it waited its share', async () => {
   const tested = await hold('tested');
   await cluster.run('sbatch', ['--test-only', '--job-name=tested', '--time=5', '--wrap=sleep 1']);
+  await look(commands);
+  // The accounting must have been heard after a hold was missed.
   expect(await look(commands)).toMatchObject({ result: 'looked', failures: [] });
   expect(await statusOf(tested)).toBe('released');
 
@@ -180,6 +182,7 @@ test('a submission that was only tested gives its hold back, a task cancelled wh
   await look(commands);
   const held = (await ledger.holds.read(array)).held;
   await root('scancel', `${id}_2`);
+  await look(rest);
   expect(await look(rest)).toMatchObject({ result: 'looked', failures: [], reduced: 1 });
   await ledger.jobs.advance(array);
   expect(await ledger.holds.read(array)).toMatchObject({ status: 'open', held: (held * 2n) / 3n });
