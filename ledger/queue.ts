@@ -355,6 +355,11 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
       await ask(() => sql`select ledger.note_accounting(${clusterNo}::int)`);
     },
 
+    async heardPart(name, { isLast, fault = null }) {
+      const { clusterNo } = await clusterOf(name);
+      await ask(() => sql`select ledger.note_accounting_part(${clusterNo}::int, ${isLast}, ${fault})`);
+    },
+
     async unreachable(name, failure, part) {
       const { clusterNo } = await clusterOf(name);
       await ask(() => sql`select ledger.note_silence(${clusterNo}::int, ${failure}, ${part === 'accounting'})`);

@@ -1,6 +1,7 @@
 /** What Slurm shows when it is asked: pushed by a relay beside the controller, or looked at by a worker of ours. */
 import { Hono } from 'hono';
 import { Fault } from '../../domain/faults';
+import { given } from '../../domain/given';
 import { readHistory } from '../../domain/sacct-look';
 import { readSqueue } from '../../domain/squeue';
 import { instantOfSeconds } from '../../domain/time';
@@ -103,8 +104,10 @@ export const slurmQueueRoutes = ({ ledger: { queue, catalog }, metrics, temporal
         const { jobs, faults } = readHistory(body.sacct, { timeZone });
         const report = await queue.accounted(cluster, jobs, caller);
         const [fault] = faults;
-        if (fault !== undefined) await queue.unreachable(cluster, `sacct: ${fault.detail}`, 'accounting');
-        else if (!body.more) await queue.heard(cluster);
+        await queue.heardPart(cluster, {
+          isLast: !body.more,
+          ...given({ fault: fault && `sacct: ${fault.detail}` }),
+        });
         metrics.adoptedJobs.inc(report.adopted);
         return c.json(renderHistoryReport(report, unreadableOf(faults)));
       },

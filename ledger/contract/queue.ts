@@ -89,6 +89,11 @@ export interface Queue {
   accounted(cluster: string, jobs: readonly QueuedJob[], caller: Caller): Promise<HistoryReport>;
   /** Everything that has ended until now was in what it said: nothing is given back before. `cluster_not_found`. */
   heard(cluster: string): Promise<void>;
+  /**
+   * The same in parts: with the last of them it was heard, unless something in any of them could not be read, which `fault`
+   * says of a part. `cluster_not_found`.
+   */
+  heardPart(cluster: string, part: { isLast: boolean; fault?: string }): Promise<void>;
   /** It did not answer: nothing is given back for what it has not said. `cluster_not_found`. */
   unreachable(cluster: string, failure: string, part: 'queue' | 'accounting'): Promise<void>;
   looks(): Promise<SchedulerLook[]>;

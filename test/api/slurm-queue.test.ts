@@ -122,6 +122,22 @@ test('what sacct knows to have ended is settled, once; a part of it does not mea
   expect((await api.get(`/api/v1/holds/${holdId}`)).body).toMatchObject({ status: 'settled' });
 });
 
+test('a hold is given back by a listing only after the accounting was heard whole, whichever part could not be read', async () => {
+  await submit();
+  await push('');
+  await tenMinutesPass();
+  expect(await push('')).toMatchObject({ released: 0 });
+  const part = (row: string, more: boolean) =>
+    api.post('/api/v1/slurm/history', { sacct: SACCT_HEADER + row, more }).then(({ body }) => body);
+  expect(await part('7|7|of another Slurm\n', true)).toMatchObject({ unreadable: 1 });
+  expect(await part('', true)).toMatchObject({ unreadable: 0 });
+  expect(await part('', false)).toMatchObject({ unreadable: 0 });
+  expect(await push('')).toMatchObject({ released: 0 });
+  await part('', true);
+  await part('', false);
+  expect(await push('')).toMatchObject({ released: 1 });
+});
+
 test('a job of an exempt user, or of a cluster that is only watched, is not adopted; one that a script forgot is', async () => {
   await api.put('/api/v1/clusters/default', { exempt_users: ['alice'] });
   expect(await push(squeueRow({}))).toMatchObject({ recorded: 0, adopted: 0 });
