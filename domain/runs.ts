@@ -101,7 +101,7 @@ export interface ReportedCost {
 }
 
 /** Two clocks tell of the same moment up to this far apart: a hook's, and that of the scheduler's accounting. */
-const CLOCKS_APART_MICROS = 60_000_000n;
+export const CLOCKS_APART_MICROS = 60_000_000n;
 
 const CLOSING: readonly JobEventType[] = ['ended', 'cancelled', 'requeued', 'preempted', 'node_failed'];
 const RUNS_AGAIN: readonly JobEventType[] = ['requeued', 'preempted', 'node_failed'];

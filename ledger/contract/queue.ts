@@ -72,7 +72,10 @@ export interface SchedulerLook {
 export interface JobQuestion {
   cluster: string;
   key?: string;
+  /** By the clock of the cluster, as far as it is known to be behind. */
   placedAt: Instant;
+  /** It was placed after its job had been submitted. */
+  late: boolean;
   jobs: { jobId: string; submittedAt?: Instant }[];
 }
 

@@ -3,12 +3,13 @@
  * told twice is a duplicate, and nothing depends on the order, for spools come late.
  */
 import { Fault } from '../../domain/faults';
+import type { JobEventType } from '../../domain/job';
 import { parseReportedCost } from '../../domain/money';
 import { readLoneChange, readLoneDecision, type LoneChange, type LoneDecision } from '../../domain/slurm-alone';
 import { readCompletion, readEpilog, readProlog, restartCountOf, envOf } from '../../domain/slurm-records';
 import type { EpilogRecord, SlurmEvent } from '../../domain/slurm-records';
 import type { RawFacts } from '../../domain/slurm-submission';
-import type { Instant } from '../../domain/time';
+import { compareInstants, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import type { Caller, EventReceipt, Slurm, SlurmReceipt } from '../contract';
 import { ask } from '../errors';
@@ -59,35 +60,36 @@ export function openRecords(deps: RecordsDeps): Pick<Slurm, 'record'> {
       for (const [i, each] of read.entries()) {
         if (each.is === 'change') receipts[i] = await takeLoneChange(cluster, each.change, caller);
       }
-      const begun = new Set<string>();
+      const ends = read.flatMap(endOf);
+      const begun: Start[] = [];
       for (const [i, each] of read.entries()) {
         if (each.is !== 'prolog') continue;
         const { event, restartCount } = each;
-        // The controller runs a prolog again after a crash: it is still the same start.
-        const start = `${event.jobId}_${event.task ?? ''}/${restartCount}`;
-        const last = begun.has(start)
-          ? restartCount
-          : await startOf(sql, cluster.clusterNo, event.jobId, event.task ?? '', event.at, true);
-        begun.add(start);
-        if (last === restartCount) {
+        const start = { run: runOf(event), restartCount, at: event.at };
+        const known = await startOf(sql, cluster.clusterNo, event.jobId, event.task ?? '', event.at, true);
+        const before = known ? [...begun, { ...known, run: start.run }] : begun;
+        const isTold = before.some((earlier) => isSameStart(earlier, start, ends));
+        begun.push(start);
+        if (isTold) {
           receipts[i] = { status: 'duplicate', jobId: event.jobId, detail: 'its start was told of before' };
         } else told.push({ i, event });
       }
       await tell(told, cluster.name, caller, receipts);
 
-      const ends: typeof told = [];
+      const over: typeof told = [];
       for (const [i, each] of read.entries()) {
         if (each.is !== 'epilog') continue;
         const { jobId, task } = each.epilog;
-        const event = each.epilog.read(await startOf(sql, cluster.clusterNo, jobId, task, each.at, false));
-        if (event) ends.push({ i, event });
+        const start = await startOf(sql, cluster.clusterNo, jobId, task, each.at, false);
+        const event = each.epilog.read(start?.restartCount);
+        if (event) over.push({ i, event });
         else {
           const detail =
             'nobody has told of the start, so this may be the end of the job or its requeue; the record of job completion says which';
           receipts[i] = { status: 'unmatched', jobId, detail };
         }
       }
-      await tell(ends, cluster.name, caller, receipts);
+      await tell(over, cluster.name, caller, receipts);
       return receipts;
     },
   };
@@ -105,6 +107,32 @@ export function openRecords(deps: RecordsDeps): Pick<Slurm, 'record'> {
     );
     told.forEach(({ i }, n) => (receipts[i] = receiptOf(answers[n])));
   }
+}
+
+interface Start {
+  run: string;
+  restartCount: number;
+  at: Instant;
+}
+
+const runOf = ({ jobId, task = '' }: { jobId: string; task?: string }): string => `${jobId}_${task}`;
+
+const CLOSING: readonly JobEventType[] = ['ended', 'cancelled', 'requeued', 'preempted', 'node_failed'];
+
+/** What the batch itself says to be over by then: what stands in it is not in the ledger yet. */
+function endOf(each: Read): { run: string; at: Instant }[] {
+  if (each.is === 'epilog') return [{ run: runOf(each.epilog), at: each.at }];
+  if (each.is !== 'event' || !CLOSING.includes(each.event.type)) return [];
+  return [{ run: runOf(each.event), at: each.event.at }];
+}
+
+/** The controller runs a prolog again after a crash: it is still the same start. But ids come back, once their job is over. */
+function isSameStart(one: Start, other: Start, ends: readonly { run: string; at: Instant }[]): boolean {
+  if (one.run !== other.run || one.restartCount !== other.restartCount) return false;
+  const [from, until] = compareInstants(one.at, other.at) <= 0 ? [one.at, other.at] : [other.at, one.at];
+  return !ends.some(
+    ({ run, at }) => run === one.run && compareInstants(at, from) >= 0 && compareInstants(at, until) <= 0,
+  );
 }
 
 function receiptOf(receipt: EventReceipt | undefined): SlurmReceipt {
@@ -150,8 +178,8 @@ const slurmOnly = (env: RawFacts): RawFacts =>
   Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('SLURM_')));
 
 /**
- * The restart count that the last prolog of a job saw by that time; undefined where none was told of. With `open`, only where
- * no end was told of since: ids come back.
+ * The last prolog of a job by that time, and the restart count that it saw; undefined where none was told of. With `open`,
+ * only where no end was told of since: ids come back.
  */
 async function startOf(
   sql: Sql,
@@ -160,10 +188,10 @@ async function startOf(
   task: string,
   at: Instant,
   open: boolean,
-): Promise<number | undefined> {
+): Promise<Omit<Start, 'run'> | undefined> {
   const [row] = await ask(
-    () => sql<{ env: RawFacts }[]>`
-      select started.facts #> '{raw,env}' as env
+    () => sql<{ env: RawFacts; at: Instant }[]>`
+      select started.facts #> '{raw,env}' as env, started.at
       from ledger.jobs j
       join ledger.job_events started on started.job_no = j.job_no and started.type = 'started' and started.task = ${task}
       where j.cluster_no = ${clusterNo} and j.job_id = ${jobId} and started.at <= ${at}::timestamptz
@@ -175,5 +203,5 @@ async function startOf(
       order by started.at desc
       limit 1`,
   );
-  return row && restartCountOf(row.env);
+  return row && { restartCount: restartCountOf(row.env), at: row.at };
 }

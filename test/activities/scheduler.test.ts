@@ -208,7 +208,10 @@ test('the commands are asked with the times in seconds, of one cluster where the
 });
 
 describe('what became of a job', () => {
-  const question = { cluster: 'hpc', key: 'stamp-ran', placedAt: '2026-11-26T00:00:00Z', jobs: [{ jobId: '1' }] };
+  const question = {
+    ...{ cluster: 'hpc', key: 'stamp-ran', placedAt: '2026-11-26T00:00:00Z', late: false },
+    jobs: [{ jobId: '1' }],
+  };
   const asksOf = (asked: object) => {
     const queue: Pick<Queue, 'question' | 'answer'> = {
       question: () => Promise.resolve({ ...question, ...asked }),

@@ -210,6 +210,25 @@ describe('records', () => {
     expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5 });
   });
 
+  test('an id that comes back begins anew, though its first job ended in the same batch, or in a later one than it began', async () => {
+    const prolog = (at: number) => ({
+      source: 'prolog',
+      env: { SLURM_JOB_ID: '100', SLURM_RESTART_COUNT: '0' },
+      at: SUBMITTED + at,
+    });
+    const [one, two, three] = [newKey(), newKey(), newKey()];
+    for (const key of [one, two, three]) await submit(RAW, key);
+    const again = (from: number) => ({
+      submit_time: SUBMITTED + from,
+      start_time: SUBMITTED + from + 60,
+      end_time: SUBMITTED + from + 1860,
+    });
+    const { receipts } = await tell(prolog(60), completed(one), prolog(2060), prolog(2070));
+    expect(receipts.map(({ status }: Body) => status === 'duplicate')).toEqual([false, false, false, true]);
+    const later = await tell(completed(two, again(2000)), prolog(4060), completed(three, again(4000)));
+    expect(later).toMatchObject({ duplicates: 0 });
+  });
+
   test('an epilog is the end of a run, and a requeue where its restart count has grown', async () => {
     const [one, two] = [newKey(), newKey()];
     await submit(RAW, one);

@@ -287,6 +287,23 @@ test('rows that repeat, in any order, before and after what hooks say, change no
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1' });
 });
 
+test('of a job whose submit time nobody knows, one of before the hold is no answer, though it had the same id', async () => {
+  const { holdId } = await submit();
+  await house.say({ type: 'started', holdId, at: clock(1) });
+  const question = await ledger.queue.question(holdId);
+  const before = running({ phase: 'ended', submittedAt: clock(-600), startedAt: clock(-590), endedAt: clock(-1) });
+  expect(ledger.queue.answer(question, [before])).toEqual([]);
+  // A clock may be behind by a little.
+  expect(ledger.queue.answer(question, [running({ submittedAt: clock(-1, 10) })])).not.toEqual([]);
+  expect(question).toMatchObject({ placedAt: clock(0), late: false });
+
+  await house.say({ type: 'started', jobId: '9', account: 'physics', at: clock(1) });
+  const { rows } = await ledger.holds.list({ late: true }, { limit: 1 });
+  const late = await ledger.queue.question(rows[0]?.holdId ?? '');
+  expect(ledger.queue.answer(late, [{ ...before, jobId: '9' }])).toEqual([]);
+  expect(ledger.queue.answer(late, [running({ jobId: '9', submittedAt: clock(-600) })])).not.toEqual([]);
+});
+
 test('who cancelled a run only the accounting says: it is taken after the end was told, once, and refunded', async () => {
   await ledger.catalog.putCluster('hpc', { refundAdminCancel: 'whole' }, SWEEP);
   const { key, holdId } = await submit();
