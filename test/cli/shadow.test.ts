@@ -61,3 +61,20 @@ test('what hooks do while the server is away is set by cluster and by partition'
   const unlimited = await cli.bursar('cluster', 'set', 'default', '--failure-limit', 'none');
   expect(unlimited).toMatchObject({ code: expect.any(Number), err: expect.stringContaining('failure_limit') });
 });
+
+test('the story of a job says what change its hook let in alone, and which it refused', async () => {
+  const at = Math.floor(Date.now() / 1000);
+  const key = 'key-of-dave';
+  const job = { ...JOB, user: 'dave', num_tasks: 10, submit_time: at - 60 };
+  const alone = { source: 'modify', at, job_id: 100, stamp: `bursar:${key}`, job, why: 'policy; timeout' };
+  const records = [
+    { source: 'submit', key, at: at - 60, outcome: 'open', job },
+    { ...alone, key: 'key-of-change-1', outcome: 'open', changes: { time_limit: 90 } },
+    { ...alone, key: 'key-of-change-2', outcome: 'closed', changes: { time_limit: 600 } },
+  ];
+  const { body } = await cli.api.post('/api/v1/slurm/events', { records });
+  expect(body).toMatchObject({ recorded: 3 });
+  const { out } = await cli.works('job', 'show', 'default/100');
+  expect(out).toMatch(/change let in .*The hook let the change in unchecked/);
+  expect(out).toMatch(/change refused .*The hook refused the change/);
+});
