@@ -19,6 +19,8 @@ export interface SlurmPlaces {
   bin?: string | undefined;
   /** slurm.conf; undefined: where Slurm looks for it. */
   conf?: string | undefined;
+  /** How long each command may take; a minute unless said. */
+  timeoutMs?: number;
 }
 
 export type RunSlurm = (program: string, args: readonly string[]) => Promise<string>;
@@ -28,23 +30,27 @@ export class SlurmFailed extends Error {
   override name = 'SlurmFailed';
 }
 
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** Their output can be megabytes: a line a job, or a QOS. */
 const OUTPUT_BYTES_MAX = 256 * 1_048_576;
 
-export function slurmTools({ bin, conf }: SlurmPlaces = {}): RunSlurm {
+export function slurmTools({ bin, conf, timeoutMs = TIMEOUT_MS }: SlurmPlaces = {}): RunSlurm {
   const env = childEnvironment({ LC_ALL: 'C', SLURM_TIME_FORMAT: 'standard', ...(conf && { SLURM_CONF: conf }) });
   return (program, args) =>
     new Promise((resolve, reject) => {
       const command = bin === undefined ? program : join(bin, program);
-      const options = { env, timeout: PATIENCE_MS, maxBuffer: OUTPUT_BYTES_MAX };
+      const options = { env, timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX };
       execFile(command, [...args], options, (error, stdout, stderr) => {
         if (!error) return resolve(stdout);
         const isMissing = error.code === 'ENOENT';
+        // Too much output ends it, too, and has a code of its own.
+        const isLate = error.killed === true && typeof error.code !== 'string';
         const said = isMissing
           ? `is not here${bin === undefined ? ' (in PATH)' : ` (in ${dirname(command)})`}`
-          : `failed: ${(stderr.trim() || stdout.trim() || error.message).replaceAll('\n', ' ')}`;
+          : isLate
+            ? `did not end within ${timeoutMs} ms`
+            : `failed: ${(stderr.trim() || stdout.trim() || error.message).replaceAll('\n', ' ')}`;
         reject(new SlurmFailed(`${program} ${said}`));
       });
     });

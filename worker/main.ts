@@ -26,7 +26,12 @@ async function main(): Promise<void> {
   installRuntime(log, sdkPort === undefined ? undefined : { host, port: sdkPort });
 
   const { slurm, wallEveryMs } = config;
-  const wall = { cluster: config.defaultCluster, bin: slurm.binPath, conf: slurm.configFile };
+  const wall = {
+    cluster: config.defaultCluster,
+    bin: slurm.binPath,
+    conf: slurm.configFile,
+    timeoutMs: slurm.timeoutMs,
+  };
   const mailer = config.notifications && openMailer(config.notifications);
   const prepare = async () => {
     await ensureNamespace(temporal, log);

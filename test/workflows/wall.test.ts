@@ -1,8 +1,12 @@
 /** The second wall, kept by the worker on a schedule. */
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { wallActivities } from '../../activities';
 import { parseAmount } from '../../domain/money';
 import { WALL_SCHEDULE } from '../../workflows/contracts/wall';
 import { ensureWall } from '../../worker/schedules';
 import { recordedSlurm } from '../helpers/recorded-slurm';
+import { scratchFolder } from '../helpers/scratch';
 import { freshNamespace, quietRuntime, startCrew, until } from './house';
 import { CALLER, openSite } from './site';
 
@@ -33,4 +37,13 @@ test('the schedule sets the limits of Slurm to what is left, and goes where nobo
   expect(asked[0]).toContain('GrpTRESMins=billing=120026 ');
   await ensureWall(client, undefined);
   await expect(client.schedule.getHandle(WALL_SCHEDULE).describe()).rejects.toThrow();
+});
+
+test('a command of Slurm that hangs is ended when its time is over', async () => {
+  await using site = await openSite();
+  const bin = scratchFolder();
+  writeFileSync(join(bin, 'scontrol'), '#!/bin/sh\nexec sleep 30\n');
+  chmodSync(join(bin, 'scontrol'), 0o755);
+  const { syncWall } = wallActivities({ walls: site.ledger.walls, wall: { bin, cluster: 'wall', timeoutMs: 200 } });
+  await expect(syncWall()).rejects.toThrow('scontrol did not end within 200 ms');
 });
