@@ -70,7 +70,7 @@ export function openLedger(
     jobs,
     slurm: openSlurm({ sql, prices, admission, holds, defaultCluster }),
     queue: openQueue({
-      ...{ sql, prices, holds, recordEvents: jobs.recordEvents },
+      ...{ sql, prices, recordEvents: jobs.recordEvents },
       ...(holdGraceSeconds !== undefined && { graceSeconds: holdGraceSeconds }),
     }),
     refunds: openRefunds({ sql }),

@@ -18,7 +18,6 @@ import type {
   Caller,
   EventReceipt,
   HistoryReport,
-  Holds,
   JobEvent,
   JobQuestion,
   Jobs,
@@ -37,7 +36,6 @@ export interface QueueOptions {
   sql: Sql;
   prices: PriceBooks;
   recordEvents: Jobs['recordEvents'];
-  holds: Pick<Holds, 'release'>;
   /** How long nothing may be seen of a hold's job before the hold is given back. Default 5 minutes. */
   graceSeconds?: number;
 }
@@ -77,7 +75,7 @@ interface News {
   events: JobEvent[];
 }
 
-export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300 }: QueueOptions): Queue {
+export function openQueue({ sql, prices, recordEvents, graceSeconds = 300 }: QueueOptions): Queue {
   async function clusterOf(name: string): Promise<NumberedCluster> {
     const cluster = (await prices.upToDate()).clusters.get(name);
     if (cluster) return cluster;
@@ -270,7 +268,7 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
           : fateOf(own, until);
       if ('giveBack' in fate) {
         for (const hold of own.holds.filter(({ status }) => status === 'open')) {
-          await holds.release(hold.holdId, fate.giveBack, { principal: caller.principal });
+          if (!(await releaseUnheard(hold.holdId, fate.giveBack, caller, own.events.length))) continue;
           deeds.push({
             did: 'given_back',
             holdId: hold.holdId,
@@ -293,6 +291,15 @@ export function openQueue({ sql, prices, recordEvents, holds, graceSeconds = 300
       }
     }
     return { deeds, recorded };
+  }
+
+  /** Whether it was given back: not if more was heard of its jobs than the events that its fate was read from. */
+  async function releaseUnheard(holdId: TransactionId, reason: string, { principal }: Caller, events: number) {
+    const [row] = await ask(
+      () => sql<{ released: boolean }[]>`
+        select ledger.release_unheard(${holdId}, ${reason}, ${principal}, ${events}::int) as released`,
+    );
+    return row?.released === true;
   }
 
   async function accounted(name: string, jobs: readonly QueuedJob[], caller: Caller): Promise<HistoryReport> {

@@ -2,6 +2,7 @@
 import { openLedger } from '../../ledger';
 import type { AskAccounting, Ledger, QueueListing } from '../../ledger/contract';
 import type { QueuedJob } from '../../domain/queue';
+import { eventually } from '../helpers/eventually';
 import { clock, job, openJobsHouse, type JobsHouse } from './jobs-house';
 
 const SWEEP = { principal: 'scheduler' };
@@ -177,6 +178,28 @@ test('a job that a crash of the controller lost ends with the last listing that 
   expect(await listAgain([], {}, runaway)).toMatchObject({ deeds: [{ did: 'lost', jobId: '4711', holdId }] });
   await ledger.jobs.advance(holdId);
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '0.25' });
+});
+
+test('a hold is kept if its job is heard of at the last moment, while the look waits to give it back', async () => {
+  const { holdId } = await submit();
+  await list([]);
+  await silence();
+  const waiting = await house.sql.begin(async (tx) => {
+    await tx`select ledger.lock_hold(${holdId})`;
+    const looking = list([]);
+    await eventually('the look waits for the hold', async () => {
+      const [row] =
+        await house.sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      return row !== undefined;
+    });
+    await ledger.jobs.recordEvents(
+      [{ type: 'started', cluster: 'hpc', jobId: '4711', at: clock(1), submittedAt: clock(0), holdId }],
+      SWEEP,
+    );
+    return { looking };
+  });
+  expect(await waiting.looking).toMatchObject({ givenBack: 0, deeds: [] });
+  expect(await ledger.holds.read(holdId)).toMatchObject({ status: 'open', jobId: '4711' });
 });
 
 test('the accounting is asked once more before money moves, and what it knows goes before', async () => {
