@@ -1,10 +1,10 @@
 /** Holds as they stand: reading them, finding them, changing how much they hold, giving them back. */
 import { Fault } from '../domain/faults';
 import type { FundId, TransactionId } from '../domain/ids';
-import { toMicro } from '../domain/money';
+import { toMicro, type Micro } from '../domain/money';
 import { renderRefusal, type Refusal } from '../domain/refusal';
 import type { Sql } from '../platform/postgres';
-import type { Hold, Holds } from './contract';
+import type { Caller, Hold, Holds } from './contract';
 import { ask } from './errors';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import { requireAccount } from './require-account';
@@ -40,13 +40,32 @@ interface NumberedHold {
   hold: HoldRow;
 }
 
-type ResizeAnswer = { hold: HoldRow } | { refusal: Refusal; account: string; unit: string; requested: string };
+type ResizeAnswer =
+  { hold: HoldRow } | { stale: true } | { refusal: Refusal; account: string; unit: string; requested: string };
 
 export function openHolds({ sql }: { sql: Sql }): Holds {
   async function read(holdId: string): Promise<Hold> {
     const [row] = await holdsWhere(sql, sql`h.hold_id = ${holdId}`, 1);
     if (!row) throw new Fault('hold_not_found', `There is no hold ${holdId}.`, { facts: { hold_id: holdId } });
     return renderHold(row.hold);
+  }
+
+  async function resize(
+    holdId: string,
+    amount: Micro,
+    reason: string,
+    { principal, key, bodyHash }: Caller,
+    expected: Micro | null,
+  ): Promise<Hold | undefined> {
+    const [row] = await ask(
+      () => sql<{ answer: ResizeAnswer }[]>`
+        select ledger.resize_hold(
+          ${holdId}, ${amount}, ${reason}, ${principal}, ${key ?? null}, ${bodyHash ?? null}, p_expected_micro => ${expected}) as answer`,
+    );
+    if (!row) throw new Error('ledger.resize_hold answered nothing');
+    if ('stale' in row.answer) return undefined;
+    if ('refusal' in row.answer) throw refusalOf(row.answer);
+    return renderHold(row.answer.hold);
   }
 
   return {
@@ -85,15 +104,13 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
       return { rows: shown.map(({ hold }) => renderHold(hold)), ...next };
     },
 
-    async resize(holdId, amount, reason, { principal, key = null, bodyHash = null }) {
-      const [row] = await ask(
-        () => sql<{ answer: ResizeAnswer }[]>`
-          select ledger.resize_hold(${holdId}, ${amount}, ${reason}, ${principal}, ${key}, ${bodyHash}) as answer`,
-      );
-      if (!row) throw new Error('ledger.resize_hold answered nothing');
-      if ('refusal' in row.answer) throw refusalOf(row.answer);
-      return renderHold(row.answer.hold);
+    async resize(holdId, amount, reason, caller) {
+      const hold = await resize(holdId, amount, reason, caller, null);
+      if (!hold) throw new Error('ledger.resize_hold expected what it was not told');
+      return hold;
     },
+
+    resizeFrom: (expected, holdId, amount, reason, caller) => resize(holdId, amount, reason, caller, expected),
 
     async release(holdId, reason, { principal, key = null, bodyHash = null }) {
       const [row] = await ask(

@@ -54,6 +54,8 @@ export interface Holds {
   ): Promise<Paged<Hold>>;
   /** Sets what is held to `amount`: more passes every limit or fails with its refusal, less gives back. `hold_closed`. */
   resize(holdId: string, amount: Micro, reason: string, caller: Caller): Promise<Hold>;
+  /** The same where it holds `expected` still, which `amount` was worked out from. Undefined: it does not, and nothing changed. */
+  resizeFrom(expected: Micro, holdId: string, amount: Micro, reason: string, caller: Caller): Promise<Hold | undefined>;
   /** Closes the hold and gives all that is left of it back. A closed hold is answered as it is. */
   release(holdId: string, reason: string, caller: Caller): Promise<Hold>;
 }

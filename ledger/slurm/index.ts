@@ -20,7 +20,7 @@ export interface SlurmDeps {
   sql: Sql;
   prices: PriceBooks;
   admission: Admission;
-  holds: Pick<Holds, 'resize'>;
+  holds: Pick<Holds, 'resizeFrom'>;
   /** The cluster of hooks that name none. */
   defaultCluster: string;
 }

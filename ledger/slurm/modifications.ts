@@ -26,13 +26,14 @@ import type {
   CheckRequest,
   Cluster,
   Decision,
+  Hold,
   Holds,
   ModificationAnswer,
   PriceBook,
   Slurm,
   SlurmModification,
 } from '../contract';
-import { ask } from '../errors';
+import { ask, unavailable } from '../errors';
 import type { RecordEvents } from '../events';
 import type { NumberedCluster, PriceBooks } from '../price-book';
 import { loadFacts, type LedgerFacts } from '../story-facts';
@@ -46,7 +47,7 @@ export interface ModificationsDeps {
   sql: Sql;
   prices: PriceBooks;
   admission: Admission;
-  holds: Pick<Holds, 'resize'>;
+  holds: Pick<Holds, 'resizeFrom'>;
   recordEvents: RecordEvents;
   defaultCluster: string;
 }
@@ -146,17 +147,32 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
   }
 
   async function resize(asked: Asked, job: JobRequest, hold: JobHold): Promise<ModificationAnswer> {
+    for (let look = 1; look <= LOOKS_MAX; look++) {
+      const answer = await resizeOnce(asked, job, hold);
+      if (answer) return answer;
+    }
+    throw unavailable(new Error(`hold ${hold.holdId} changed ${LOOKS_MAX} times while one change was decided`));
+  }
+
+  /** Undefined: what is held has changed since it was read, by another task's change or by a charge. */
+  async function resizeOnce(asked: Asked, job: JobRequest, hold: JobHold): Promise<ModificationAnswer | undefined> {
     const { cluster, newKey, caller, task } = asked;
     const facts = await loadFacts(sql, hold.holdId);
     const need = needOf(job, hold, facts, asked);
     if (typeof need === 'string')
       return refuse(cluster, newKey, { code: 'unpriced', reason: need }, caller, asked.jobId, asked.after);
-    const { amount, isMore } = need;
+    const { held, amount, isMore } = need;
     const { unit } = facts.account;
-    let held: Micro;
+    let resized: Hold | undefined;
     try {
       const key = { principal: caller.principal, key: newKey };
-      ({ held } = await holds.resize(hold.holdId, amount, 'The job was changed: held for what it may cost now', key));
+      resized = await holds.resizeFrom(
+        held,
+        hold.holdId,
+        amount,
+        'The job was changed: held for what it may cost now',
+        key,
+      );
     } catch (error) {
       if (!(error instanceof Fault && FAULTS[error.code].status === REFUSED)) throw error;
       return {
@@ -172,13 +188,14 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         unit,
       };
     }
+    if (!resized) return undefined;
     if (task === '' && isMore) await tellOfChange(asked, job, hold.holdId);
     return {
       ...goesBy(cluster),
       code: 'resized',
       message: 'The hold covers the changed job.',
       holdId: hold.holdId,
-      holdAmount: held,
+      holdAmount: resized.held,
       unit,
     };
   }
@@ -343,7 +360,7 @@ function needOf(
   { holdId }: JobHold,
   facts: LedgerFacts,
   asked: Asked,
-): { amount: Micro; isMore: boolean } | string {
+): { held: Micro; amount: Micro; isMore: boolean } | string {
   const { cluster, book, now, before, task } = asked;
   const index = facts.holds.findIndex((hold) => hold.holdId === holdId);
   const hold = facts.holds[index];
@@ -356,7 +373,7 @@ function needOf(
   const [was, is] = [price({ ...before.job, partition: job.partition }, tasks), price(job, tasks)];
   if (is.refusal) return is.refusal.detail;
   const amount = task === '' ? is.hold : toMicro(hold.held + is.hold - was.hold);
-  return { amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold };
+  return { held: hold.held, amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold };
 }
 
 /** By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. */

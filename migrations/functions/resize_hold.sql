@@ -5,10 +5,11 @@
 -- first answer, a refusal as well as the hold as it was then (rulings 9). Racing with a check, a charge or another resize,
 -- one goes first under the tree's lock and the other is judged by what it left. p_at is the moment the money is for
 -- (default now); caps count the hold by its own moment, as they did when it was placed. p_now is the clock: what has closed
--- by then, expires.
+-- by then, expires. With p_expected_micro the answer is {stale} and nothing changes where the hold holds something else by
+-- now: the amount was worked out from that.
 create function ledger.resize_hold(
   p_hold_id text, p_amount_micro bigint, p_reason text, p_principal text, p_key text, p_body_hash bytea,
-  p_at timestamptz default null, p_now timestamptz default null
+  p_at timestamptz default null, p_now timestamptz default null, p_expected_micro bigint default null
 ) returns jsonb
 language plpgsql volatile
 as $$
@@ -27,6 +28,7 @@ begin
     perform ledger.fail('hold_closed', format('Hold %s is %s; it cannot be resized any more.', p_hold_id, v_hold.status),
       jsonb_build_object('hold_id', p_hold_id, 'status', v_hold.status));
   end if;
+  if v_hold.held_micro <> p_expected_micro then return '{"stale": true}'; end if;
   v_now := coalesce(p_now, clock_timestamp());
   v_more := p_amount_micro - v_hold.held_micro;
 

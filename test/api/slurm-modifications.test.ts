@@ -279,6 +279,14 @@ describe('two changes of a job at once', () => {
     expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
   });
 
+  test('of two tasks of one array hold for both', async () => {
+    const key = await submitted({ ...RAW, array: '1-3' });
+    const longer = (task: number) => () =>
+      modify(key, { time_limit: 120 }, { ...RAW, array_job_id: 100, array_task_id: task });
+    expect(await atOnce(longer(1), longer(2))).toMatchObject([{ hold_amount: 4.8 }, { hold_amount: 6 }]);
+    expect(await held()).toBe(6);
+  });
+
   test('and the end of it leave no hold', async () => {
     const key = await submitted();
     await tell(completed(key));
