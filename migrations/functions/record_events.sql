@@ -6,7 +6,8 @@
 -- where it says a cost that is no correction and the hold's jobs have others.
 --
 -- Races: events of one (cluster, job id) are recorded one caller after the other, so a job's event numbers grow in the
--- order in which they become visible. Locks are taken in one order (jobs by their lock number, then rings by hold).
+-- order in which they become visible. Locks are taken in one order: all jobs by their lock number, the trees of
+-- those whose change was never made (undo_replacement), then rings by hold.
 create or replace function ledger.record_events(p_events jsonb, p_principal text, p_actor text) returns jsonb
 language plpgsql volatile
 set plan_cache_mode = force_generic_plan
@@ -24,12 +25,35 @@ declare
   v_uncharged text;
   v_unmoved_no bigint;
   v_reported boolean;
-  v_lock bigint;
+  v_undone_nos bigint[];
   v_receipts jsonb[] := '{}';
   v_order int[] := '{}';
   v_touched bigint[] := '{}';
   v_rung bigint[] := '{}';
 begin
+  perform pg_advisory_xact_lock(job.lock_no)
+  from (
+    select distinct hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
+    from jsonb_to_recordset(p_events) as e (cluster_no int, job_id text)
+    order by lock_no) job;
+
+  select array_agg(tree.account_no) into v_undone_nos
+  from jsonb_to_recordset(p_events) as e (
+    cluster_no int, at timestamptz, hold_id text, hold_key text, account text, partition text)
+  cross join lateral (
+    select h.hold_no, h.cluster_no, h.account_no, h.replaced_by from ledger.holds h
+    where h.hold_id = e.hold_id and h.replaced_by is not null
+    union all
+    select h.hold_no, h.cluster_no, h.account_no, h.replaced_by
+    from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
+    where d.key = e.hold_key and d.code = 'placed' and h.replaced_by is not null) old
+  join ledger.holds new on new.hold_no = old.replaced_by
+  cross join lateral (values (old.account_no), (new.account_no)) as tree (account_no)
+  where old.cluster_no = e.cluster_no and ledger.standing_hold(old.hold_no, e.account, e.partition, e.at) is null;
+  if v_undone_nos is not null then
+    perform ledger.lock_tree(v_undone_nos);
+  end if;
+
   for v_event in
     select *, hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
     from jsonb_to_recordset(p_events) as e (
@@ -38,11 +62,6 @@ begin
       facts jsonb, fingerprint text, new_hold_id text)
     order by lock_no, i
   loop
-    if v_lock is distinct from v_event.lock_no then
-      v_lock := v_event.lock_no;
-      perform pg_advisory_xact_lock(v_lock);
-    end if;
-
     v_hold_no := null;
     if v_event.hold_id is not null then
       select h.hold_no into v_hold_no from ledger.holds h
@@ -64,6 +83,7 @@ begin
     v_job := ledger.bind_job(
       v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at, v_hold_no);
     if v_hold_no is null and v_unmoved_no is not null then
+      v_rung := v_rung || v_job.hold_no;
       v_job.hold_no := ledger.undo_replacement(v_job.job_no, v_unmoved_no, v_event.new_hold_id, v_event.at, p_actor);
     end if;
 

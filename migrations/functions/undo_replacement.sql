@@ -4,7 +4,8 @@
 -- that Slurm refuses would run at the stranger's expense, and whoever names a cheaper partition with hardly anything held.
 --
 -- Returns the hold that the job has now. Nothing happens where the job has another hold than the one of the change, or that
--- has paid for a run. The caller holds the advisory lock of (cluster, job id).
+-- has paid for a run. The caller holds the advisory lock of (cluster, job id) and the trees of both accounts, and rings the
+-- story of the hold that the job had.
 create function ledger.undo_replacement(
   p_job_no bigint, p_hold_no bigint, p_new_hold_id text, p_at timestamptz, p_actor text
 ) returns bigint
@@ -28,7 +29,6 @@ begin
     return v_job.hold_no;
   end if;
   select name into strict v_account from ledger.accounts where account_no = v_old.account_no;
-  perform ledger.lock_tree(array[v_old.account_no, v_wrong.account_no]);
   v_new_no := ledger.adopt_job(
     p_new_hold_id, v_account, v_old.cluster_no, v_old.partition, v_old.user_name, v_job.job_id, p_at, p_actor,
     v_old.uncharged);
@@ -44,7 +44,6 @@ begin
     perform ledger.resize_hold(
       p_new_hold_id, (v_answer #>> '{refusal,affordable}')::bigint, 'Held again, as far as the money goes', p_actor, null, null);
   end if;
-  perform ledger.ring_stories(array[v_wrong.hold_no]);
   return v_new_no;
 end;
 $$;

@@ -245,6 +245,13 @@ test('one task of an array changes the hold by what it costs more', async () => 
   expect(await held()).toBe(4.8);
 });
 
+/** How many wait for a lock. */
+async function waiting(): Promise<number> {
+  const [row] = await api.sql<{ n: number }[]>`
+    select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  return row?.n ?? 0;
+}
+
 describe('two changes of a job at once', () => {
   /** One after the other they come to wait for the money's lock, so that each has read the job as it was before them all. */
   async function atOnce(...calls: (() => Promise<Body>)[]): Promise<Body[]> {
@@ -257,11 +264,6 @@ describe('two changes of a job at once', () => {
       }
     });
     return Promise.all(asked);
-  }
-  async function waiting(): Promise<number> {
-    const [row] = await api.sql<{ n: number }[]>`
-      select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    return row?.n ?? 0;
   }
 
   test.each([
@@ -295,6 +297,37 @@ describe('two changes of a job at once', () => {
     expect(await openHolds()).toEqual([]);
     expect([await held('proj-a'), await used('proj-a')]).toEqual([0, 0.5]);
   });
+});
+
+test('a report of several changes that were never made takes the locks of all their accounts in one order', async () => {
+  await api.account('proj-c', 10);
+  const inOrder = await api.sql<{ id: number }[]>`
+    select id from generate_series(100, 101) id, ledger.clusters c
+    where c.name = 'default' order by hashtextextended(c.cluster_no::text || '/' || id, 0)`;
+  const moves = [
+    ['proj-b', 'proj-c'],
+    ['proj-a', 'proj-b'],
+  ] as const;
+  const records: object[] = [];
+  for (const [at, [account, other]] of moves.entries()) {
+    const job_id = inOrder[at]?.id;
+    const job = { ...RAW, account };
+    const key = await submitted(job);
+    const asked = { job_id, stamp: renderStamp(key), new_key: newKey(), job, changes: { account: other } };
+    expect((await api.post('/api/v1/slurm/modifications', asked)).body).toMatchObject({ accept: true });
+    records.push(completed(key, { job_id, account }));
+  }
+  let told: Promise<Body> | undefined;
+  await api.sql.begin(async (tx) => {
+    const lock = (name: string) => tx`
+      select from ledger.account_totals join ledger.accounts using (account_no) where name = ${name} for update of account_totals nowait`;
+    await lock('proj-a');
+    told = tell(...records);
+    await eventually('the report to wait', async () => (await waiting()) === 1);
+    await lock('proj-c'); // It waits for the first with nothing in its hands.
+  });
+  expect(await told).toMatchObject({ recorded: 2 });
+  expect(await openHolds()).toHaveLength(2);
 });
 
 describe('a crash between two steps', () => {
