@@ -1,6 +1,7 @@
 /** The promises of admission: exact under contention, one answer a key, the right purse, nothing for nobody. */
 import { connectPostgres } from '../../platform/postgres';
 import { caller, check, job, openHouse, placedOf, usd, type House } from './admission-house';
+import { eventually } from '../helpers/eventually';
 
 let house: House;
 beforeAll(async () => {
@@ -400,6 +401,12 @@ describe('a ledger that is away', () => {
     expect(answers.map((answer) => answer.status === 'rejected' && answer.reason)).toEqual(
       answers.map(() => expect.objectContaining({ code: 'ledger_unavailable' })),
     );
+    // The call for help takes a connection of its own.
+    await eventually('nothing waits for the lock any more', async () => {
+      const waiting = await impatient.sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      return waiting.length === 0;
+    });
     await lock`rollback`;
     lock.release();
     await expect(impatient.admission.check(check('hanging', 1), caller())).resolves.toMatchObject({ available: true });

@@ -51,7 +51,8 @@ const bash = (script: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> =>
   new Promise((resolve) => {
     const { SLURM_CONF, TZ } = cluster.env;
     const options = { env: { ...house.env, SLURM_CONF, TZ, ...env }, cwd: join(cluster.folder, 'home/alice') };
-    execFile('bash', ['-euo', 'pipefail', '-c', script], options, (error, out, err) =>
+    // Its input is a socket, so bash may take this for a remote shell, and read what such a one reads.
+    execFile('bash', ['--norc', '-euo', 'pipefail', '-c', script], options, (error, out, err) =>
       resolve({ code: error === null ? 0 : Number(error.code), out, err }),
     );
   });
