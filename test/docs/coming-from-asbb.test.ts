@@ -31,8 +31,11 @@ function readmeScript(replacements: Readonly<Record<string, string>>): string {
 
 const bash = (script: string): Promise<{ code: number; out: string; err: string }> =>
   new Promise((resolve) => {
-    execFile('bash', ['-euo', 'pipefail', '-c', script], { env: house.env, cwd: house.home }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : 1, out, err }),
+    execFile(
+      'bash',
+      ['--norc', '-euo', 'pipefail', '-c', script],
+      { env: house.env, cwd: house.home },
+      (error, out, err) => resolve({ code: error === null ? 0 : 1, out, err }),
     );
   });
 
