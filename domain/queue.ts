@@ -82,6 +82,8 @@ export interface QueueEvent {
   resources?: Resources;
   timeLimitSeconds?: number;
   suspendedSeconds?: number;
+  /** Of an array: what is said is said of the tasks that have not begun. */
+  onlyWaiting?: true;
 }
 
 const NOTHING_KNOWN: KnownJob = { isBound: false, isKnown: false, hasStart: false, hasEnd: false, pauses: [] };
@@ -120,6 +122,8 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
       ...run,
       type: job.closing ?? (startedAt === undefined ? 'cancelled' : 'ended'),
       at: job.endedAt,
+      // The row of an array is what is left of it: the tasks that have begun have rows of their own.
+      ...(startedAt === undefined && job.task === '' ? { onlyWaiting: true } : {}),
       ...given({
         endState: job.endState,
         cancelledBy: job.cancelledBy,

@@ -51,7 +51,17 @@ export async function look(deps: LookDeps | undefined, { cluster, wide }: QueueL
     if (faults.length > 0) log.warn('queue not whole', { cluster, count: faults.length, first: faults[0] });
     const ageSeconds = (performance.now() - began) / 1000;
     const shown = { cluster, jobs, takenAt, ageSeconds, isWhole: faults.length === 0 };
-    listed = await queue.listed(shown, SWEEP, (jobIds) => scheduler.find(jobIds));
+    let cannotSay: unknown;
+    const find = (jobIds: readonly string[]) =>
+      scheduler.find(jobIds).catch((error: unknown) => {
+        cannotSay = error;
+        throw error;
+      });
+    // Nothing is given back that the accounting cannot be asked about; the next look asks again.
+    listed = await queue.listed(shown, SWEEP, find).catch((error: unknown) => {
+      if (error !== cannotSay) throw error;
+      return failed('accounting', error);
+    });
   }
 
   metrics?.adoptedJobs.inc((history?.adopted ?? 0) + (listed?.adopted ?? 0));

@@ -239,6 +239,20 @@ test('an array of which no task has begun keeps what its other tasks need when o
   expect(await house.money(holdId)).toMatchObject({ status: 'open', held: '9.6' });
 });
 
+test('the row of an array whose last task was cancelled while it waited does not end the task that runs', async () => {
+  const { key, holdId } = await submit({ arrayTasks: 2 });
+  const first = running({ stamp: key, task: '1' });
+  await list([first]);
+  const rest = row({ stamp: key, phase: 'ended', endState: 'CANCELLED', endedAt: clock(1) });
+  await ledger.queue.accounted('hpc', [rest], SWEEP);
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'open' });
+  const ended = { ...first, phase: 'ended', endState: 'COMPLETED', endedAt: clock(61), activeSeconds: 3600 } as const;
+  await ledger.queue.accounted('hpc', [ended], SWEEP);
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0', charged: '1' });
+});
+
 test('a job id that comes back is another job: the stamp tells them apart, and the lost one gives its hold back', async () => {
   const lost = await submit();
   await list([row({ stamp: lost.key })]);

@@ -1,6 +1,7 @@
 /** Jobs of every kind, from sbatch to the settled hold. Each test has an account of its own, and its books are compared with sacct's. */
 import { eventually } from '../helpers/eventually';
 import { expectTrueBooks, openHolds, runsCharged, runsInSacct } from './books';
+import { CPU_SECOND } from './hooks';
 import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
 
 jest.setTimeout(200_000);
@@ -147,8 +148,13 @@ test('while a job is suspended its GPU costs and its CPUs do not', async () => {
   await cluster.ask('scontrol', ['resume', String(job)], { user: 'root' });
   await seen('running');
   await cluster.ask('scancel', [String(job)]);
-  await expectTrueBooks(house, account);
+  await expectTrueBooks(house, account, { asSacctSays: false });
   const [run] = await runsInSacct(house, account);
+  const [paid] = await runsCharged(house, account);
+  // The queue counts whole seconds: a suspension may seem a second longer or shorter at each of its ends.
+  const off = Number((paid?.micro ?? 0n) - (run?.micro ?? 0n)) / Number(4n * CPU_SECOND);
+  expect(Math.abs(off)).toBeLessThanOrEqual(2);
+  expect(paid?.micro).toBeLessThan(run?.unsuspendedMicro ?? 0n);
   const [{ ElapsedRaw = '' } = {}] = await cluster.sacct(['ElapsedRaw'], ['-X', '-j', String(job)]);
   expect((run?.end ?? 0) - (run?.start ?? 0)).toBeGreaterThan(Number(ElapsedRaw));
 });
