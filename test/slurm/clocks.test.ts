@@ -12,6 +12,7 @@ test.each([
   "Bursar's clock is an hour %s: jobs are admitted, charged by Slurm's clock, and nothing is left",
   async (_, seconds) => {
     await using house = await openHouse({
+      hook: { deadline_ms: 5_000 },
       name: `clock${seconds > 0 ? 'ahead' : 'behind'}`,
       nodes: ['c1', 'g1'],
       clockIsOffBySeconds: seconds,

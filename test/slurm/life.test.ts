@@ -11,7 +11,8 @@ let house: House;
 let longRunner: { account: string; job: number };
 let refusedBySlurm: { account: string; code: number };
 beforeAll(async () => {
-  house = await openHouse({ name: 'life' });
+  // What is asked here is not how fast the answer comes: that is in failures.test.ts.
+  house = await openHouse({ name: 'life', hook: { deadline_ms: 5_000 } });
   const account = await house.account();
   longRunner = { account, job: await house.cluster.sbatch(['-A', account, '-t', '1', '--wrap=sleep 600']) };
   const other = await house.account();
@@ -53,11 +54,11 @@ test.each([
   ['srun', ['true']],
 ])('%s says what the job costs at most', async (command, rest) => {
   const account = await house.account();
-  const { code, stderr } = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
-  expect([code, stderr]).toEqual([
-    0,
-    expect.stringContaining('Up to 0.06 USD for 600 s on life; the budget covers it.'),
-  ]);
+  // On a busy machine the estimate may miss its 300 ms, and then nothing is said.
+  await eventually('it says so', async () => {
+    const { code, stderr } = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
+    return code === 0 && stderr.includes('Up to 0.06 USD for 600 s on life; the budget covers it.');
+  });
   await expectTrueBooks(house, account);
 });
 
