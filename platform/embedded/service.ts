@@ -123,6 +123,10 @@ class Keeper implements Service {
     let outputFrom: number;
     try {
       const launch = await this.spec.launch();
+      if (this.stopping) {
+        for (const file of launch.files ?? []) closeSync(file);
+        return { how: 'was stopped before it was started', livedMs: lived() };
+      }
       trimLog(this.spec.logFile);
       const log = openSync(this.spec.logFile, 'a', 0o600);
       outputFrom = sizeOf(this.spec.logFile);
@@ -145,8 +149,6 @@ class Keeper implements Service {
     });
     this.identity = child.pid === undefined ? undefined : identify(child.pid);
     if (this.identity) this.onEvent({ type: 'spawned', identity: this.identity });
-    // Stopped while `launch` was still preparing: nobody else will end this one.
-    if (this.stopping && this.identity) await endProcess(this.identity, this.spec.stopSteps);
 
     const gone = new AbortController();
     void exited.then(() => gone.abort());
@@ -188,7 +190,7 @@ class Keeper implements Service {
     this.stopping = true;
     this.stopSignal.abort();
     if (this.identity && isAlive(this.identity)) await endProcess(this.identity, this.spec.stopSteps);
-    await this.over; // One that was just being started is ended there.
+    await this.over; // One that was still being prepared is not started any more.
   }
 }
 
