@@ -28,7 +28,7 @@ export interface Service {
 export async function startService(): Promise<Service> {
   const service: Service = { url: '', asked: [], answer: {}, stop: async () => undefined };
   const server = createServer((request, response) => {
-    void bodyOf(request).then((text) => {
+    const answer = (text: string) => {
       const asked: Asked = {
         path: request.url ?? '',
         authorization: request.headers.authorization,
@@ -37,7 +37,9 @@ export async function startService(): Promise<Service> {
       service.asked.push(asked);
       if (typeof service.answer === 'function') service.answer(asked, response);
       else respond(response, 200, service.answer);
-    });
+    };
+    // Of whoever is killed while he asks there is nothing to answer.
+    void bodyOf(request).then(answer, () => undefined);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
