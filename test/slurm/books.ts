@@ -77,6 +77,19 @@ async function tellStories(house: House, account: string): Promise<void> {
   }
 }
 
+/** All that is known of the jobs of one id, of which the controller may have had several. */
+async function tellAllOf({ bursar, cluster }: House, id: string): Promise<void> {
+  const jobs = await bursar.sql`
+    select j.job_no::int, j.submitted_at, j.stamp, h.hold_id, h.late, h.status, a.name as account,
+      (select json_agg(json_build_object('type', e.type, 'at', e.at, 'recorded', e.recorded_at, 'facts', e.facts) order by e.event_no)
+       from ledger.job_events e where e.job_no = j.job_no) as events
+    from ledger.jobs j left join ledger.holds h using (hold_no) left join ledger.accounts a on a.account_no = h.account_no
+    where j.job_id = ${id} order by j.job_no`;
+  for (const job of jobs) process.stderr.write(`job ${id} in the books: ${JSON.stringify(job)}\n`);
+  const rows = await cluster.sacct([...COLUMNS, 'Submit', 'Account', 'AdminComment'], ['-X', '-D', '-j', id]);
+  for (const row of rows) process.stderr.write(`job ${id} in accounting: ${JSON.stringify(row)}\n`);
+}
+
 /** A run that began and ended in the same second costs nothing, and need not be there. */
 export const shown = (runs: readonly Run[]): string[] =>
   runs
@@ -120,7 +133,9 @@ export async function expectTrueBooks(
   const charged = await runsCharged(house, account);
   // A job that came back from a crash may have got another submit time; it is the same run if it began at the same moment.
   const runs = charged.map(({ key = '' }) => key.replace(/^([^/]+\/[^/]+)\/[^/]+/, '$1'));
-  expect(runs.filter((run, index) => runs.indexOf(run) !== index)).toEqual([]);
+  const twice = runs.filter((run, index) => runs.indexOf(run) !== index);
+  for (const run of twice) await tellAllOf(house, run.split('/')[1] ?? '');
+  expect(twice).toEqual([]);
   const settled = charged.reduce((sum, { micro }) => sum + micro, 0n);
   expect(await house.balance(account)).toMatchObject({ held: 0, settled: Number(settled) / 1_000_000 });
   expect(await house.ask('GET', '/api/v1/audit')).toMatchObject({ ok: true, difference: '0', findings: [] });
