@@ -87,8 +87,10 @@ function readRow(row: string, timeZone: string): QueuedJob | undefined {
   const submittedAt = time('SubmitTime');
   if (submittedAt === undefined) throw malformed(`"${shorten(row)}" does not say when it was submitted`);
   const phase = state.phase === 'requeued' ? 'pending' : state.phase;
-  // What waits is listed with the start that is planned for it, and what runs with the end that its limit allows.
-  const hasRun = phase !== 'pending' && field('NodeList') !== '';
+  // What waits is listed with the start that is planned for it, and what runs with the end that its limit allows. What is being
+  // cleaned up may have been requeued: then its submission is the next one already, and its start still that of the last run.
+  const isCompleting = /^(COMPLETING|CG)$/i.test(field('State'));
+  const hasRun = phase !== 'pending' && !isCompleting && field('NodeList') !== '';
   return {
     ...idOf(field('JobArrayID'), field('JobID'), field('HetJobID')),
     phase,
