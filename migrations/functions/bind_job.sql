@@ -1,15 +1,17 @@
 -- bind_job finds the job that an event is about, or makes it, and binds it to the event's hold if it has none.
 --
 -- Job ids recycle, even within seconds, so a job is (cluster, id, submit time). Where an event does not say when its job
--- was submitted, its hold decides, then its time: the newest job of that id that had been submitted by then. Two clocks may
--- put an event before the submit time of its job; it is that job's, unless one before it may have been going on. A requeue
--- gives the same job a new submit time; the hold stamped on it, or the requeue just before, says that it is the same work.
+-- was submitted, its hold decides, then its time: the newest job of that id that had been submitted, or heard of, by then.
+-- Two clocks may put an event before the submit time of its job; it is that job's, unless one before it may have been going
+-- on. A requeue gives the same job a new submit time; the hold stamped on it, or the requeue just before, says that it is the
+-- same work. A start after the last job of that id is over is that of a job whose submit time will be known (and where the
+-- last is not known to be over, see events_of_job).
 --
 -- The first binding wins, except over a hold that was opened late for want of a better one and has paid for nothing.
 -- The caller holds the advisory lock of (cluster, job id), so nobody else makes or binds this job meanwhile.
 create or replace function ledger.bind_job(
-  p_cluster_no int, p_job_id text, p_submitted_at timestamptz, p_type text, p_started_at timestamptz, p_at timestamptz,
-  p_hold_no bigint
+  p_cluster_no int, p_job_id text, p_task text, p_submitted_at timestamptz, p_type text, p_started_at timestamptz,
+  p_at timestamptz, p_hold_no bigint
 ) returns ledger.jobs
 language plpgsql volatile
 as $$
@@ -63,8 +65,11 @@ begin
     order by
       -- The run that the event names, then the latest job that had been submitted by the time of the event.
       (p_started_at is not null and (j.submitted_at is null or j.submitted_at <= p_started_at)) desc,
-      j.submitted_at desc nulls last
+      coalesce(j.submitted_at, (select min(e.at) from ledger.job_events e where e.job_no = j.job_no)) desc nulls last
     limit 1;
+    if p_type = 'started' and v_job.submitted_at is not null and ledger.is_over_at(v_job, p_task, p_at) then
+      v_job := null;
+    end if;
   end if;
 
   -- What a job costs is said after its end: such an event is never early.

@@ -81,7 +81,8 @@ begin
     v_hold_no := ledger.standing_hold(v_hold_no, v_event.account, v_event.partition, v_event.at);
 
     v_job := ledger.bind_job(
-      v_event.cluster_no, v_event.job_id, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at, v_hold_no);
+      v_event.cluster_no, v_event.job_id, v_event.task, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at,
+      v_hold_no);
     if v_hold_no is null and v_unmoved_no is not null then
       v_rung := v_rung || v_job.hold_no;
       v_job.hold_no := ledger.undo_replacement(v_job.job_no, v_unmoved_no, v_event.new_hold_id, v_event.at, p_actor);

@@ -89,7 +89,7 @@ begin
   update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
   if not exists (select from ledger.jobs where hold_no = v_old.hold_no) then
     perform ledger.bind_job(
-      v_cluster_no, p_job ->> 'job_id', (p_job ->> 'submitted_at')::timestamptz, 'submitted', null, v_now, v_old.hold_no);
+      v_cluster_no, p_job ->> 'job_id', '', (p_job ->> 'submitted_at')::timestamptz, 'submitted', null, v_now, v_old.hold_no);
   end if;
   update ledger.jobs
   set hold_no = v_new_no, stamp = v_key, account_name = p_item ->> 'account', partition = p_item #>> '{partitions,0}',

@@ -52,10 +52,10 @@ begin
         'state', j.state, 'partition', j.partition, 'submittedAt', ledger.epoch_micros(j.submitted_at)) order by j.job_no)
       from members m join ledger.jobs j on j.hold_no = m.hold_no where m.leader_no = l.leader_no),
     'events', (
-      select jsonb_agg((e.facts - 'raw') || jsonb_build_object(
-        'eventNo', e.event_no::text, 'jobNo', e.job_no::text, 'type', e.type, 'task', e.task,
+      select jsonb_agg((e.facts - '{raw,byIdAlone}'::text[]) || jsonb_build_object(
+        'eventNo', e.event_no::text, 'jobNo', j.job_no::text, 'type', e.type, 'task', e.task,
         'at', ledger.epoch_micros(e.at), 'recordedAt', ledger.epoch_micros(e.recorded_at)) order by e.event_no)
-      from members m join ledger.jobs j on j.hold_no = m.hold_no join ledger.job_events e on e.job_no = j.job_no
+      from members m join ledger.jobs j on j.hold_no = m.hold_no cross join lateral ledger.events_of_job(j) e
       where m.leader_no = l.leader_no),
     'charges', (
       select jsonb_agg(jsonb_build_object(

@@ -196,6 +196,44 @@ describe('an event just before the submit time of a job whose id was taken befor
   });
 });
 
+describe('a controller that has forgotten a job gives its id to another', () => {
+  const prologOf = (jobId: string) => ({ type: 'started', jobId, at: clock(0, 5) }) as const;
+  const epilogOf = (jobId: string) => ({ type: 'ended', jobId, at: clock(30, 5) }) as const;
+  const record = (jobId: string, holdId: string) =>
+    ({ type: 'ended', jobId, submittedAt: clock(0, 3), startedAt: clock(0, 5), at: clock(30, 5), holdId }) as const;
+
+  test('whose start is told by who knows its id alone: it is the start of the new job, once that is known', async () => {
+    const [first, second] = [await house.hold(), await house.hold()];
+    await house.say({ type: 'submitted', jobId: 'forgotten', holdId: first, at: clock(0) });
+    await house.say(prologOf('forgotten'));
+    await house.advance(first);
+    await house.say(record('forgotten', second));
+    await house.say({ type: 'cancelled', jobId: 'forgotten', submittedAt: clock(0), at: clock(40), holdId: first });
+    for (const holdId of [first, second]) await house.advance(holdId);
+    expect(await house.money(first)).toMatchObject({ status: 'released', charged: '0' });
+    expect(await house.money(second)).toMatchObject({ status: 'settled', charged: '0.5' });
+  });
+
+  test('after the first had ended: neither start nor end of the second is charged to the first', async () => {
+    const [first, second] = [await house.hold(), await house.hold()];
+    await house.say(
+      { type: 'submitted', jobId: 'over', holdId: first, at: clock(-20) },
+      { type: 'started', jobId: 'over', at: clock(-19), submittedAt: clock(-20) },
+      { type: 'ended', jobId: 'over', at: clock(-10), submittedAt: clock(-20), startedAt: clock(-19) },
+    );
+    await house.advance(first);
+    const { charged } = await house.money(first);
+    await house.say(prologOf('over'));
+    await house.advance(first);
+    await house.say(epilogOf('over'));
+    await house.advance(first);
+    await house.say(record('over', second));
+    for (const holdId of [first, second]) await house.advance(holdId);
+    expect(await house.money(first)).toMatchObject({ status: 'settled', charged });
+    expect(await house.money(second)).toMatchObject({ status: 'settled', charged: '0.5' });
+  });
+});
+
 test('a requeued job has a new submit time and the same hold', async () => {
   const holdId = await house.hold();
   await house.say(
