@@ -17,7 +17,7 @@ export interface RunEvent {
   /** Array task ('4'), heterogeneous component ('+1'), '' for the job itself. */
   task: string;
   at: bigint;
-  /** Nobody has said when: `at` is when it arrived. */
+  /** Nobody has said when: `at` is when it was heard of. */
   atArrival?: boolean;
   recordedAt: bigint;
   startedAt?: bigint;

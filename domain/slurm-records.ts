@@ -18,6 +18,8 @@ import { instantOfSeconds, type Instant } from './time';
 export interface SlurmEvent {
   type: JobEventType;
   at: Instant;
+  /** It was heard of then, and happened before. */
+  atArrival?: true;
   jobId: string;
   task?: string;
   holdKey?: string;
@@ -178,7 +180,8 @@ export interface EpilogRecord {
 
 /**
  * On a requeue the epilog sees the restart count of the run to come (measured, 22.05): a higher one than the prolog of the
- * run saw. A count of nothing can only be that of a first run that was the last.
+ * run saw. A count of nothing can only be that of a first run that was the last. The script runs after the end, seconds later
+ * where the machine is busy: the record of job completion or the accounting, where there is one, says when it was.
  */
 export function readEpilog(raw: RawFacts): EpilogRecord {
   const env = envOf(raw);
@@ -193,10 +196,10 @@ export function readEpilog(raw: RawFacts): EpilogRecord {
     read(startedWith) {
       if (startedWith === undefined && restartCount > 0) return undefined;
       const isRequeued = startedWith !== undefined && restartCount > startedWith;
-      if (isRequeued) return { type: 'requeued', at, ...job, ...stampOf(raw), raw };
+      if (isRequeued) return { type: 'requeued', at, atArrival: true, ...job, ...stampOf(raw), raw };
       const endState =
         exitCode === undefined ? undefined : exitCode === 0 ? ('COMPLETED' as const) : ('FAILED' as const);
-      return { type: 'ended', at, ...job, ...stampOf(raw), ...given({ exitCode, endState }), raw };
+      return { type: 'ended', at, atArrival: true, ...job, ...stampOf(raw), ...given({ exitCode, endState }), raw };
     },
   };
 }

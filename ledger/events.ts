@@ -124,7 +124,7 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     return at;
   };
   const at = read(event.at);
-  if (event.atArrival) notes.add('nobody has said when: it is the time at which this arrived');
+  if (event.atArrival) notes.add('nobody has said when: it is the time at which this was heard of');
   const submitted = event.submittedAt ?? (event.type === 'submitted' ? event.at : undefined);
   const submittedAt = submitted === undefined ? undefined : read(submitted);
   const startedAt = event.startedAt === undefined ? undefined : read(event.startedAt);

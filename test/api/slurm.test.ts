@@ -251,6 +251,17 @@ describe('records', () => {
     expect(await tell(script('epilog', '300', 2, 660))).toMatchObject({ unmatched: 1 });
   });
 
+  test('an epilog comes late: the record of the end corrects what was charged until then', async () => {
+    const key = newKey();
+    await submit(RAW, key);
+    const env = { SLURM_JOB_ID: '100', SLURM_RESTART_COUNT: '0' };
+    await tell({ source: 'prolog', env, at: SUBMITTED + 60, admin_comment: `bursar:${key}` });
+    await tell({ source: 'epilog', env, at: SUBMITTED + 1860 + 36 });
+    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.51 });
+    await tell(completed(key));
+    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5 });
+  });
+
   test('a requeued job is held for again and charged for each run', async () => {
     const key = newKey();
     await submit(RAW, key);

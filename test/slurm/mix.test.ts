@@ -12,7 +12,7 @@ const seed = Number(process.env.BURSAR_TEST_SEED ?? Date.now() % 2 ** 31);
 const forSeconds = Number(process.env.BURSAR_SLURM_MIX_SECONDS ?? 300);
 const PEOPLE_AT_ONCE = 3;
 /** Around a death of the controller, what accounting says may be wrong: it saves its state, and tells slurmdbd, seconds late. */
-const DOUBTFUL_SECONDS = 20;
+const DOUBTFUL_SECONDS = 40;
 
 jest.setTimeout((forSeconds + 420) * 1_000);
 
