@@ -7,7 +7,7 @@ import type { Admission, Holds, Slurm } from '../contract';
 import { ask } from '../errors';
 import { openEvents } from '../events';
 import type { PriceBooks } from '../price-book';
-import { clusterNamed } from './cluster';
+import { clusterAsOfNow, clusterNamed } from './cluster';
 import { openLoneChanges } from './lone-changes';
 import { openLoneDecisions } from './lone-decisions';
 import { openModifications } from './modifications';
@@ -39,8 +39,7 @@ export function openSlurm(deps: SlurmDeps): Slurm {
     refusals: (mode, filter, page) => readRefusals(sql, mode, filter, page),
 
     async policy(name = defaultCluster) {
-      await prices.upToDate();
-      const { cluster, book } = await clusterNamed(prices, name);
+      const { cluster, book } = await clusterAsOfNow(prices, name);
       return policyOf(cluster, book);
     },
 

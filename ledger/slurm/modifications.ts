@@ -37,7 +37,7 @@ import { ask, unavailable } from '../errors';
 import type { RecordEvents } from '../events';
 import type { NumberedCluster, PriceBooks } from '../price-book';
 import { loadFacts, type LedgerFacts } from '../story-facts';
-import { clusterNamed } from './cluster';
+import { clusterAsOfNow } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
 import { checkOf } from './request';
@@ -92,8 +92,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
   return {
     async modify(modification, caller) {
       const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
-      await prices.upToDate();
-      const { cluster, book } = await clusterNamed(prices, name);
+      const { cluster, book } = await clusterAsOfNow(prices, name);
       const after = submissionOf(mergeChanges(facts, changes));
       const before = submissionOf(facts);
       if ('code' in after) return refuse(cluster, newKey, after, caller, nameOf(modification).jobId);

@@ -9,7 +9,7 @@ import { instantOfMs } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import type { Admission, Caller, Decision, Slurm, SlurmEstimate, SubmissionAnswer } from '../contract';
 import type { NumberedCluster, PriceBooks } from '../price-book';
-import { clusterNamed } from './cluster';
+import { clusterAsOfNow, clusterNamed } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
 import { checkOf } from './request';
@@ -34,8 +34,7 @@ export function openSubmissions(deps: SubmissionsDeps): Pick<Slurm, 'submit' | '
   async function exempted(name: string, submission: Submission): Promise<Exemption | undefined> {
     const { cluster } = await clusterNamed(prices, name);
     if (exemptionOf(cluster, submission) === undefined) return undefined;
-    await prices.upToDate();
-    return exemptionOf((await clusterNamed(prices, name)).cluster, submission);
+    return exemptionOf((await clusterAsOfNow(prices, name)).cluster, submission);
   }
 
   return {
