@@ -1,6 +1,5 @@
 /** Slurm's commands, run on this machine. */
-import { execFile } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import {
   planRemoval,
   readAssociations,
@@ -13,6 +12,7 @@ import {
   type SlurmState,
 } from '../domain/slurm-wall';
 import { childEnvironment } from './config';
+import { CommandFailed, runCommand } from './run-command';
 
 export interface SlurmPlaces {
   /** The folder of sacctmgr and the others; undefined: where the shell finds them. */
@@ -37,23 +37,17 @@ const OUTPUT_BYTES_MAX = 256 * 1_048_576;
 
 export function slurmTools({ bin, conf, timeoutMs = TIMEOUT_MS }: SlurmPlaces = {}): RunSlurm {
   const env = childEnvironment({ LC_ALL: 'C', SLURM_TIME_FORMAT: 'standard', ...(conf && { SLURM_CONF: conf }) });
-  return (program, args) =>
-    new Promise((resolve, reject) => {
-      const command = bin === undefined ? program : join(bin, program);
-      const options = { env, timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX };
-      execFile(command, [...args], options, (error, stdout, stderr) => {
-        if (!error) return resolve(stdout);
-        const isMissing = error.code === 'ENOENT';
-        // Too much output ends it, too, and has a code of its own.
-        const isLate = error.killed === true && typeof error.code !== 'string';
-        const said = isMissing
-          ? `is not here${bin === undefined ? ' (in PATH)' : ` (in ${dirname(command)})`}`
-          : isLate
-            ? `did not end within ${timeoutMs} ms`
-            : `failed: ${(stderr.trim() || stdout.trim() || error.message).replaceAll('\n', ' ')}`;
-        reject(new SlurmFailed(`${program} ${said}`));
-      });
-    });
+  return async (program, args) => {
+    const command = bin === undefined ? program : join(bin, program);
+    try {
+      return await runCommand(command, args, { env, timeoutMs, bytesMax: OUTPUT_BYTES_MAX });
+    } catch (error) {
+      if (!(error instanceof CommandFailed)) throw error;
+      const where = bin === undefined ? 'in PATH' : `in ${bin}`;
+      const said = error.said === '' ? error.why : `failed: ${error.said.replaceAll('\n', ' ')}`;
+      throw new SlurmFailed(`${program} ${error.isMissing ? `is not here (${where})` : said}`);
+    }
+  };
 }
 
 /** What Slurm has of the wall, and its configuration. */

@@ -4,7 +4,7 @@ import { readHistory, SACCT } from '../../domain/sacct-look';
 import type { QueuedJob } from '../../domain/queue';
 import { readSqueue, SQUEUE } from '../../domain/squeue';
 import { instantOfMs } from '../../domain/time';
-import { runCommand } from './run-command';
+import { runCommand } from '../../platform/run-command';
 import type { Reading, Scheduler } from './scheduler';
 
 export interface SlurmCommandsOptions {

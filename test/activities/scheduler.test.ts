@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { adapterTo, slurmCommands, slurmRest, type Scheduler } from '../../activities';
-import { runCommand } from '../../activities/scheduler/run-command';
+import { runCommand } from '../../platform/run-command';
 import type { QueuedJob } from '../../domain/queue';
 import type { Queue } from '../../ledger/contract';
 import { scratchFolder } from '../helpers/scratch';
