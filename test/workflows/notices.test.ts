@@ -1,49 +1,12 @@
 /** Users are told of their refunds, by a real SMTP server: once, whatever fails, and as long as it may yet succeed. */
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { SMTPServer } from 'smtp-server';
 import { noticeActivities, openMailer } from '../../activities';
-import { CALLER as ADMIN } from '../ledger/jobs-house';
 import { parseAmount } from '../../domain/money';
 import { NOTICES_SCHEDULE } from '../../workflows/contracts/notices';
 import { ensureNotices } from '../../worker/schedules';
+import { PostOffice } from '../helpers/post-office';
+import { CALLER as ADMIN } from '../ledger/jobs-house';
 import { freshNamespace, quietRuntime, startCrew, until, type Crew, type Namespace } from './house';
 import { CLUSTER, openSite, type Site } from './site';
-
-interface Letter {
-  to: string;
-  text: string;
-}
-
-/** Takes e-mail until it is told to be away, or is asked to send it to "gone". */
-class PostOffice {
-  readonly letters: Letter[] = [];
-  isAway = false;
-  private readonly server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['STARTTLS'],
-    onConnect: (_session, callback) => callback(this.isAway ? new Error('come back later') : null),
-    onRcptTo: ({ address }, _session, callback) =>
-      callback(address.startsWith('gone') ? Object.assign(new Error('no such user'), { responseCode: 550 }) : null),
-    onData: (stream, { envelope }, callback) => {
-      const parts: Buffer[] = [];
-      stream.on('data', (part: Buffer) => parts.push(part));
-      stream.on('end', () => {
-        const text = Buffer.concat(parts).toString().replaceAll('=\r\n', '');
-        this.letters.push({ to: envelope.rcptTo.map(({ address }) => address).join(), text });
-        callback();
-      });
-    },
-  });
-
-  async open(): Promise<string> {
-    const listening = this.server.listen(0, '127.0.0.1');
-    await once(listening, 'listening');
-    return `smtp://127.0.0.1:${(listening.address() as AddressInfo).port}`;
-  }
-
-  close = () => new Promise<void>((resolve) => this.server.close(() => resolve()));
-}
 
 let site: Site;
 let office: PostOffice;
