@@ -18,6 +18,7 @@ export type Part = 'api' | 'dispatcher' | 'worker' | 'temporal' | 'postgres';
 
 export interface CrashStack extends AsyncDisposable {
   url: string;
+  databaseUrl: string;
   sql: Sql;
   temporal: Temporal;
   /** Sends a signal to the process that is this part now; after SIGKILL it is started again by itself. */
@@ -111,6 +112,7 @@ export async function startCrashStack(options: CrashStackOptions = {}): Promise<
 
     return {
       url: `http://127.0.0.1:${apiPort}`,
+      databaseUrl,
       sql,
       temporal,
       signal: async (part, signal) => {

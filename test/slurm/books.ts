@@ -52,6 +52,14 @@ export async function runsCharged({ bursar }: House, account: string): Promise<R
     from ledger.charges ch join ledger.accounts a using (account_no) where a.name = ${account}`;
 }
 
+/** What was given back to it, of whatever it was charged. */
+export async function refundedOf({ bursar }: House, account: string): Promise<bigint> {
+  const [row] = await bursar.sql<{ micro: bigint }[]>`
+    select coalesce(sum(ch.refunded_micro), 0)::bigint as micro
+    from ledger.charges ch join ledger.accounts a using (account_no) where a.name = ${account}`;
+  return row?.micro ?? 0n;
+}
+
 interface OpenHold {
   key: string;
   /** The jobs that it is bound to. */
@@ -136,7 +144,7 @@ export async function expectTrueBooks(
   const twice = runs.filter((run, index) => runs.indexOf(run) !== index);
   for (const run of twice) await tellAllOf(house, run.split('/')[1] ?? '');
   expect(twice).toEqual([]);
-  const settled = charged.reduce((sum, { micro }) => sum + micro, 0n);
+  const settled = charged.reduce((sum, { micro }) => sum + micro, 0n) - (await refundedOf(house, account));
   expect(await house.balance(account)).toMatchObject({ held: 0, settled: Number(settled) / 1_000_000 });
   expect(await house.ask('GET', '/api/v1/audit')).toMatchObject({ ok: true, difference: '0', findings: [] });
 }
