@@ -242,8 +242,8 @@ test('what nobody guarded comes in by `bursar import sacct --live`, beside what 
     const rows = await sql<{ cpus: number; seconds: number; charged: boolean }[]>`
       select cpus::int, (active_micros / 1000000)::int as seconds, charge_no is not null as charged
       from ledger.imported_runs order by job_id, started_at`;
-    const [{ moved = 0 } = {}] = await sql<{ moved: number }[]>`select count(*)::int as moved from ledger.transactions`;
-    return { rows: [...rows], moved };
+    const [moved] = await sql<{ count: number }[]>`select count(*)::int from ledger.transactions`;
+    return { rows: [...rows], moved: moved?.count };
   };
 
   const before = await kept();
