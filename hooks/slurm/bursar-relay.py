@@ -148,6 +148,9 @@ class Spool:
         self.sending = os.path.join(folder, source + '.sending')
         self.mark = os.path.join(folder, source + '.offset')
         self.dropped_seen = 0
+        # What this process knows of the mark, and why the disk does not have it.
+        self.kept = None
+        self.not_kept = None
 
     def current(self):
         """The file whose lines are next, its size and how far it has come; None where nothing was ever written."""
@@ -162,14 +165,24 @@ class Spool:
     def offset(self, status):
         """The mark names the file by its inode, which renaming keeps. The mark of another file says nothing."""
         try:
-            with open(self.mark, encoding='ascii') as file:
-                inode, offset = [int(word) for word in file.read().split()]
+            inode, offset = self.kept or self.read_mark()
         except (OSError, ValueError):
             return 0
         return offset if inode == status.st_ino and offset <= status.st_size else 0
 
+    def read_mark(self):
+        with open(self.mark, encoding='ascii') as file:
+            inode, offset = [int(word) for word in file.read().split()]
+        return inode, offset
+
     def keep_offset(self, path, offset):
-        write_whole(self.mark, ('%d %d\n' % (os.stat(path).st_ino, offset)).encode())
+        """A full disk takes no mark, and that must not keep what comes next: without it a relay that is killed sends some again."""
+        self.kept = os.stat(path).st_ino, offset
+        try:
+            write_whole(self.mark, ('%d %d\n' % self.kept).encode())
+            self.not_kept = None
+        except OSError as error:
+            self.not_kept = str(error)
 
     def batch(self, path, offset):
         """Lines from there on, on the disk before the first of them is sent, and where the next ones begin.
@@ -207,6 +220,7 @@ class Spool:
             pass
         sync_folder(self.folder)
         os.unlink(self.sending)
+        self.kept = self.not_kept = None
 
     def backlog(self):
         current = self.current()
@@ -245,6 +259,7 @@ class Relay:
         for spool in self.spools:
             while not self.ending and self.send_some(spool):
                 pass
+            self.tell('keep how far %s was sent' % spool.source, spool.not_kept)
             dropped = spool.dropped()
             if dropped > spool.dropped_seen:
                 log('dropped: the spool was full', source=spool.source, records=dropped)
@@ -261,7 +276,8 @@ class Relay:
             if after > offset:
                 spool.keep_offset(path, after)
             if path == spool.growing:
-                if after < TURN_BYTES:
+                # On a full disk what was sent is let go at once: it is the room for what comes next.
+                if after < (1 if spool.not_kept else TURN_BYTES):
                     return False
                 spool.turn()
                 return True
@@ -317,16 +333,20 @@ class Relay:
         return counts
 
     def put_aside(self, line, reason):
-        """Kept for people, on the disk before the offset moves past it."""
-        if size_of(self.rejected_file) > REJECTED_BYTES_MAX:
-            os.rename(self.rejected_file, self.rejected_file + '.1')
+        """Kept for people, on the disk before the offset moves past it; where the disk is full, in the log."""
         text = line.decode('utf-8', 'replace').strip()
         kept = json.dumps({'reason': reason, 'at': int(time.time()), 'line': text})
-        with open(self.rejected_file, 'ab') as file:
-            file.write(kept.encode() + b'\n')
-            file.flush()
-            os.fsync(file.fileno())
         self.state['rejected'] = self.state.get('rejected', 0) + 1
+        try:
+            if size_of(self.rejected_file) > REJECTED_BYTES_MAX:
+                os.rename(self.rejected_file, self.rejected_file + '.1')
+            with open(self.rejected_file, 'ab') as file:
+                file.write(kept.encode() + b'\n')
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            log('put aside', reason=reason, file='none: %s' % error, line=text[:4000])
+            return
         log('put aside', reason=reason, file=self.rejected_file)
 
     # Keeping fresh -----------------------------------------------------------------------------------------------------------
@@ -412,17 +432,24 @@ class Relay:
         return seconds > 0 and now >= self.due.get(name, 0)
 
     def attempt(self, name, act):
-        """Each part by itself: a controller that does not answer squeue is no reason to keep the spool. News is told once."""
+        """Each part by itself: a controller that does not answer squeue is no reason to keep the spool."""
         try:
             result = act()
         except (Unavailable, OSError) as error:
-            if self.trouble.get(name) != str(error):
-                log('cannot: ' + name, reason=str(error))
-            self.trouble[name] = str(error)
+            self.tell(name, str(error))
             return False, None
-        if self.trouble.pop(name, None):
-            log('works again: ' + name)
+        self.tell(name, None)
         return True, result
+
+    def tell(self, name, reason):
+        """What cannot be done, and why; None: it can. News is told once."""
+        if reason is None:
+            if self.trouble.pop(name, None):
+                log('works again: ' + name)
+            return
+        if self.trouble.get(name) != reason:
+            log('cannot: ' + name, reason=reason)
+        self.trouble[name] = reason
 
     def round(self):
         now = time.monotonic()

@@ -318,15 +318,18 @@ function M.spool(config, name, record)
   if not file then
     return false, refused
   end
-  local size = file:seek("end") or 0
-  if size + #text > (config.spool_bytes or 1073741824) / PARTS_OF_SPOOL then
-    file:close()
+  local function drop(why)
     local count = io.open(path .. ".dropped", "a")
     if count then
       count:write(".")
       count:close()
     end
-    return false, path .. " is full"
+    return false, why
+  end
+  local size = file:seek("end") or 0
+  if size + #text > (config.spool_bytes or 1073741824) / PARTS_OF_SPOOL then
+    file:close()
+    return drop(path .. " is full")
   end
   text = "\n" .. text .. "\n"
   file:setvbuf("full", #text + 1)
@@ -335,7 +338,7 @@ function M.spool(config, name, record)
   if written and closed then
     return true
   end
-  return false, tostring(failed or lost)
+  return drop(tostring(failed or lost))
 end
 
 return M

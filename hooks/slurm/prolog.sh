@@ -28,5 +28,6 @@ line=$(LC_ALL=C awk -v source="$source" -v at="$(date +%s)" '
       if (name ~ /^SLURM_[A-Z0-9_]+$/ || name == "SLURMD_NODENAME")
         list = list (list == "" ? "" : ",") quoted(name) ":" quoted(ENVIRON[name])
     printf "{\"source\":%s,\"at\":%d,\"env\":{%s}}", quoted(source), at, list
-  }' 2>/dev/null) && printf '\n%s\n' "$line" 2>/dev/null >>"$file"
+  }' 2>/dev/null) || exit 0
+printf '\n%s\n' "$line" 2>/dev/null >>"$file" || printf . 2>/dev/null >>"$file.dropped"
 exit 0

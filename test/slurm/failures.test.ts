@@ -1,10 +1,10 @@
 /** What breaks while jobs come and go. After each the house is whole again, and its books are compared with what Slurm knows. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually';
 import { expectTrueBooks, openHolds, runsCharged } from './books';
-import { configOf } from './hooks';
 import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
+import { idsOf } from './people';
 
 jest.setTimeout(240_000);
 
@@ -94,19 +94,40 @@ test('Bursar is away, open: jobs are let in with a stamp, and get their holds la
   await policyIs({ failure_policy: 'closed' });
 });
 
-test('the disk of the spool is full: what was lost is found in the accounting', async () => {
-  const account = await house.account();
-  const file = configOf(house.cluster.folder);
-  const before = readFileSync(file, 'utf8');
-  const job = await submitted(account, '--wrap=sleep 2');
+/** The spool on a disk of its own, of so many pages of 4 KiB, until it is let go. */
+async function smallDisk(pages: number): Promise<AsyncDisposable & { isFull(): boolean }> {
+  const folder = join(house.cluster.folder, 'var/spool/bursar');
+  const { uid, gid } = idsOf('slurm');
   await house.killRelay();
-  writeFileSync(file, JSON.stringify({ ...(JSON.parse(before) as object), spool_bytes: 8 }));
-  await house.cluster.jobIs(job, 'COMPLETED');
-  expect(house.cluster.log('slurmctld', { match: /bursar: a record is lost/ })).toContain('is full');
-  writeFileSync(file, before);
+  const options = `size=${pages * 4}k,mode=700,uid=${uid},gid=${gid}`;
+  await house.cluster.ask('mount', ['-t', 'tmpfs', '-o', options, 'spool', folder], { user: 'root' });
   await house.startRelay();
+  return {
+    isFull: () => statfsSync(folder).bfree === 0,
+    [Symbol.asyncDispose]: async () => {
+      await house.killRelay();
+      await house.cluster.ask('umount', [folder], { user: 'root' });
+      await house.startRelay();
+    },
+  };
+}
+
+test('the disk of the spool fills up while Bursar is away: jobs come, run and end, and before there is room again all of them are charged', async () => {
+  const account = await house.account();
+  await policyIs({ failure_policy: 'open' });
+  await using disk = await smallDisk(6);
+  const array = await submitted(account, '--array=1-16', '--wrap=sleep 3');
+  await house.bursar.stop('api');
+  await eventually('nothing more can be written', () => disk.isFull(), 60_000);
+  const alone = await submitted(account, '--wrap=sleep 1');
+  await house.cluster.jobIs(alone, 'COMPLETED');
+  const waiting = () => house.cluster.ask('squeue', ['-h', '-j', String(array)]).catch(() => '');
+  await eventually('the array is over', async () => (await waiting()) === '', 60_000);
+  expect(house.cluster.log('slurmctld', { match: /bursar: a record is lost/ })).toContain('No space left on device');
+  await house.bursar.start('api');
   await expectTrueBooks(house, account, { withinMs: 90_000 });
-  expect(await runsCharged(house, account)).toHaveLength(1);
+  expect(await runsCharged(house, account)).toHaveLength(17);
+  await policyIs({ failure_policy: 'closed' });
 });
 
 test('the relay is killed in the middle: what it had sent it sends again, and it counts once', async () => {

@@ -1,7 +1,7 @@
 """The parent of all that a test cluster starts, so that nothing outlives the test, however that ends.
 
 Daemons and their jobs detach themselves; as the subreaper they come back to this process. When its standard input closes, which
-it does also when the test is killed, everything below it is killed and the cluster's folder removed.
+it does also when the test is killed, everything below it is killed and the cluster's folder removed, with what is mounted in it.
 
     in    {"argv": [...], "env": {...}, "cwd": "...", "log": "..."}    start this
     out   {"started": PID}, {"failed": "why"}, later {"exited": PID, "status": N}
@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -82,6 +83,10 @@ def end(folder):
         time.sleep(0.02)
         reap()
     os.chdir("/")
+    with open("/proc/self/mounts") as mounts:
+        for place in [line.split()[1] for line in mounts]:
+            if place.startswith(folder + "/"):
+                subprocess.run(["umount", "--lazy", place])
     shutil.rmtree(folder, ignore_errors=True)
 
 

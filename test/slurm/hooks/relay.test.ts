@@ -1,7 +1,16 @@
 /** bursar-relay.py: what is in the spool reaches the service, whatever dies meanwhile, and the policy file is fresh. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../helpers/eventually';
 import { removeScratch, scratchFolder } from '../../helpers/scratch';
@@ -142,6 +151,28 @@ test('while the service is away the spool is kept, said once, and sent when it i
   await eventually('it is sent', () => seen.get(1) === 1, 30_000);
   await eventually('it says so', () => relay.said().includes('works again: send the spool'));
   expect(relay.said().match(/cannot: send the spool/g)).toHaveLength(1);
+});
+
+test('on a full disk everything is sent all the same, what was sent makes room, and accounting is looked at', async () => {
+  // The disk takes neither a mark nor what is to be put aside.
+  for (const name of ['jobcomp.offset.half', 'rejected.ndjson']) symlinkSync('/dev/full', join(folder, 'spool', name));
+  writeFileSync(join(folder, 'sacct'), '#!/bin/sh\necho 1\n');
+  chmodSync(join(folder, 'sacct'), 0o755);
+  const sacct = { arguments: [], header: false };
+  service.answer = (asked, response) =>
+    asked.path.startsWith('/api/v1/slurm/policy')
+      ? respond(response, 200, { ...POLICY, sacct })
+      : take(asked, response);
+  write(line(1), '{"source":"jobc', line(2));
+  const relay = startRelay({ queue_seconds: 0, history_seconds: 1 });
+  const histories = () => service.asked.filter(({ path }) => path.endsWith('/history')).length;
+  await eventually('accounting is told', () => histories() >= 2, 30_000);
+  await eventually('there is room again', () => !existsSync(join(folder, 'spool/jobcomp.sending')), 30_000);
+  write(line(3));
+  await eventually('what comes next is sent', () => seen.has(3), 30_000);
+  expect([...seen]).toEqual([1, 2, 3].map((job) => [job, 1]));
+  expect(relay.said()).toContain('cannot: keep how far jobcomp was sent reason="[Errno 28] No space left on device"');
+  expect(relay.said()).toMatch(/put aside .*cannot be read.* line="?.*jobc/);
 });
 
 test('what can never be taken is put aside with the reason, and takes nothing with it', async () => {

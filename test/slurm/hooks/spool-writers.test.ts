@@ -62,7 +62,7 @@ test('beyond its bound the spool drops, counts and says so, and the controller g
   expect(readFileSync(join(folder, 'spool/jobcomp.ndjson.dropped'), 'utf8')).toHaveLength(6 - kept);
 });
 
-test('on a full disk a record is lost, said to be so, and nothing else happens', async () => {
+test('on a full disk a record is lost, counted and said to be so, and nothing else happens', async () => {
   symlinkSync('/dev/full', join(folder, 'spool/jobcomp.ndjson'));
   symlinkSync('/dev/full', join(folder, 'spool/prolog.ndjson'));
   hook = startHook('jobcomp.lua', folder, { spool: join(folder, 'spool') });
@@ -71,6 +71,8 @@ test('on a full disk a record is lost, said to be so, and nothing else happens',
     logged: expect.stringMatching(/a record is lost .*No space left/),
   });
   expect(run('prolog.sh', { SLURM_JOB_ID: '7' })).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  for (const name of ['jobcomp', 'prolog'])
+    expect(readFileSync(join(folder, `spool/${name}.ndjson.dropped`), 'utf8')).toBe('.');
 });
 
 test('without a configuration nothing is raised', async () => {
