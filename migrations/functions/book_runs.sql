@@ -17,16 +17,14 @@ begin
         select from ledger.imported_runs own
         where (own.cluster_no, own.job_id, own.submitted_at, own.started_at) = (p_cluster_no, r.job_id, r.submitted_at, r.started_at));
   end if;
-  insert into ledger.imported_runs (
-    cluster_no, job_id, submitted_at, started_at, ended_at, account_no, partition, user_name, end_state,
-    nodes, cpus, gpus, memory_mib, active_micros, import_no, other_id)
-  select p_cluster_no, job_id, submitted_at, started_at, ended_at, account_no, partition, user_name, end_state,
-    nodes, cpus, gpus, memory_mib, active_micros, p_import_no, other_id
-  from ledger.run_rows r
-  where other_id is null or not exists (
-    select from ledger.imported_runs i
-    where (i.cluster_no, i.other_id, i.submitted_at, i.started_at) = (p_cluster_no, r.job_id, r.submitted_at, r.started_at))
-  on conflict (cluster_no, job_id, submitted_at, started_at) do nothing;
+  -- Most chunks are all new. To look for each run before it is inserted costs as much as to insert it, so that is done only where
+  -- one of them is known, or comes twice; nobody else inserts runs meanwhile.
+  begin
+    insert into ledger.imported_runs select * from ledger.staged_runs(p_cluster_no, p_import_no);
+  exception when unique_violation then
+    insert into ledger.imported_runs select * from ledger.staged_runs(p_cluster_no, p_import_no)
+    on conflict (cluster_no, job_id, submitted_at, started_at) do nothing;
+  end;
   get diagnostics v_fresh = row_count;
   if v_fresh > 0 then perform ledger.mark_stale(p_cluster_no); end if;
   return v_fresh;

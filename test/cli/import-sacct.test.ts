@@ -144,6 +144,15 @@ test('a dry run says what there is and changes nothing; --apply keeps the runs; 
   expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
 });
 
+test('a log that overlaps with an earlier one, or names a run twice, adds what is new', async () => {
+  await using house = await openJobsHouse();
+  expect((await importing(house, log({ id: '3' }), '--apply', '--json')).json).toMatchObject({ new_runs: 1 });
+  const rows = [{ id: '1' }, { id: '2' }, { id: '2', tres: 'cpu=64,mem=16G,node=2' }, { id: '3' }, { id: '4' }];
+  expect((await importing(house, log(...rows), '--apply', '--json')).json).toMatchObject({ runs: 5, new_runs: 3 });
+  // The first record of a run wins.
+  expect(await used(house)).toEqual([4, String(4 * 8 * 3600), '0', '0', 0]);
+});
+
 test('accounts are mapped, left out or made with a budget, as the site says', async () => {
   await using house = await openJobsHouse();
   const map = fileOf('slurm_account,account\nphys,physics\ntest,\n', 'map.csv');
