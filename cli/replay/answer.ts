@@ -54,6 +54,7 @@ const renderOutcome = (proposal: string, outcome: Outcome) => ({
   exempt: outcome.exempt,
   unpriced_runs: outcome.unpriced.jobs,
   ...(outcome.unpriced.detail === undefined ? {} : { unpriced_detail: outcome.unpriced.detail }),
+  requeue_shortfalls: outcome.shortfalls,
   reasons: outcome.reasons.map(({ code, unit, denied, deniedHold }) => ({
     code,
     unit,

@@ -1,4 +1,5 @@
 /** A replay for people: how many jobs were denied, whose, why, and what is left; two proposals side by side. */
+import type { RequeuePolicy } from '../../domain/policy';
 import { clock, money, period } from '../format';
 import type { Session } from '../session';
 import type { Column } from '../table';
@@ -40,11 +41,17 @@ function show(session: Session, body: ReplayAnswer, overTime: boolean, zone: str
   }
   if (second) showBoth(session, body, first, second, zone);
   else showOne(session, first, zone);
-  for (const { proposal, exempt, unpriced_runs, unpriced_detail } of body.proposals) {
+  for (const { proposal, exempt, unpriced_runs, unpriced_detail, requeue_shortfalls } of body.proposals) {
     if (exempt > 0) {
       session.line();
       session.say(
         `${proposal}: ${plural(exempt, 'job')} exempt by user or partition; they are neither asked about nor charged.`,
+      );
+    }
+    for (const { policy, jobs } of requeue_shortfalls) {
+      session.line();
+      session.say(
+        `${proposal}: ${plural(jobs, 'requeued job')} found no money for another full run; ${SHORTFALL[policy]} (on_requeue_shortfall: ${policy}).`,
       );
     }
     if (unpriced_runs === 0) continue;
@@ -54,6 +61,13 @@ function show(session: Session, body: ReplayAnswer, overTime: boolean, zone: str
     );
   }
 }
+
+/** Nobody knows what would have become of a job that was held or cancelled, so a replay goes on with what the log says. */
+const SHORTFALL: Readonly<Record<RequeuePolicy, string>> = {
+  run_on: 'they run on with what they hold',
+  hold_job: 'the site would hold them, here they run on',
+  cancel: 'the site would cancel them, here they run on',
+};
 
 const share = ({ jobs, denied }: { jobs: number; denied: number }): string =>
   `${denied} of ${plural(jobs, 'job')} (${jobs === 0 ? '0.0' : ((100 * denied) / jobs).toFixed(1)} %)`;

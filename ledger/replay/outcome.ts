@@ -1,5 +1,6 @@
 /** What came of a replay: sums by account, by user and by reason, what was left over time, and each job that was refused. */
 import { toMicro, type Micro } from '../../domain/money';
+import type { RequeuePolicy } from '../../domain/policy';
 import { epochMicros, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from '../decision';
@@ -71,6 +72,8 @@ export interface Outcome {
   exempt: number;
   /** Runs that the proposal has no price for; their holds stay. And one of the reasons. */
   unpriced: { jobs: number; detail?: string };
+  /** Jobs whose requeue found no money for another full run, by what their accounts do then. They ran on. */
+  shortfalls: { policy: RequeuePolicy; jobs: number }[];
   accounts: AccountOutcome[];
   users: UserOutcome[];
   reasons: Reason[];
@@ -130,6 +133,8 @@ export async function readOutcome(sql: Sql, at: Instant): Promise<Outcome> {
   const reasons = await sql<{ code: string; unit: string | null; denied: number; held: Amount }[]>`
     select answer ->> 'code' as code, unit, count(*)::int as denied, sum(held_micro)::text as held
     from replay.jobs where answer is not null group by 1, 2 order by 3 desc, 1, 2`;
+  const shortfalls = await sql<{ policy: RequeuePolicy; jobs: number }[]>`
+    select policy, count(distinct job_no)::int as jobs from replay.shortfalls group by policy order by policy`;
   const balances = await sql<
     ({ account: string; unit: string; at: Instant } & Record<'granted' | 'settled' | 'held' | 'available', Amount>)[]
   >`
@@ -141,6 +146,7 @@ export async function readOutcome(sql: Sql, at: Instant): Promise<Outcome> {
     denied: all?.denied ?? 0,
     exempt: all?.exempt ?? 0,
     unpriced: { jobs: all?.unpriced ?? 0, ...(all?.detail ? { detail: all.detail } : {}) },
+    shortfalls: [...shortfalls],
     accounts: accounts.map(({ account, unit, charged, held, granted, available, ...sums }) => ({
       account,
       ...(unit === null ? {} : { unit }),

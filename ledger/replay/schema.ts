@@ -27,6 +27,9 @@ create unlogged table replay.jobs (
 );
 create unlogged table replay.deeds (job_no int, deed_no int, at timestamptz, acts jsonb);
 
+-- Requeues that found no money for another full run, and what the account's policy would have done with the job.
+create unlogged table replay.shortfalls (job_no int, policy text);
+
 -- Submissions (deed 0) and deeds, before they are put in their order.
 create unlogged table replay.staged (
   lane int, at bigint, rank int, submitted_at bigint, line bigint, job_no int, deed_no int, tree_no bigint, epoch int, traits int
@@ -67,8 +70,6 @@ declare
   v_job record;
   v_deed record;
   v_act jsonb;
-  v_hold ledger.holds;
-  v_amount bigint;
   v_event_no bigint;
   v_answer jsonb;
 begin
@@ -87,29 +88,16 @@ begin
     continue when p_jobs[i] = any (v_refused);
     select at, acts into strict v_deed from replay.deeds where job_no = p_jobs[i] and deed_no = p_deeds[i];
     for v_act in select act from jsonb_array_elements(v_deed.acts) act loop
-      case v_act ->> 'act'
-        when 'charge' then
-          perform ledger.charge_run((v_act -> 'request') || jsonb_build_object('now', v_deed.at));
-        when 'refund' then
-          -- Its evidence is a record of the log, which is no event of these books.
-          insert into ledger.job_events (job_no, type, at, facts, fingerprint)
-          values (p_jobs[i], 'ended', v_deed.at, '{}', decode(md5(v_act::text), 'hex')) returning event_no into v_event_no;
-          perform ledger.refund_run((v_act -> 'request') || jsonb_build_object('event_no', v_event_no::text));
-        when 'close' then
-          perform ledger.close_hold(
-            v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, v_deed.at);
-        when 'resize' then
-          select * into strict v_hold from ledger.holds where hold_id = v_act ->> 'hold_id';
-          v_amount := (v_act ->> 'amount_micro')::bigint;
-          if v_hold.status = 'open' and (
-            (v_amount > v_hold.held_micro and v_act ->> 'direction' in ('up', 'any'))
-            or (v_amount < v_hold.held_micro and v_act ->> 'direction' in ('down', 'any')))
-          then
-            perform ledger.resize_hold(v_act ->> 'hold_id', v_amount, v_act ->> 'reason', v_act ->> 'actor', null, null,
-              (v_act ->> 'at')::timestamptz, v_deed.at);
-          end if;
-        else raise exception 'a replay cannot %', v_act ->> 'act';
-      end case;
+      if v_act ->> 'act' = 'refund' then
+        -- Its evidence is a record of the log, which is no event of these books.
+        insert into ledger.job_events (job_no, type, at, facts, fingerprint)
+        values (p_jobs[i], 'ended', v_deed.at, '{}', decode(md5(v_act::text), 'hex')) returning event_no into v_event_no;
+        v_act := jsonb_set(v_act, '{request,event_no}', to_jsonb(v_event_no::text));
+      end if;
+      v_answer := ledger.do_act(v_act, v_deed.at);
+      if v_answer #>> '{shortfall,why}' = 'requeue' then
+        insert into replay.shortfalls (job_no, policy) values (p_jobs[i], v_answer #>> '{shortfall,policy}');
+      end if;
     end loop;
   end loop;
   return v_refused;

@@ -5,10 +5,7 @@
 -- decided from facts that have changed meanwhile is answered 'stale' and does nothing. What it does is idempotent besides:
 -- charges by their run key, closing by the hold.
 --
--- p_acts: [{act: 'charge', request}, {act: 'close', hold_id, reason, effective_at, actor},
---   {act: 'meter', run_key, slices}, {act: 'refund', request (see refund_run)},
---   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, reason, at, actor},
---   {act: 'overdue', hold_id, is_overdue}]
+-- p_acts: what do_act takes, in the order in which it is to be done.
 -- p_save: {due_at (microseconds), handled_through, state, quarantined}; null where more acts of the same telling follow.
 --
 -- Returns {outcome: 'stale' | 'done', replayed: [run keys that had been charged before], charges: how many there are now,
@@ -23,9 +20,6 @@ declare
   v_charge_count bigint;
   v_act jsonb;
   v_answer jsonb;
-  v_hold ledger.holds;
-  v_charge ledger.charges;
-  v_amount bigint;
   v_shortfall jsonb;
   v_resized boolean := false;
   v_replayed jsonb := '[]';
@@ -44,48 +38,12 @@ begin
   end if;
 
   for v_act in select act from jsonb_array_elements(p_acts) as act loop
-    case v_act ->> 'act'
-      when 'charge' then
-        v_answer := ledger.charge_run(v_act -> 'request');
-        if v_answer ->> 'outcome' = 'replayed' then
-          v_replayed := v_replayed || jsonb_build_array(v_act #> '{request,run_key}');
-        end if;
-      when 'meter' then
-        select * into strict v_charge from ledger.charges where run_key = v_act ->> 'run_key';
-        perform ledger.lock_tree(array[v_charge.account_no]);
-        if v_act ->> 'told_end' is null then
-          perform ledger.meter_run(v_charge.charge_no, v_act -> 'slices');
-        else
-          perform ledger.meter_again(v_charge.charge_no, v_act -> 'slices', (v_act ->> 'told_end')::timestamptz);
-        end if;
-      when 'refund' then
-        perform ledger.refund_run(v_act -> 'request');
-      when 'close' then
-        perform ledger.close_hold(
-          v_act ->> 'hold_id', v_act ->> 'reason', v_act ->> 'actor', (v_act ->> 'effective_at')::timestamptz, null);
-      when 'overdue' then
-        update ledger.holds
-        set overdue_at = case when (v_act ->> 'is_overdue')::boolean then clock_timestamp() end
-        where hold_id = v_act ->> 'hold_id' and status = 'open';
-      when 'resize' then
-        select * into strict v_hold from ledger.holds where hold_id = v_act ->> 'hold_id';
-        v_amount := (v_act ->> 'amount_micro')::bigint;
-        if v_hold.status = 'open' and (
-          (v_amount > v_hold.held_micro and v_act ->> 'direction' in ('up', 'any'))
-          or (v_amount < v_hold.held_micro and v_act ->> 'direction' in ('down', 'any')))
-        then
-          v_answer := ledger.resize_hold(
-            v_act ->> 'hold_id', v_amount, v_act ->> 'reason', v_act ->> 'actor', null, null, (v_act ->> 'at')::timestamptz);
-          v_resized := true;
-          if v_answer ? 'refusal' then
-            -- The hold keeps what it has; what becomes of the job is the account's policy (rulings 11).
-            v_shortfall := jsonb_build_object(
-              'why', v_act ->> 'why', 'policy', v_act ->> 'policy', 'requested', v_answer ->> 'requested',
-              'refusal', v_answer -> 'refusal', 'at', v_act ->> 'at');
-          end if;
-        end if;
-      else raise exception 'a story cannot %', v_act ->> 'act';
-    end case;
+    v_answer := ledger.do_act(v_act, null);
+    if v_answer ? 'replayed' then v_replayed := v_replayed || jsonb_build_array(v_answer -> 'replayed'); end if;
+    if v_answer ? 'shortfall' then
+      v_resized := true;
+      v_shortfall := coalesce(nullif(v_answer -> 'shortfall', 'null'), v_shortfall);
+    end if;
   end loop;
 
   select count(*) into v_charge_count from ledger.charges where hold_no = any (v_hold_nos);

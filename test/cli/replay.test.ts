@@ -189,6 +189,24 @@ test('a denied job does not run; what it would have cost is left for those behin
   expect(err).toContain('line 6: has 6 fields instead of 14');
 });
 
+test('a requeue that found no money for another run is counted by what the account would do with its job', async () => {
+  const proposal = fileWith('cancel.yaml', `${proposalWith(3).trimEnd().slice(0, -2)}, on_requeue_shortfall: cancel }\n`);
+  // Two hours hold 2.00 and cost 2.00, so 1.00 is left for a second run that asks for 2.00.
+  const failed = row(1, 'lab', 'eve', '08:00:00', '08:00:00', '10:00:00').replace('COMPLETED', 'NODE_FAIL');
+  const again = row(1, 'lab', 'eve', '10:00:01', '10:05:00', '10:35:00');
+  const log = fileWith('requeued.log', [HEADER, failed, again].join('\n'));
+  const { code, out } = await replaying('--proposal', proposal, log);
+  expect(code).toBe(0);
+  expect(out.replace(/\s+/g, ' ')).toContain(
+    'cancel.yaml: 1 requeued job found no money for another full run; the site would cancel them, here they run on (on_requeue_shortfall: cancel).',
+  );
+  expect(out).toMatch(/^lab +1 +0 .* 2\.50 /m);
+  const { json } = await replaying('--proposal', proposal, '--json', log);
+  expect((json as { proposals: object[] }).proposals).toEqual([
+    expect.objectContaining({ requeue_shortfalls: [{ policy: 'cancel', jobs: 1 }] }),
+  ]);
+});
+
 test('two proposals stand side by side with the jobs that only one of them denies', async () => {
   const [tight, wide] = [fileWith('tight.yaml', proposalWith(3)), fileWith('wide.yaml', proposalWith(30))];
   const { out } = await replaying('--proposal', tight, '--against', wide, SMALL());
