@@ -1,11 +1,14 @@
 /** Rows go into PostgreSQL as bytes: the binary format of COPY, which nobody has to write as text and read again. */
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Sql } from './postgres';
 
 const HEADER = Buffer.from('PGCOPY\n\u00ff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
 const HIGH = 2 ** 32;
+const JSONB_VERSION = 1;
+const LARGE = 256 * 1024;
 
 /** Rows in the making. Say how many fields a row has, then each of them in the order of the columns. */
 export class BinaryRows {
@@ -34,10 +37,30 @@ export class BinaryRows {
 
   text(value: string | undefined): void {
     if (value === undefined) return this.nothing();
-    this.room(4 + value.length * 3);
-    const written = this.bytes.write(value, this.length + 4);
+    // PostgreSQL keeps no zero bytes.
+    const kept = value.includes('\0') ? value.replaceAll('\0', '') : value;
+    this.room(4 + kept.length * 3);
+    const written = this.bytes.write(kept, this.length + 4);
     this.bytes.writeInt32BE(written, this.length);
     this.length += 4 + written;
+  }
+
+  /** For a column of type jsonb. */
+  json(value: unknown): void {
+    if (value === undefined) return this.nothing();
+    const text = JSON.stringify(value);
+    this.room(5 + text.length * 3);
+    const written = this.bytes.write(text, this.length + 5);
+    this.bytes.writeInt32BE(written + 1, this.length);
+    this.bytes[this.length + 4] = JSONB_VERSION;
+    this.length += 5 + written;
+  }
+
+  boolean(value: boolean): void {
+    this.room(5);
+    this.bytes.writeInt32BE(1, this.length);
+    this.bytes[this.length + 4] = value ? 1 : 0;
+    this.length += 5;
   }
 
   int(value: number): void {
@@ -52,9 +75,15 @@ export class BinaryRows {
     this.length = this.bytes.writeDoubleBE(value, this.length + 4);
   }
 
-  /** A whole number that a double holds exactly. */
-  bigint(value: number): void {
+  /** A number is one that a double holds exactly. */
+  bigint(value: number | bigint | undefined): void {
+    if (value === undefined) return this.nothing();
     this.room(12);
+    if (typeof value === 'bigint') {
+      this.bytes.writeInt32BE(8, this.length);
+      this.length = this.bytes.writeBigInt64BE(value, this.length + 4);
+      return;
+    }
     const high = Math.floor(value / HIGH);
     this.bytes.writeInt32BE(8, this.length);
     this.bytes.writeInt32BE(high, this.length + 4);
@@ -73,6 +102,17 @@ export class BinaryRows {
     return this.bytes.subarray(0, this.length);
   }
 
+  /** A copy of the rows so far, which are forgotten: a part of a COPY that goes on. */
+  take(): Buffer {
+    const taken = Buffer.from(this.bytes.subarray(0, this.length));
+    this.length = 0;
+    return taken;
+  }
+
+  get isLarge(): boolean {
+    return this.length > LARGE;
+  }
+
   private room(more: number): void {
     if (this.length + more <= this.bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more));
@@ -87,4 +127,29 @@ export async function copyIn(sql: Pick<Sql, 'unsafe'>, query: string, rows: Bina
   if (!into.write(rows.end())) await once(into, 'drain');
   into.end();
   await finished(into);
+}
+
+/** A COPY into a table that goes on while its rows are made. */
+export class OpenCopy {
+  readonly rows = new BinaryRows();
+
+  private constructor(private readonly stream: Writable) {}
+
+  static async into(sql: Pick<Sql, 'unsafe'>, table: string): Promise<OpenCopy> {
+    return new OpenCopy(await sql.unsafe(`copy ${table} from stdin (format binary)`).writable());
+  }
+
+  /** Sends the rows that are there, and waits only where PostgreSQL is behind. Call it when they are large. */
+  async flow(): Promise<void> {
+    if (!this.stream.write(this.rows.take())) await once(this.stream, 'drain');
+  }
+
+  async end(): Promise<void> {
+    this.stream.end(this.rows.end());
+    await finished(this.stream);
+  }
+
+  abandon(): void {
+    this.stream.destroy();
+  }
 }

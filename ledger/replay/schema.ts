@@ -51,12 +51,15 @@ begin
 end;
 $$;
 
--- Charges and closes those whose deed is plainly that, and says which.
+-- Charges and closes, or only closes, those whose deed is plainly that, and says which.
 create function replay.settle(p_jobs int[], p_deeds int[], p_now timestamptz) returns int[] language plpgsql as $$
 declare
   v_batch jsonb;
 begin
-  select jsonb_agg((d.acts #> '{0,request}') || jsonb_build_object('n', w.place)) into v_batch
+  select jsonb_agg(
+    case when d.acts #>> '{0,act}' = 'charge' then d.acts #> '{0,request}'
+      else (d.acts -> 0) || jsonb_build_object('ended_at', d.acts #> '{0,effective_at}') end
+    || jsonb_build_object('n', w.place)) into v_batch
   from unnest(p_jobs, p_deeds) with ordinality as w (job_no, deed_no, place)
   cross join lateral (select acts from replay.deeds where job_no = w.job_no and deed_no = w.deed_no limit 1) d;
   return array(select p_jobs[n] from unnest(ledger.settle_ordinary_runs(v_batch, p_now)) n);

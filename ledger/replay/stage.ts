@@ -6,13 +6,14 @@ import { Fault } from '../../domain/faults';
 import { given } from '../../domain/given';
 import type { SacctOptions, SacctRecord } from '../../domain/sacct';
 import { jobsOf, rankOf, type LoggedJob } from '../../domain/sacct-jobs';
-import { epochMicros, instantOfMicros } from '../../domain/time';
+import { epochMicros } from '../../domain/time';
+import { OpenCopy, type BinaryRows } from '../../platform/copy-in';
 import type { Sql } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import type { NumberedCluster } from '../price-book';
 import { noSuchAccount } from '../require-account';
+import type { Act } from '../settlement';
 import { exemptionOf } from '../slurm/exemption';
-import { Copy } from './copy';
 import { isFault, planJob, type AccountFacts, type PlannedJob } from './plan-job';
 import { epochOf, type OpenedBooks } from './proposal';
 import { readLog } from './read-log';
@@ -47,7 +48,7 @@ export async function stageLog(
     staged.faults.inAll += 1;
     if (staged.faults.listed.length < FAULTS_LISTED) staged.faults.listed.push(message);
   };
-  const copy = await Copy.into(sql, 'replay.rows');
+  const copy = await OpenCopy.into(sql, 'replay.rows');
   try {
     for await (const read of readLog(lines, options)) {
       if ('fault' in read) {
@@ -63,7 +64,12 @@ export async function stageLog(
       }
       const cluster = record.cluster ?? options.cluster;
       clusters.add(cluster);
-      await copy.add([cluster, record.id.jobId, read.line, JSON.stringify(record)]);
+      copy.rows.row(4);
+      copy.rows.text(cluster);
+      copy.rows.text(record.id.jobId);
+      copy.rows.bigint(read.line);
+      copy.rows.text(JSON.stringify(record));
+      if (copy.rows.isLarge) await copy.flow();
       staged.rows += 1;
       if (staged.rows % TOLD_EVERY === 0) {
         signal.throwIfAborted();
@@ -101,9 +107,9 @@ export async function planLog(
   signal: AbortSignal,
 ): Promise<PlannedLog> {
   const [jobs, deeds, staged] = [
-    await Copy.into(sql, 'replay.jobs'),
-    await Copy.into(sql, 'replay.deeds'),
-    await Copy.into(sql, 'replay.staged'),
+    await OpenCopy.into(sql, 'replay.jobs'),
+    await OpenCopy.into(sql, 'replay.deeds'),
+    await OpenCopy.into(sql, 'replay.staged'),
   ];
   const planned: PlannedLog = { jobs: 0, from: 0n, to: 0n };
   let read = 0;
@@ -120,8 +126,9 @@ export async function planLog(
         const [first, last] = [epochMicros(job.submittedAt), epochMicros(job.events.at(-1)?.at ?? job.submittedAt)];
         if (planned.jobs === 1 || first < planned.from) planned.from = first;
         if (last > planned.to) planned.to = last;
-        await stageJob({ no: planned.jobs, line, job, opened, lanes }, { jobs, deeds, staged });
+        stageJob({ no: planned.jobs, line, job, opened, lanes }, { jobs: jobs.rows, deeds: deeds.rows, staged: staged.rows });
       }
+      for (const copy of [jobs, deeds, staged]) if (copy.rows.isLarge) await copy.flow();
       read += records.length;
       if (read % TOLD_EVERY < records.length) onProgress({ step: 'pricing the jobs', done: read, of: rows });
     }
@@ -170,19 +177,19 @@ interface JobToStage {
   lanes: number;
 }
 
-type Copies = Record<'jobs' | 'deeds' | 'staged', Copy>;
+type Rows = Record<'jobs' | 'deeds' | 'staged', BinaryRows>;
 
-async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Copies): Promise<void> {
-  if (isExempt(job, opened)) return addJob(copies.jobs, no, job, { isExempt: true });
+function stageJob({ no, line, job, opened, lanes }: JobToStage, rows: Rows): void {
+  if (isExempt(job, opened)) return addJob(rows.jobs, no, job, { isExempt: true });
   const account = opened.accounts.get(job.account);
   const planned = plan(job, account, opened);
   if (account === undefined || 'refused' in planned) {
     const { code, message } = 'refused' in planned ? planned.refused : noSuchAccount(job.account);
-    return addJob(copies.jobs, no, job, { answer: { code, message } });
+    return addJob(rows.jobs, no, job, { answer: { code, message } });
   }
   const { item, held, cost, deeds, unpriced } = planned;
   const { request, ...asked } = item;
-  await addJob(copies.jobs, no, job, {
+  addJob(rows.jobs, no, job, {
     account,
     held,
     cost,
@@ -194,17 +201,33 @@ async function stageJob({ no, line, job, opened, lanes }: JobToStage, copies: Co
   const submittedAt = epochMicros(job.submittedAt);
   const epoch = epochOf(opened.edges, submittedAt);
   const lane = Number(account.rootNo % BigInt(lanes));
-  const place = (at: bigint, rank: number, deed: number, traits: number) =>
-    copies.staged.add([lane, at, rank, submittedAt, line, no, deed, account.rootNo, epochOf(opened.edges, at), traits]);
-  await place(submittedAt, rankOf(job, undefined), 0, planned.isOrdinary ? TRAIT.ordinary : 0);
+  const place = (at: bigint, rank: number, deed: number, traits: number) => {
+    const { staged } = rows;
+    staged.row(10);
+    staged.int(lane);
+    staged.bigint(at);
+    staged.int(rank);
+    staged.bigint(submittedAt);
+    staged.bigint(line);
+    staged.int(no);
+    staged.int(deed);
+    staged.bigint(account.rootNo);
+    staged.int(epochOf(opened.edges, at));
+    staged.int(traits);
+  };
+  place(submittedAt, rankOf(job, undefined), 0, planned.isOrdinary ? TRAIT.ordinary : 0);
   for (const [index, { at, rank, acts }] of deeds.entries()) {
     const lean = acts.map((act) =>
       act.act === 'charge' ? { ...act, request: { ...act.request, slices: null, usage: null } } : act,
     );
-    await copies.deeds.add([no, index + 1, instantOfMicros(at), JSON.stringify(lean)]);
+    rows.deeds.row(4);
+    rows.deeds.int(no);
+    rows.deeds.int(index + 1);
+    rows.deeds.time(Number(at));
+    rows.deeds.json(lean);
     const givesBack = planned.staysWithinHold && epochOf(opened.edges, at) === epoch;
-    const isWhole = deeds.length === 1 && acts.length === 2 && acts[0]?.act === 'charge' && acts[1]?.act === 'close';
-    await place(at, rank, index + 1, (givesBack ? TRAIT.givesBack : 0) | (givesBack && isWhole ? TRAIT.ordinary : 0));
+    const isWhole = deeds.length === 1 && (did(acts, ['charge', 'close']) || did(acts, ['close']));
+    place(at, rank, index + 1, (givesBack ? TRAIT.givesBack : 0) | (givesBack && isWhole ? TRAIT.ordinary : 0));
   }
 }
 
@@ -220,30 +243,30 @@ interface JobFacts {
 }
 
 /** In the order of the table's columns. */
-const addJob = (copy: Copy, no: number, job: LoggedJob, facts: JobFacts): Promise<void> =>
-  copy.add([
-    no,
-    facts.account?.accountNo,
-    job.account,
-    job.user,
-    job.cluster,
-    job.components[0]?.partition,
-    job.jobId,
-    job.name,
-    job.submittedAt,
-    job.arrayTasks,
-    facts.account?.unit,
-    facts.held,
-    facts.cost,
-    facts.unpriced,
-    facts.isExempt ? 't' : 'f',
-    json(facts.item),
-    json(facts.request),
-    json(facts.answer),
-  ]);
+function addJob(rows: BinaryRows, no: number, job: LoggedJob, facts: JobFacts): void {
+  rows.row(18);
+  rows.int(no);
+  rows.bigint(facts.account?.accountNo);
+  rows.text(job.account);
+  rows.text(job.user);
+  rows.text(job.cluster);
+  rows.text(job.components[0]?.partition);
+  rows.text(job.jobId);
+  rows.text(job.name);
+  rows.time(Number(epochMicros(job.submittedAt)));
+  rows.int(job.arrayTasks);
+  rows.text(facts.account?.unit);
+  rows.bigint(facts.held);
+  rows.bigint(facts.cost);
+  rows.text(facts.unpriced);
+  rows.boolean(facts.isExempt ?? false);
+  rows.json(facts.item);
+  rows.text(facts.request && JSON.stringify(facts.request));
+  rows.json(facts.answer);
+}
 
-const json = (value: object | undefined): string | undefined =>
-  value === undefined ? undefined : JSON.stringify(value);
+const did = (acts: readonly Act[], what: readonly Act['act'][]): boolean =>
+  acts.length === what.length && acts.every(({ act }, index) => act === what[index]);
 
 /** As hooks have it: nobody asks about such jobs. */
 function isExempt({ cluster, account, user, components }: LoggedJob, { book }: OpenedBooks): boolean {

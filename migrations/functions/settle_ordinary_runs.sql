@@ -1,10 +1,11 @@
 -- settle_ordinary_runs charges runs and closes their holds, in one statement, where there is nothing to it, and returns which
--- it did. The rest is left to charge_run, which has every rule; test/ledger/ordinary-runs.test.ts holds the two to the same
+-- it did. The rest is left to charge_run, which has every rule; test/ledger/replay.test.ts holds the two to the same
 -- books. Whoever settles a long history at once calls it (ledger/replay); a story settles one run at a time.
 --
--- p_requests: what charge_run takes with "close", with an n each. Ordinary is: a cost by usage of a run that nobody has
--- charged, no more than its hold has; the hold open, and named once; all of it in one fund that is open now and was while
--- the job ran, with no other fund of the account opening or closing meanwhile; every cap with a row of its own.
+-- p_requests: what charge_run takes with "close", with an n each; without a run_key it is a hold that nothing is charged to, which
+-- close_hold would give back. Ordinary is: a cost by usage of a run that nobody has charged, no more than its hold has; the
+-- hold open, and named once; all of it in one fund that is open now and was while the job ran, with no other fund of the
+-- account opening or closing meanwhile; every cap with a row of its own.
 --
 -- Every table is probed as in place_ordinary_holds. The caller holds the locks of the trees.
 create function ledger.settle_ordinary_runs(p_requests jsonb, p_now timestamptz) returns int[]
@@ -43,18 +44,20 @@ begin
       from (
         select c.limit_no from ledger.caps_of(h.account_no, h.partition, h.user_name, h.effective_at) c) c) cap
     left join lateral (select charge_no from ledger.charges where run_key = asked.run_key limit 1) charged on true
-    where asked.of_hold = 1 and asked.of_run = 1 and charged.charge_no is null and asked.source = 'usage'
-      and h.status = 'open' and h.partition = asked.partition and h.user_name is not distinct from asked."user"
-      and piece.least >= 0 and piece.is_forward and piece.total <= h.held_micro
-      and part.funds = 1 and f.source <> 'overdraft' and cap.have_rows
-      and f.opens_at <= piece.starts_at and f.closes_at > piece.ends_at and f.closes_at > p_now
-      and not exists (
-        select from ledger.funds other
-        where other.account_no = h.account_no and other.source <> 'overdraft'
-          and ((other.opens_at > piece.starts_at and other.opens_at < piece.ends_at)
-            or (other.closes_at > piece.starts_at and other.closes_at < piece.ends_at)))
+    where asked.of_hold = 1 and h.status = 'open'
+      and part.funds = 1 and f.source <> 'overdraft' and f.closes_at > p_now and cap.have_rows
+      and (asked.run_key is null or (
+        asked.of_run = 1 and charged.charge_no is null and asked.source = 'usage'
+        and h.partition = asked.partition and h.user_name is not distinct from asked."user"
+        and piece.least >= 0 and piece.is_forward and piece.total <= h.held_micro
+        and f.opens_at <= piece.starts_at and f.closes_at > piece.ends_at
+        and not exists (
+          select from ledger.funds other
+          where other.account_no = h.account_no and other.source <> 'overdraft'
+            and ((other.opens_at > piece.starts_at and other.opens_at < piece.ends_at)
+              or (other.closes_at > piece.starts_at and other.closes_at < piece.ends_at)))))
   ), settled as materialized (
-    select nextval('ledger.txn_numbers') as charge_no,
+    select case when run_key is not null then nextval('ledger.txn_numbers') end as charge_no,
       case when held_micro > total then nextval('ledger.txn_numbers') end as release_no, i.*
     from (select * from item order by n) i
   ), written as (
@@ -88,6 +91,7 @@ begin
     select charge_no, run_key, account_no, hold_no, cluster_no, job_id, partition, "user", source, total, started_at, ended_at,
       nullif(usage, 'null'), ledger.end_of_slices(coalesce(nullif(slices, 'null'), '[]'))
     from settled
+    where run_key is not null
   ), slice as (
     insert into ledger.usage_slices (charge_no, slice_no, starts_at, ends_at, nodes, cpus, gpus, memory_mib, active_micros)
     select charge_no, g.place, (g.slice ->> 'starts_at')::timestamptz, (g.slice ->> 'ends_at')::timestamptz,
@@ -97,7 +101,9 @@ begin
   ), held as (
     update ledger.holds h
     set held_micro = 0, charged_micro = h.charged_micro + s.total, released_micro = h.released_micro + s.held_micro - s.total,
-      status = 'settled', closed_at = p_now
+      closed_at = p_now, status = case
+        when s.run_key is not null or exists (select from ledger.charges c where c.hold_no = h.hold_no) then 'settled'
+        else 'released' end
     from settled s
     where h.hold_no = s.hold_no
   ), part as (
