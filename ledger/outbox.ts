@@ -17,11 +17,11 @@ interface ClaimedRow {
 
 export function openOutbox({ sql }: { sql: Sql }): Outbox {
   return {
-    async claim(limit, leaseMs) {
+    async claim(limit, leaseMs, patienceMs = 0) {
       const claimed = await ask(
         () => sql<ClaimedRow[]>`
           select outbox_no as "outboxNo", hold_no as "holdNo", kind, generation
-          from ledger.lease_outbox(${limit}::int, ${leaseMs}::int)`,
+          from ledger.lease_outbox(${limit}::int, ${leaseMs}::int, ${patienceMs}::int)`,
       );
       if (claimed.length === 0) return [];
       // Read after the lease: whatever was recorded before it is in the chapter, whatever comes after it rings again.

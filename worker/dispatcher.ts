@@ -5,8 +5,10 @@
  * dispatchers may run and any of them may die at any point. An item is leased and that is committed *before* Temporal is
  * called, and it is deleted after: no transaction is ever open across a remote call.
  *
- * At most `inFlight` calls run at once. A hundred thousand stories that waited for Temporal to come back are told one
- * after another; they never take the processor, or PostgreSQL, from the checks that come in meanwhile.
+ * Stories never starve admission. At most `inFlight` calls run at once: a hundred thousand stories that waited for Temporal to
+ * come back are told one after another. And while many jobs are being admitted (lease_outbox.sql says how many), a story
+ * is begun only once it has waited for `patienceMs`; when that many do not come any more, all of them are, at once. Bells wait for
+ * nothing. A job that is heard of before its story has begun needs no bell: the story begins with what is known by then.
  */
 import {
   NamespaceNotFoundError,
@@ -38,6 +40,8 @@ export interface DispatcherOptions {
   batch?: number;
   /** After that long another dispatcher may take over what this one claimed. Default 60 s. */
   leaseMs?: number;
+  /** As long as that a story lets others be admitted before it begins. Default 10 s. */
+  patienceMs?: number;
   /** How often an empty outbox is looked at. Default 150 ms. */
   pollMs?: number;
   /** While Temporal or PostgreSQL is away. Default 250 ms to 10 s. */
@@ -71,7 +75,7 @@ type Outcome = 'delivered' | 'refused' | 'away' | 'not_tried';
 
 export function startDispatcher(options: DispatcherOptions): Dispatcher {
   const { outbox, temporal, log, metrics, inFlight = 8, batch = 64, leaseMs = 60_000, pollMs = 150 } = options;
-  const { backOff = [250, 10_000] } = options;
+  const { patienceMs = 10_000, backOff = [250, 10_000] } = options;
   const { workflow } = temporal.client;
   const stats: DispatcherStats = {
     delivered: { start: 0, ring: 0 },
@@ -100,7 +104,7 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     let items: OutboxItem[];
     try {
       // One item is enough to find out whether Temporal is back.
-      items = await outbox.claim(stats.temporalAway ? 1 : batch, leaseMs);
+      items = await outbox.claim(stats.temporalAway ? 1 : batch, leaseMs, patienceMs);
       heardFromLedger();
     } catch (error) {
       return noLedger(error);

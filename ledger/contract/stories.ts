@@ -41,8 +41,11 @@ export interface OutboxItem {
 }
 
 export interface Outbox {
-  /** Leases up to `limit` items for `leaseMs`; several dispatchers never get the same one while the lease lasts. */
-  claim(limit: number, leaseMs: number): Promise<OutboxItem[]>;
+  /**
+   * Leases up to `limit` items for `leaseMs`; several dispatchers never get the same one while the lease lasts. While
+   * admission is busy, starts that are younger than `patienceMs` (default 0) are left there.
+   */
+  claim(limit: number, leaseMs: number, patienceMs?: number): Promise<OutboxItem[]>;
   done(outboxNos: bigint[]): Promise<void>;
   /** Puts an item back before its lease ends. */
   giveBack(outboxNos: bigint[]): Promise<void>;

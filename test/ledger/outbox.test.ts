@@ -59,6 +59,35 @@ test('eight dispatchers claiming at once never get the same item while its lease
   expect(await house.ledger.outbox.claim(100, 60_000)).toEqual([]);
 });
 
+test('while admission is busy young stories are left to wait; bells and old ones are not, and nobody when it is calm', async () => {
+  const { outbox } = house.ledger;
+  const rung = await house.hold();
+  await outbox.done(numbers(await outbox.claim(10, 60_000)));
+  await house.say({ type: 'started', holdId: rung, at: clock(1) });
+  const old = await house.hold();
+  await house.sql`update ledger.outbox set created_at = created_at - interval '11 seconds'`;
+  await holds(6);
+  const placed = (ago: string) => house.sql`update ledger.holds set placed_at = clock_timestamp() - ${ago}::interval`;
+
+  await placed('-30 seconds'); // Busy for as long as this test takes.
+  expect(await outbox.claim(10, 60_000, 10_000)).toMatchObject([
+    { kind: 'ring', holdId: rung },
+    { kind: 'start', holdId: old },
+  ]);
+  expect(await outbox.claim(10, 60_000, 10_000)).toEqual([]);
+  expect(await outbox.claim(2, 60_000)).toHaveLength(2);
+  await placed('1 second');
+  expect(await outbox.claim(2, 60_000, 10_000)).toHaveLength(2);
+  await placed('-1 hour'); // The clock was set back.
+  expect(await outbox.claim(10, 60_000, 10_000)).toHaveLength(2);
+});
+
+test('seven jobs at once are no crowd: their stories begin at once', async () => {
+  await holds(7);
+  await house.sql`update ledger.holds set placed_at = clock_timestamp() + interval '30 seconds'`;
+  expect(await house.ledger.outbox.claim(10, 60_000, 10_000)).toHaveLength(7);
+});
+
 test('what is done is gone; what was given back can be claimed at once; what was neither, when its lease has ended', async () => {
   await holds(3);
   const [first, second, third] = await house.ledger.outbox.claim(3, 60_000);

@@ -118,6 +118,35 @@ test('never more calls at once than allowed, however long the outbox', async () 
   expect(calls.most).toBe(3);
 });
 
+test('while many jobs are admitted their stories wait, for a bounded time; bells do not', async () => {
+  const { sql } = site.database;
+  const placed = (ago: string) => sql`update ledger.holds set placed_at = clock_timestamp() - ${ago}::interval`;
+  await using dispatcher = startTestDispatcher(site.ledger, namespace, { patienceMs: 600_000 });
+  const [early] = await submitMany(8);
+  if (!early) throw new Error('eight jobs');
+  await until('they have started', isEmpty);
+  await placed('-50 seconds'); // Busy until the test says otherwise.
+  const jobs = await submitMany(7);
+
+  await site.tell({ type: 'started', jobId: '503', holdId: early.holdId });
+  await until('the bell was heard', async () => (await bellsOf(early)) === 1);
+  expect((await site.ledger.outbox.depth()).waiting).toBe(7);
+
+  // What is heard of a job meanwhile is in the beginning of its story.
+  const [old, told] = jobs;
+  if (!old || !told) throw new Error('seven jobs');
+  await site.tell({ type: 'started', jobId: '504', holdId: told.holdId });
+  await sql`update ledger.outbox o set created_at = created_at - interval '601 seconds' from ledger.holds h where h.hold_no = o.hold_no and h.hold_id = ${old.holdId}`;
+  await until('the old one has started', () => hasStarted(old));
+  expect((await site.ledger.outbox.depth()).waiting).toBe(6);
+
+  await placed('1 second');
+  await until('the outbox is empty', isEmpty);
+  expect(await hasStarted(told)).toBe(true);
+  expect(await bellsOf(told)).toBe(0);
+  expect(dispatcher.stats.delivered).toEqual({ start: 15, ring: 1 });
+});
+
 test('a story that Temporal will not take keeps no other waiting, and stays in the outbox', async () => {
   const [bad, good] = await submitMany(2);
   if (!bad || !good) throw new Error('two jobs');
