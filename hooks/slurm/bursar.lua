@@ -8,6 +8,7 @@
 
 local socket = require("socket")
 local cjson = require("cjson.safe")
+local unpack = table.unpack or unpack
 
 local M = { version = "1" }
 
@@ -107,38 +108,50 @@ local function addresses_of(host, config)
   return type(known) == "table" and known or {}
 end
 
--- The answer's status and body, or nil and why not. `deadline` bounds all of it: the socket's own patience is counted anew by
--- each operation, so it is set before each to what is left.
-local function exchange(config, token, path, text, deadline, full)
-  local host, port, base = place_of(config.url or "")
-  if not host then
-    return nil, "url is not an http address"
-  end
-  local function left()
-    -- A clock that was set back must not lengthen the wait.
-    return math.min(deadline - socket.gettime(), full)
-  end
+-- Behind a firewall a connection that nobody uses may die without a word. The service keeps it for longer than this.
+local IDLE_SECONDS_MAX = 30
 
-  local connection, why = nil, "the address of " .. host .. " is not known yet; bursar-relay looks it up"
-  for _, address in ipairs(addresses_of(host, config)) do
+-- A connection, or nil and why not.
+local function connect(addresses, host, port, left)
+  local why = "the address of " .. host .. " is not known yet; bursar-relay looks it up"
+  for _, address in ipairs(addresses) do
     if left() <= 0 then
-      why = "timeout"
-      break
+      return nil, "timeout"
     end
     local tcp = address:find(":", 1, true) and socket.tcp6() or socket.tcp()
     tcp:settimeout(left())
     local ok, refused = tcp:connect(address, port)
     if ok then
-      connection = tcp
-      break
+      tcp:setoption("tcp-nodelay", true)
+      return tcp
     end
     tcp:close()
     why = refused
   end
-  if not connection then
-    return nil, why
-  end
+  return nil, why
+end
 
+-- The connection that was kept, if it is still what we would open now: same place, same token, and nobody has closed it.
+local function take(kept, place)
+  local tcp = kept.tcp
+  if not tcp then
+    return nil
+  end
+  kept.tcp = nil
+  if kept.place == place and math.abs(socket.gettime() - kept.at) <= IDLE_SECONDS_MAX then
+    tcp:settimeout(0)
+    local _, why = tcp:receive(1)
+    if why == "timeout" then
+      return tcp
+    end
+  end
+  tcp:close()
+  return nil
+end
+
+-- One question over `connection`, which is closed unless the answer has come whole and more may be asked: then `keep` gets it.
+-- Status and body; or nil, why not, and whether not one byte of an answer came.
+local function converse(connection, request, left, keep)
   local function step(name, ...)
     local rest = left()
     if rest <= 0 then
@@ -148,35 +161,24 @@ local function exchange(config, token, path, text, deadline, full)
     connection:settimeout(rest, "t")
     return connection[name](connection, ...)
   end
-  local function finish(status, body)
+  local function finish(...)
     connection:close()
-    return status, body
+    return ...
   end
 
-  local sent, failed = step(
-    "send",
-    table.concat({
-      "POST " .. base .. path .. " HTTP/1.1",
-      "Host: " .. host .. ":" .. port,
-      "Authorization: Bearer " .. token,
-      "Content-Type: application/json",
-      "Content-Length: " .. #text,
-      "User-Agent: bursar-hook/" .. M.version,
-      "Connection: close",
-      "",
-      text,
-    }, "\r\n")
-  )
+  local sent, failed = step("send", request)
   if not sent then
-    return finish(nil, failed)
+    return finish(nil, failed, failed ~= "timeout")
   end
 
-  local line, lost = step("receive", "*l")
-  local status = line and tonumber(line:match("^HTTP/1%.%d (%d%d%d)"))
+  local line, lost, some = step("receive", "*l")
+  local minor, status = (line or ""):match("^HTTP/1%.(%d) (%d%d%d)")
   if not status then
-    return finish(nil, line and "what answers there does not speak HTTP" or lost)
+    local nothing = not line and lost ~= "timeout" and (some or "") == ""
+    return finish(nil, line and "what answers there does not speak HTTP" or lost, nothing)
   end
   local length, chunked
+  local stays = minor == "1"
   repeat
     line, lost = step("receive", "*l")
     if not line then
@@ -188,6 +190,8 @@ local function exchange(config, token, path, text, deadline, full)
       length = tonumber(value)
     elseif name == "transfer-encoding" then
       chunked = value:lower():find("chunked", 1, true)
+    elseif name == "connection" then
+      stays = stays and not value:lower():find("close", 1, true)
     end
   until line == ""
 
@@ -201,6 +205,7 @@ local function exchange(config, token, path, text, deadline, full)
         return finish(nil, lost or "a broken answer")
       end
       if want == 0 then
+        stays = stays and step("receive", "*l") == ""
         break
       end
     end
@@ -216,17 +221,67 @@ local function exchange(config, token, path, text, deadline, full)
     end
     body = body .. piece
     if length == nil and not chunked then
+      stays = false
       break
     end
     if chunked then
       step("receive", "*l")
     end
   end
-  return finish(status, body)
+  if not (stays and keep) then
+    return finish(tonumber(status), body)
+  end
+  keep(connection)
+  return tonumber(status), body
 end
 
--- Asks, until `deadline`. The answer as a table; or nil, why, and the status where there was one.
-function M.ask(config, token, path, question, deadline, full)
+-- The answer's status and body, or nil and why not. `deadline` bounds all of it: the socket's own patience is counted anew by
+-- each operation, so it is set before each to what is left. In `kept`, where there is one, the connection stays for the next question.
+local function exchange(config, token, path, text, deadline, full, kept)
+  local host, port, base = place_of(config.url or "")
+  if not host then
+    return nil, "url is not an http address"
+  end
+  local function left()
+    -- A clock that was set back must not lengthen the wait.
+    return math.min(deadline - socket.gettime(), full)
+  end
+
+  local addresses = addresses_of(host, config)
+  local place = table.concat({ host, port, token, unpack(addresses) }, " ")
+  local function keep(tcp)
+    kept.tcp, kept.place, kept.at = tcp, place, socket.gettime()
+  end
+  local request = table.concat({
+    "POST " .. base .. path .. " HTTP/1.1",
+    "Host: " .. host .. ":" .. port,
+    "Authorization: Bearer " .. token,
+    "Content-Type: application/json",
+    "Content-Length: " .. #text,
+    "User-Agent: bursar-hook/" .. M.version,
+    "Connection: " .. (kept and "keep-alive" or "close"),
+    "",
+    text,
+  }, "\r\n")
+
+  local old = kept and take(kept, place)
+  if old then
+    local status, body, nothing = converse(old, request, left, keep)
+    -- Closed under our question, as by a service that was just started anew. Its key makes it safe to ask again.
+    if not nothing then
+      return status, body
+    end
+  end
+  local connection, why = connect(addresses, host, port, left)
+  if not connection then
+    return nil, why
+  end
+  return converse(connection, request, left, kept and keep)
+end
+
+-- Asks, until `deadline`. The answer as a table; or nil, why, and the status where there was one. `kept` is a table of the caller's
+-- in which the connection stays between two questions; without one it is closed.
+function M.ask(config, token, path, question, deadline, full, kept)
   if not token or token == "" then
     return nil, "no key: is token_file readable?"
   end
@@ -234,7 +289,7 @@ function M.ask(config, token, path, question, deadline, full)
   if not text then
     return nil, unfit
   end
-  local done, status, body = pcall(exchange, config, token, path, text, deadline, full)
+  local done, status, body = pcall(exchange, config, token, path, text, deadline, full, kept)
   if not done then
     return nil, tostring(status)
   end

@@ -23,6 +23,7 @@ local REFUSED = slurm.ESLURM_ACCOUNTING_POLICY or slurm.ERROR
 -- Between calls only these live, and only until Slurm reads the script again.
 local breaker = { failures = 0, closed_until = 0 }
 local hets = {}
+local kept = {}
 
 local FACTS = {
   user = "user_name",
@@ -107,7 +108,7 @@ local function ask(config, path, question, began)
   if now < breaker.closed_until and breaker.closed_until - now <= pause then
     return nil, "not asked: it did not answer a moment ago"
   end
-  local answer, why, status = bursar.ask(config, bursar.token(config), path, question, began + full, full)
+  local answer, why, status = bursar.ask(config, bursar.token(config), path, question, began + full, full, kept)
   if status and status < 500 then
     if breaker.closed_until > 0 then
       log("the service answers again")

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PACKAGE_ROOT } from '../../../../platform/paths';
@@ -20,13 +20,15 @@ export interface Asked {
 export interface Service {
   url: string;
   asked: Asked[];
+  /** Connections that were ever made to it. */
+  connections: Socket[];
   /** What it answers from now on: a body, or a function that does whatever it likes. */
   answer: object | ((asked: Asked, response: ServerResponse) => void);
   stop(): Promise<void>;
 }
 
 export async function startService(): Promise<Service> {
-  const service: Service = { url: '', asked: [], answer: {}, stop: async () => undefined };
+  const service: Service = { url: '', asked: [], connections: [], answer: {}, stop: async () => undefined };
   const server = createServer((request, response) => {
     const answer = (text: string) => {
       const asked: Asked = {
@@ -41,6 +43,7 @@ export async function startService(): Promise<Service> {
     // Of whoever is killed while he asks there is nothing to answer.
     void bodyOf(request).then(answer, () => undefined);
   });
+  server.on('connection', (connection: Socket) => service.connections.push(connection));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   service.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
