@@ -86,7 +86,7 @@ async function tellStories(house: House, account: string): Promise<void> {
 }
 
 /** All that is known of the jobs of one id, of which the controller may have had several. */
-async function tellAllOf({ bursar, cluster }: House, id: string): Promise<void> {
+export async function tellAllOf({ bursar, cluster }: House, id: string): Promise<void> {
   const jobs = await bursar.sql`
     select j.job_no::int, j.submitted_at, j.stamp, h.hold_id, h.late, h.status, a.name as account,
       (select json_agg(json_build_object('type', e.type, 'at', e.at, 'recorded', e.recorded_at, 'facts', e.facts) order by e.event_no)
