@@ -126,7 +126,10 @@ export async function planLog(
         const [first, last] = [epochMicros(job.submittedAt), epochMicros(job.events.at(-1)?.at ?? job.submittedAt)];
         if (planned.jobs === 1 || first < planned.from) planned.from = first;
         if (last > planned.to) planned.to = last;
-        stageJob({ no: planned.jobs, line, job, opened, lanes }, { jobs: jobs.rows, deeds: deeds.rows, staged: staged.rows });
+        stageJob(
+          { no: planned.jobs, line, job, opened, lanes },
+          { jobs: jobs.rows, deeds: deeds.rows, staged: staged.rows },
+        );
       }
       for (const copy of [jobs, deeds, staged]) if (copy.rows.isLarge) await copy.flow();
       read += records.length;

@@ -190,7 +190,10 @@ test('a denied job does not run; what it would have cost is left for those behin
 });
 
 test('a requeue that found no money for another run is counted by what the account would do with its job', async () => {
-  const proposal = fileWith('cancel.yaml', `${proposalWith(3).trimEnd().slice(0, -2)}, on_requeue_shortfall: cancel }\n`);
+  const proposal = fileWith(
+    'cancel.yaml',
+    `${proposalWith(3).trimEnd().slice(0, -2)}, on_requeue_shortfall: cancel }\n`,
+  );
   // Two hours hold 2.00 and cost 2.00, so 1.00 is left for a second run that asks for 2.00.
   const failed = row(1, 'lab', 'eve', '08:00:00', '08:00:00', '10:00:00').replace('COMPLETED', 'NODE_FAIL');
   const again = row(1, 'lab', 'eve', '10:00:01', '10:05:00', '10:35:00');
