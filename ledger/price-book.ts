@@ -207,3 +207,14 @@ export const rateOf = (row: RateRow): Rate => ({
   endsAt: row.endsAt === 'infinity' ? null : row.endsAt,
   source: row.source,
 });
+
+/** The unit that most rates of a cluster are in. Undefined: it has none. */
+export const unitOf = (cluster: string, { rates }: PriceBook): string | undefined =>
+  usualUnit(rates.filter((rate) => rate.cluster === cluster));
+
+/** The one that most of them have. */
+export function usualUnit(rows: readonly { unit: string }[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { unit } of rows) counts.set(unit, (counts.get(unit) ?? 0) + 1);
+  return [...counts].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1))[0]?.[0];
+}

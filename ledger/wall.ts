@@ -8,7 +8,7 @@ import type { Sql } from '../platform/postgres';
 import type { Accruals } from './balance';
 import type { Walls } from './contract';
 import { ask } from './errors';
-import type { PriceBooks } from './price-book';
+import { unitOf, usualUnit, type PriceBooks } from './price-book';
 
 interface LeftRow {
   account: string;
@@ -46,21 +46,9 @@ export function openWalls({ sql, prices, accruals }: { sql: Sql; prices: PriceBo
         const inFlight = running.reduce((sum, { held, accrued }) => sum + leastMicro(held, accrued), 0n);
         accounts.push({ account, unit, left: toMicro(isOpen ? left - inFlight : 0n) });
       }
-      const unit = wantedUnit ?? usualUnit(book.rates, name, rows);
+      const unit = wantedUnit ?? unitOf(name, book) ?? usualUnit(rows) ?? 'USD';
       const now = epochMicros(rows[0]?.at ?? new Date().toISOString());
       return { cluster: name, ...billingWeights(cluster, book.rates, unit, now), accounts };
     },
   };
-}
-
-/** Of the cluster's rates, else of the accounts; the one that most of them have. */
-function usualUnit(
-  rates: readonly { cluster: string; unit: string }[],
-  cluster: string,
-  accounts: readonly { unit: string }[],
-): string {
-  const rated = rates.filter((rate) => rate.cluster === cluster).map(({ unit }) => unit);
-  const candidates = new Set(rated.length > 0 ? rated : accounts.map(({ unit }) => unit));
-  const count = (unit: string) => accounts.filter((account) => account.unit === unit).length;
-  return [...candidates].sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1))[0] ?? 'USD';
 }

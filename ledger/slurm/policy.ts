@@ -4,7 +4,7 @@ import { divideUp, toMicro, type Micro } from '../../domain/money';
 import { tariffFor } from '../../domain/tariff';
 import { epochMicros, instantOfMs, type Instant } from '../../domain/time';
 import type { Cluster, Partition, PartitionPolicy, PriceBook, SlurmPolicy } from '../contract';
-import { unitOf } from './request';
+import { unitOf } from '../price-book';
 
 /** Stands for every partition that is not named. */
 const ANY = '*';

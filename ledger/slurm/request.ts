@@ -4,6 +4,7 @@ import { estimate } from '../../domain/price';
 import type { Submission } from '../../domain/slurm-submission';
 import type { Instant } from '../../domain/time';
 import type { CheckRequest, Cluster, PriceBook } from '../contract';
+import { unitOf } from '../price-book';
 import { partitionsOf } from './exemption';
 
 /** Undefined: it names no account, and nobody can be asked for money. */
@@ -50,13 +51,4 @@ function dearestOf(
     if (cost > most) [dearest, most] = [request, cost];
   }
   return dearest;
-}
-
-/** The unit that most rates of a cluster are in. Undefined: it has none. */
-export function unitOf(cluster: string, book: PriceBook): string | undefined {
-  const counts = new Map<string, number>();
-  for (const rate of book.rates) {
-    if (rate.cluster === cluster) counts.set(rate.unit, (counts.get(rate.unit) ?? 0) + 1);
-  }
-  return [...counts].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1))[0]?.[0];
 }
