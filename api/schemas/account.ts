@@ -85,31 +85,34 @@ export const UpdateAccountRequest = z
 
 export const AccountAnswer = z
   .object({
-    id: Count,
-    slurm_account: z.string(),
-    name: z.string(),
-    description: z.string(),
-    unit: z.string(),
-    time_zone: z.string(),
+    id: Count.describe('Its number.'),
+    slurm_account: z.string().describe('Its name, which schedulers know it by.'),
+    name: z.string().describe('A title for people.'),
+    description: z.string().describe('What it is for.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
     budget_limit: Money.describe('Granted: deposits and transfers in, less withdrawals, transfers out and expiry.'),
     budget_used: Money.describe('Settled.'),
     budget_held: Money,
     budget_available: Money.describe('granted - settled - held'),
-    has_incremental_budget: z.boolean(),
+    has_incremental_budget: z.boolean().describe('Whether its money comes by a schedule.'),
     total_allocated: Money,
-    start_date: Time,
-    end_date: Time,
-    status: z.enum(['active', 'inactive', 'suspended', 'expired']),
-    parent: z.string().optional(),
+    start_date: Time.describe('When its window opens.'),
+    end_date: Time.describe('When its window closes; exclusive.'),
+    status: z.enum(['active', 'inactive', 'suspended', 'expired']).describe('expired: its window has ended.'),
+    parent: z.string().optional().describe('The account above, which limits this one.'),
     subtree_limit: Money.optional(),
     on_exhaustion: OnExhaustion,
     overdraft_limit: Money,
     on_requeue_shortfall: OnRequeueShortfall,
-    hold_multiplier: z.number().optional(),
+    hold_multiplier: z
+      .number()
+      .optional()
+      .describe("What estimates are multiplied by to make holds. Absent: the cluster's."),
     overspent_at: Time.optional().describe('Set when a charge went beyond the funds and the overdraft.'),
-    created_at: Time,
-    updated_at: Time,
-    archived_at: Time.optional(),
+    created_at: Time.describe('When it was made.'),
+    updated_at: Time.describe('When it was last changed.'),
+    archived_at: Time.optional().describe('When it was archived; absent while it is open.'),
   })
   .meta({ id: 'BudgetAccount' });
 
@@ -138,26 +141,31 @@ export const PolicyRequest = z
 
 export const PolicyAnswer = z
   .object({
-    account: z.string(),
-    unit: z.string(),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     on_exhaustion: OnExhaustion,
     overdraft_limit: Money,
     on_requeue_shortfall: OnRequeueShortfall,
-    hold_multiplier: z.number().nullable(),
-    parent: z.string().nullable(),
-    subtree_limit: Money.nullable(),
+    hold_multiplier: z
+      .number()
+      .nullable()
+      .describe("What estimates are multiplied by to make holds. null: the cluster's."),
+    parent: z.string().nullable().describe('The account above, which limits this one. null: none.'),
+    subtree_limit: Money.nullable().describe(
+      'Cap on settled + held of this account and everything below it. null: none.',
+    ),
   })
   .meta({ id: 'Policy' });
 
 export const FundAnswer = z
   .object({
-    fund_id: z.string(),
-    account: z.string(),
-    unit: z.string(),
-    source: z.string(),
-    label: z.string(),
-    opens_at: Time,
-    closes_at: Time.nullable(),
+    fund_id: z.string().describe('Its id.'),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    source: z.string().describe('Where the money came from.'),
+    label: z.string().describe('A word for people.'),
+    opens_at: Time.describe('When its window opens.'),
+    closes_at: Time.nullable().describe('When its window closes; exclusive. null: never.'),
     status: z
       .enum(['upcoming', 'open', 'expired'])
       .describe('expired: its window has ended; what was free in it is not shown as granted any more.'),
@@ -170,16 +178,16 @@ export const FundAnswer = z
 
 export const LimitAnswer = z
   .object({
-    account: z.string(),
-    unit: z.string(),
-    partition: z.string().optional(),
-    user: z.string().optional(),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    partition: z.string().optional().describe('Absent: for all partitions.'),
+    user: z.string().optional().describe('Absent: for all users together.'),
     limit: Money,
     used: Money.describe('Settled.'),
     held: Money,
     remaining: Money,
-    opens_at: Time.optional(),
-    closes_at: Time.optional(),
+    opens_at: Time.optional().describe("When its window opens. Absent: with the account's."),
+    closes_at: Time.optional().describe("When its window closes; exclusive. Absent: with the account's."),
   })
   .meta({ id: 'Limit' });
 
@@ -202,10 +210,10 @@ export const BalanceQuery = z.object({ at: Instant.optional().describe('As of th
 
 export const BalanceAnswer = z
   .object({
-    account: z.string(),
-    unit: z.string(),
-    time_zone: z.string(),
-    at: Time,
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
+    at: Time.describe('As of when.'),
     budget_limit: Money,
     budget_used: Money,
     budget_held: Money,
@@ -227,7 +235,7 @@ export const BalanceAnswer = z
       .object({ settled: Money, held: Money, limit: Money.optional() })
       .optional()
       .describe('Of the account and all below it, where there are any.'),
-    limits: z.array(LimitAnswer),
+    limits: z.array(LimitAnswer).describe('The caps of partitions and users.'),
   })
   .meta({ id: 'Balance' });
 
@@ -239,22 +247,22 @@ const StatementBalance = z.object({ granted: Money, settled: Money, held: Money,
 
 export const StatementAnswer = z
   .object({
-    account: z.string(),
-    unit: z.string(),
-    time_zone: z.string(),
-    from: Time,
-    to: Time,
-    opening: StatementBalance,
-    lines: z.array(
-      StatementBalance.extend({
-        at: Time,
-        transaction_id: z.string(),
-        kind: z.string(),
-        description: z.string(),
-        job_id: z.string().optional(),
-        user_id: z.string().optional(),
-      }),
-    ),
-    closing: StatementBalance,
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
+    from: Time.describe('The first moment of it.'),
+    to: Time.describe('Exclusive.'),
+    opening: StatementBalance.describe('How it stood at the beginning.'),
+    lines: StatementBalance.extend({
+      at: Time.describe('When it happened.'),
+      transaction_id: z.string().describe('The movement.'),
+      kind: z.string().describe('What moved, like charge.'),
+      description: z.string().describe('Words for people.'),
+      job_id: z.string().optional().describe("The scheduler's id of the job."),
+      user_id: z.string().optional().describe('The user.'),
+    })
+      .array()
+      .describe('The movements in order, with what each changed.'),
+    closing: StatementBalance.describe('How it stands at the end.'),
   })
   .meta({ id: 'Statement', description: 'By the time it happened. Lines carry changes: opening + lines = closing.' });

@@ -135,14 +135,14 @@ export const AsbxReconcileRequest = z
 
 export const AsbxReconcileAnswer = z
   .object({
-    success: z.literal(true),
+    success: z.literal(true).describe('True; what fails is a problem instead.'),
     status: z
       .enum(['reconciled', 'recorded', 'waiting'])
       .describe('recorded: nothing moved; waiting: no hold is known for the job yet, see unmatched_id.'),
-    reconciliation_id: z.string().optional(),
+    reconciliation_id: z.string().optional().describe('Its id.'),
     original_transaction: z.string().optional().describe("The hold's id."),
-    unmatched_id: Count.optional(),
-    unit: z.string().optional(),
+    unmatched_id: Count.optional().describe('Under which number the report waits, in /unmatched.'),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
     estimated_cost: Money,
     actual_cost: Money,
     cost_variance: Money.describe('actual - estimated.'),
@@ -151,10 +151,10 @@ export const AsbxReconcileAnswer = z
     additional_charge: Money.describe('Charged beyond the hold.'),
     estimation_accuracy: z.number().min(0).max(1).describe('Three decimals.'),
     model_update_applied: z.boolean().describe('Whether it counts in cost_model_accuracy.'),
-    compliance_report_generated: z.boolean().optional(),
-    message: z.string(),
-    warnings: z.array(z.string()).optional(),
-    recommendations: z.array(z.string()).optional(),
+    compliance_report_generated: z.boolean().optional().describe('False: no such report is made.'),
+    message: z.string().describe('The whole sentence for people.'),
+    warnings: z.array(z.string()).optional().describe('What to look at.'),
+    recommendations: z.array(z.string()).optional().describe('What to do.'),
     notes: z.array(z.string()).optional().describe('What was asked for and not done.'),
     replayed: z.boolean().describe('The same report had been reconciled before.'),
   })
@@ -163,21 +163,21 @@ export const AsbxReconcileAnswer = z
 export const AsbxStatusAnswer = z
   .object({
     asbx_version: z.string().describe('The form of reports that is spoken.'),
-    integration_enabled: z.boolean(),
+    integration_enabled: z.boolean().describe('Whether reports are taken.'),
     last_data_import: Time.nullable().describe('null: nothing has come yet.'),
-    total_jobs_reconciled: Count,
-    successful_reconciliations: Count,
+    total_jobs_reconciled: Count.describe('All reports that were settled, or refused.'),
+    successful_reconciliations: Count.describe('Those that were settled.'),
     failed_reconciliations: Count.describe('Refused, because another cost had been reported.'),
     recorded_reports: Count.describe('Only written down, as was asked for.'),
     waiting_reports: Count.describe('No hold is known for their jobs yet.'),
-    average_reconciliation_time: z.string(),
+    average_reconciliation_time: z.string().describe('What a report takes on average, in seconds, like 0.012s.'),
     cost_model_accuracy: z
       .number()
       .min(0)
       .max(1)
       .nullable()
       .describe('null: no estimate was compared with a cost yet.'),
-    last_health_check: Time,
+    last_health_check: Time.describe('When this was answered.'),
     health_status: z.enum(['healthy', 'degraded']).describe('degraded: reports wait for somebody.'),
   })
   .meta({ id: 'AsbxStatus' });
@@ -240,18 +240,23 @@ export const AsbxEpilogRequest = z
 
 export const AsbxEpilogAnswer = z
   .object({
-    success: z.literal(true),
-    job_id: z.string(),
-    reconciliation_triggered: z.boolean(),
-    reconciliation_id: z.string().optional(),
-    message: z.string(),
-    next_steps: z.array(z.string()).optional(),
-    data_import_status: z.enum(['completed', 'failed', 'no_data', 'skipped']),
-    error_details: z.string().optional(),
+    success: z.literal(true).describe('True; what fails is a problem instead.'),
+    job_id: z.string().describe("The scheduler's id of the job."),
+    reconciliation_triggered: z.boolean().describe('Whether the job was settled by it.'),
+    reconciliation_id: z.string().optional().describe('Its id.'),
+    message: z.string().describe('The whole sentence for people.'),
+    next_steps: z.array(z.string()).optional().describe('What is to be done, in words.'),
+    data_import_status: z
+      .enum(['completed', 'failed', 'no_data', 'skipped'])
+      .describe('What became of the cost report.'),
+    error_details: z
+      .string()
+      .optional()
+      .describe('What was wrong with it, why there was none, or why it was not used.'),
     transaction_id: z.string().optional().describe("The hold's id."),
-    unmatched_id: Count.optional(),
+    unmatched_id: Count.optional().describe('Under which number the report waits, in /unmatched.'),
     state: z.string().optional().describe("The job's, as in GET /jobs."),
-    unit: z.string().optional(),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
     charged: Money.optional(),
   })
   .meta({ id: 'AsbxEpilogAnswer' });

@@ -139,39 +139,41 @@ export const BudgetDecision = z
     available: z.boolean().describe('Whether the job may start. A no is HTTP 200 too.'),
     code: z.string().describe("'placed', or why not: the code of the refusal."),
     message: z.string().describe('The whole sentence for the user.'),
-    account: z.string(),
-    unit: z.string(),
-    cluster: z.string(),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    cluster: z.string().describe('The cluster.'),
     time_zone: z.string().describe("The cluster's zone."),
     estimated_cost: Money,
     hold_amount: Money.describe('What is held, or would have been.'),
     transaction_id: z.string().optional().describe("The hold's id."),
     component_transaction_ids: z.array(z.string()).optional().describe('Heterogeneous jobs: one hold a component.'),
     budget_remaining: Money.describe('After this hold (yes), or now (no).'),
-    recommendation: z.string().optional(),
-    confidence: z.number().min(0).max(1),
-    details: z.object({
-      account_balance: Money.describe('Before this hold.'),
-      current_hold: Money.describe('Held in the account, this hold included.'),
-      partition_used: Money.optional(),
-      partition_limit: Money.optional(),
-      hold_percentage: z.number().describe('The multiplier of the estimate; 1.2 holds 120 %.'),
-      estimator: z.enum(ESTIMATE_METHODS).describe('Who made the estimate.'),
-      advisor_confidence: z.number().min(0).max(1).describe('How sure whoever made the estimate is.'),
-      advisor: z
-        .object({
-          outcome: z.enum(ADVICE_OUTCOMES),
-          detail: z.string().describe('What it said, or why it did not and what was used instead.'),
-          numerals: z.array(z.string()).optional().describe('What it said of each component, digit for digit.'),
-        })
-        .optional()
-        .describe('Where the site has an advisor: whether it spoke.'),
-    }),
+    recommendation: z.string().optional().describe('What the user can do, in words.'),
+    confidence: z.number().min(0).max(1).describe('How sure the estimate is, from 0 to 1.'),
+    details: z
+      .object({
+        account_balance: Money.describe('Before this hold.'),
+        current_hold: Money.describe('Held in the account, this hold included.'),
+        partition_used: Money.optional(),
+        partition_limit: Money.optional(),
+        hold_percentage: z.number().describe('The multiplier of the estimate; 1.2 holds 120 %.'),
+        estimator: z.enum(ESTIMATE_METHODS).describe('Who made the estimate.'),
+        advisor_confidence: z.number().min(0).max(1).describe('How sure whoever made the estimate is.'),
+        advisor: z
+          .object({
+            outcome: z.enum(ADVICE_OUTCOMES).describe('answered, or why not.'),
+            detail: z.string().describe('What it said, or why it did not and what was used instead.'),
+            numerals: z.array(z.string()).optional().describe('What it said of each component, digit for digit.'),
+          })
+          .optional()
+          .describe('Where the site has an advisor: whether it spoke.'),
+      })
+      .describe('The money around it, and who made the estimate.'),
     estimate: z
       .object({
-        method: z.enum(ESTIMATE_METHODS),
-        confidence: z.number(),
-        lines: z.array(z.string()),
+        method: z.enum(ESTIMATE_METHODS).describe('How it was made.'),
+        confidence: z.number().describe('How sure the estimate is, from 0 to 1.'),
+        lines: z.array(z.string()).describe('Its arithmetic, in words.'),
         unbilled: z
           .array(z.string())
           .describe('What costs nothing: kinds without any rate on this cluster, and TRES that no rate can be for.'),
@@ -183,7 +185,7 @@ export const BudgetDecision = z
       .describe(
         'Of a no: which limit, by how much, what would fit, when the next money arrives. Amounts are decimal strings.',
       ),
-    at: Time,
+    at: Time.describe('As of when it was decided.'),
     note: z
       .string()
       .optional()
@@ -217,7 +219,7 @@ export const ReconcileRequest = z
 
 export const ReconcileAnswer = z
   .object({
-    success: z.literal(true),
+    success: z.literal(true).describe('True; what fails is a problem instead.'),
     status: z
       .enum(['settled', 'waiting'])
       .describe('waiting: no hold is known for the job yet; the cost is charged once there is one.'),
@@ -226,9 +228,9 @@ export const ReconcileAnswer = z
     refund_amount: Money.describe('Held and given back.'),
     additional_charge: Money.describe('Charged beyond the hold.'),
     transaction_id: z.string().optional().describe("The hold's id; absent while the cost waits for one."),
-    unit: z.string().optional(),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
     unmatched_id: Count.optional().describe('Under which number the cost waits, in /unmatched.'),
-    message: z.string(),
+    message: z.string().describe('The whole sentence for people.'),
     replayed: z.boolean().describe('True where the same cost had been reported before; nothing moved.'),
   })
   .meta({ id: 'ReconcileAnswer' });

@@ -60,8 +60,8 @@ const LOST_TIME = 'lost_time gives back what the run cost in its last so many se
 const clusterSettings = {
   time_zone: TimeZone.describe('IANA zone of times without one, and of days.'),
   default_partition: PartitionName.nullable(),
-  enforcement: Enforcement,
-  failure_policy: FailurePolicy,
+  enforcement: Enforcement.describe('enforce, or shadow: every decision is recorded and none is applied.'),
+  failure_policy: FailurePolicy.describe('What hooks do while the service is away.'),
   failure_limit: PositiveAmount.nullable().describe(LIMIT_NOTE),
   exempt_users: z
     .array(UserName)
@@ -110,38 +110,38 @@ export const PutPartitionRequest = z
 
 export const PartitionAnswer = z
   .object({
-    name: z.string(),
-    max_time_seconds: Count.optional(),
-    default_time_seconds: Count.optional(),
-    queue_weight: z.number(),
+    name: z.string().describe('Its name.'),
+    max_time_seconds: Count.optional().describe('What UNLIMITED means here, in seconds.'),
+    default_time_seconds: Count.optional().describe('The limit of jobs that name none, in seconds.'),
+    queue_weight: z.number().describe('What costs are multiplied by.'),
     cost_source: CostSource.optional(),
-    failure_policy: FailurePolicy.optional(),
+    failure_policy: FailurePolicy.optional().describe('What hooks do while the service is away.'),
     failure_limit: Money.optional(),
-    exempt: z.boolean(),
+    exempt: z.boolean().describe('Jobs here are neither asked about nor charged.'),
   })
   .meta({ id: 'Partition' });
 
 export const ClusterAnswer = z
   .object({
-    name: z.string(),
-    time_zone: z.string(),
-    default_partition: z.string().optional(),
-    enforcement: Enforcement,
-    failure_policy: FailurePolicy,
+    name: z.string().describe('Its name.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
+    default_partition: z.string().optional().describe('Of jobs that name none.'),
+    enforcement: Enforcement.describe('enforce, or shadow: every decision is recorded and none is applied.'),
+    failure_policy: FailurePolicy.describe('What hooks do while the service is away.'),
     failure_limit: Money.optional(),
-    exempt_users: z.array(z.string()),
+    exempt_users: z.array(z.string()).describe('Users who are neither asked about nor charged.'),
     without_account: WithoutAccount,
     cost_source: CostSource,
-    unpriced: z.enum(UNPRICED_POLICIES),
-    price_preset: z.enum(PRICE_PRESETS),
-    hold_multiplier: z.number(),
+    unpriced: z.enum(UNPRICED_POLICIES).describe('What becomes of a job without a price.'),
+    price_preset: z.enum(PRICE_PRESETS).describe('What prices while no rate has been entered.'),
+    hold_multiplier: z.number().describe('What estimates are multiplied by to make holds.'),
     hold_cap: Money.optional(),
     minimum_charge: Money,
-    end_grace_seconds: Count,
-    reconciliation_timeout_seconds: Count,
+    end_grace_seconds: Count.describe('How long after its limit the end of a job is waited for, in seconds.'),
+    reconciliation_timeout_seconds: Count.describe('How long a reported cost is waited for, in seconds.'),
     ...refundPolicies,
     refund_lost_time_seconds: Count.describe(LOST_TIME),
-    partitions: z.array(PartitionAnswer),
+    partitions: z.array(PartitionAnswer).describe('Those that are known.'),
   })
   .meta({ id: 'Cluster' });
 
@@ -189,17 +189,17 @@ export const RateRequest = z
 
 export const RateAnswer = z
   .object({
-    rate_no: Count,
-    cluster: z.string(),
-    partition: z.string().optional(),
-    resource: z.string(),
-    unit: z.string(),
+    rate_no: Count.describe('Its number.'),
+    cluster: z.string().describe('The cluster.'),
+    partition: z.string().optional().describe('Absent: every partition that has no rate of its own.'),
+    resource: z.string().describe('node, cpu, mem (a GiB), gpu, or gpu:<model>.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     rate: Money.describe('In unit, per resource-hour.'),
     price: Money.optional().describe('The same, where the unit is a currency.'),
     su_per_unit: Money.optional().describe('The same, where the unit is a service unit.'),
-    starts_at: Time,
-    ends_at: Time.nullable(),
-    source: z.string(),
+    starts_at: Time.describe('From when it is in force.'),
+    ends_at: Time.nullable().describe('Until when; exclusive. null: until a later rate.'),
+    source: z.string().describe('Where the figure comes from.'),
   })
   .meta({ id: 'Rate' });
 

@@ -6,11 +6,11 @@ export const HoldAnswer = z
   .object({
     transaction_id: z.string().describe("The hold's own id, which every command and event takes."),
     key: z.string().optional().describe("The caller's idempotency key."),
-    account: z.string(),
-    unit: z.string(),
-    cluster: z.string(),
-    partition: z.string(),
-    user_id: z.string().optional(),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    cluster: z.string().describe('The cluster.'),
+    partition: z.string().describe('The partition.'),
+    user_id: z.string().optional().describe('The user.'),
     job_id: z.string().optional().describe("The scheduler's id, once an event has bound it."),
     status: z
       .enum(['open', 'settled', 'released'])
@@ -26,9 +26,15 @@ export const HoldAnswer = z
     group: z.string().optional().describe('Heterogeneous jobs: the hold of the first component.'),
     effective_at: Time.describe('When the job was checked, by the clock of who asked.'),
     placed_at: Time.describe('When it was written.'),
-    closed_at: Time.optional(),
+    closed_at: Time.optional().describe('When that was over; absent before.'),
     parts: z
-      .array(z.object({ fund_id: z.string(), source: z.string(), held: Money }))
+      .array(
+        z.object({
+          fund_id: z.string().describe('The fund.'),
+          source: z.string().describe('Where its money came from.'),
+          held: Money,
+        }),
+      )
       .describe('What each fund holds of it now.'),
   })
   .meta({ id: 'Hold' });

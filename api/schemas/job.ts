@@ -98,17 +98,19 @@ export const JobEventsRequest = z
 
 export const JobEventsAnswer = z
   .object({
-    recorded: Count,
-    duplicates: Count,
-    unmatched: Count,
+    recorded: Count.describe('Events that are new.'),
+    duplicates: Count.describe('Events that had been told before.'),
+    unmatched: Count.describe('Events of jobs without a hold.'),
     receipts: z
       .array(
         z.object({
-          status: z.enum(['recorded', 'duplicate', 'unmatched']),
-          cluster: z.string(),
-          job_id: z.string(),
-          transaction_id: z.string().optional(),
-          detail: z.string().optional(),
+          status: z
+            .enum(['recorded', 'duplicate', 'unmatched'])
+            .describe('unmatched: recorded, and no hold is known for the job.'),
+          cluster: z.string().describe('The cluster.'),
+          job_id: z.string().describe("The scheduler's id of the job."),
+          transaction_id: z.string().optional().describe('The hold.'),
+          detail: z.string().optional().describe('What there is to say of it.'),
           note: z.string().optional().describe('A time of the event could be read in two ways; this says how it was.'),
         }),
       )
@@ -117,16 +119,16 @@ export const JobEventsAnswer = z
   .meta({ id: 'JobEventReceipts' });
 
 const jobFields = {
-  cluster: z.string(),
+  cluster: z.string().describe('The cluster.'),
   time_zone: z.string().describe("The cluster's."),
-  job_id: z.string(),
-  job_name: z.string().optional(),
-  account: z.string().optional(),
-  unit: z.string().optional(),
-  user_id: z.string().optional(),
-  partition: z.string().optional(),
-  submitted_at: Time.optional(),
-  state: z.enum(JOB_STATES),
+  job_id: z.string().describe("The scheduler's id of the job."),
+  job_name: z.string().optional().describe('The name that its user gave the job.'),
+  account: z.string().optional().describe('The account.'),
+  unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
+  user_id: z.string().optional().describe('The user.'),
+  partition: z.string().optional().describe('The partition.'),
+  submitted_at: Time.optional().describe('When the job was submitted.'),
+  state: z.enum(JOB_STATES).describe('Where the job stands.'),
   quarantined: z
     .boolean()
     .describe('A part of it cannot be charged yet: it has no price, or nobody has said when it began.'),
@@ -145,29 +147,29 @@ const jobFields = {
   accrued: Money,
   workflow_id: z.string().optional().describe('The workflow in Temporal that follows it.'),
   workflow_url: z.string().optional().describe('The story in the Temporal UI.'),
-  updated_at: Time,
+  updated_at: Time.describe('When something was last heard of it.'),
 };
 
 export const JobAnswer = z.object(jobFields).meta({ id: 'Job' });
 
 const ResourcesAnswer = z.object({
-  nodes: z.number(),
-  cpus: z.number(),
-  gpus: z.number(),
-  gpus_by_model: z.record(z.string(), z.number()),
-  memory_mib: z.number(),
+  nodes: z.number().describe('How many.'),
+  cpus: z.number().describe('In total, over all nodes.'),
+  gpus: z.number().describe('In total, whatever their model.'),
+  gpus_by_model: z.record(z.string(), z.number()).describe('Those of which the model is known.'),
+  memory_mib: z.number().describe('In total, in MiB.'),
 });
 
 const JobDecision = BudgetDecision.extend({
-  decided_at: Time,
+  decided_at: Time.describe('When it was made.'),
   components: z
     .array(
       z.object({
-        partition: z.string(),
-        resources: ResourcesAnswer,
-        wall_seconds: z.number().optional(),
-        unlimited: z.boolean(),
-        array_tasks: z.number(),
+        partition: z.string().describe('The partition.'),
+        resources: ResourcesAnswer.describe('What was asked for, or allocated.'),
+        wall_seconds: z.number().optional().describe('The limit asked for, in seconds. Absent: none.'),
+        unlimited: z.boolean().describe('Whether no limit was asked for on purpose.'),
+        array_tasks: z.number().describe('How many tasks; 1 where it is no array.'),
       }),
     )
     .describe('What was asked for: one, but for heterogeneous jobs.'),
@@ -187,56 +189,72 @@ export const JobStoryAnswer = z
     ),
     hold: HoldAnswer.optional(),
     refused_changes: z
-      .array(z.object({ at: Time, code: z.string(), message: z.string() }))
+      .array(
+        z.object({
+          at: Time.describe('When it was asked for.'),
+          code: z.string().describe('Why, like insufficient_budget.'),
+          message: z.string().describe('The whole sentence for the user.'),
+        }),
+      )
       .describe('Changes that were asked for in Slurm and not allowed; Slurm shows its user no text there.'),
     lone_changes: z
       .array(
         z.object({
-          at: Time,
-          outcome: z.enum(['open', 'open_to_limit', 'exempt']),
-          message: z.string(),
+          at: Time.describe('When it happened.'),
+          outcome: z
+            .enum(['open', 'open_to_limit', 'exempt'])
+            .describe('Why the hook let it in: by its failure policy, or as exempt.'),
+          message: z.string().describe('The whole sentence for people.'),
           cost: Money.optional().describe('Of the whole changed job, as the hook priced it.'),
         }),
       )
       .describe('Changes that a hook let in by itself while the service was away.'),
-    runs: z.array(
-      z.object({
-        run_key: z.string().describe('Cluster, job, submit and start time: a run is charged once under it.'),
-        task: z.string(),
-        started_at: Time.optional(),
-        ended_at: Time.optional(),
-        end_state: z.enum(END_STATES).optional(),
-        run_seconds: z.number().describe('Without the time in which it was suspended.'),
-        charge: z
-          .object({
-            transaction_id: z.string(),
-            amount: Money,
-            refunded: Money,
-            source: z
-              .enum(CHARGE_SOURCES)
-              .describe('By its usage and the rates, as somebody reported, or by usage until somebody does.'),
-          })
-          .optional(),
-      }),
-    ),
-    events: z.array(
-      z.object({
-        type: z.enum(JOB_EVENT_TYPES),
-        at: Time,
-        recorded_at: Time,
-        task: z.string().optional(),
-        started_at: Time.optional(),
-        end_state: z.enum(END_STATES).optional(),
-        cancelled_by: z.string().optional().describe('The uid that cancelled it.'),
-        exit_code: Count.optional(),
-        resources: ResourcesAnswer.optional(),
-        time_limit_seconds: z.number().optional(),
-        suspended_seconds: z.number().optional(),
-        cost: z.string().optional().describe('The numeral as received.'),
-        correction: z.boolean().optional(),
-        note: z.string().optional().describe('How a time without a zone was read that could be read in two ways.'),
-      }),
-    ),
+    runs: z
+      .array(
+        z.object({
+          run_key: z.string().describe('Cluster, job, submit and start time: a run is charged once under it.'),
+          task: z.string().describe('Array task, or component of a heterogeneous job; empty for the job itself.'),
+          started_at: Time.optional().describe('When the run began.'),
+          ended_at: Time.optional().describe('When the run ended.'),
+          end_state: z.enum(END_STATES).optional().describe("How the run ended, in Slurm's words."),
+          run_seconds: z.number().describe('Without the time in which it was suspended.'),
+          charge: z
+            .object({
+              transaction_id: z.string().describe('The charge.'),
+              amount: Money,
+              refunded: Money,
+              source: z
+                .enum(CHARGE_SOURCES)
+                .describe('By its usage and the rates, as somebody reported, or by usage until somebody does.'),
+            })
+            .optional()
+            .describe('What it was charged; absent before.'),
+        }),
+      )
+      .describe('Its runs, in order.'),
+    events: z
+      .array(
+        z.object({
+          type: z.enum(JOB_EVENT_TYPES).describe('What happened.'),
+          at: Time.describe('When it happened.'),
+          recorded_at: Time.describe('When it was written down.'),
+          task: z
+            .string()
+            .optional()
+            .describe('Array task, or component of a heterogeneous job; empty for the job itself.'),
+          started_at: Time.optional().describe('When the run began.'),
+          end_state: z.enum(END_STATES).optional().describe("How the run ended, in Slurm's words."),
+          cancelled_by: z.string().optional().describe('The uid that cancelled it.'),
+          exit_code: Count.optional().describe("Of the job's last process."),
+          resources: ResourcesAnswer.optional().describe('What was asked for, or allocated.'),
+          time_limit_seconds: z.number().optional().describe('The limit of the job, in seconds.'),
+          suspended_seconds: z.number().optional().describe('Of the run, in seconds.'),
+          cost: z.string().optional().describe('The numeral as received.'),
+          correction: z.boolean().optional().describe('Whether it replaces a cost that was reported before.'),
+          note: z.string().optional().describe('How a time without a zone was read that could be read in two ways.'),
+        }),
+      )
+      .describe('What schedulers said of it, in order.'),
     transactions: z.array(TransactionAnswer).describe('In the order in which they were written.'),
   })
   .meta({ id: 'JobStory' });

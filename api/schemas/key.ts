@@ -42,14 +42,14 @@ export const CreateKeyRequest = z
 export const ApiKeyAnswer = z
   .object({
     key_id: z.string().describe('The part of the key that is no secret.'),
-    name: z.string(),
+    name: z.string().describe('Its name.'),
     scope: KeyScope,
-    cluster: z.string().optional(),
-    status: z.enum(['active', 'expired', 'revoked']),
-    created_by: z.string(),
-    created_at: Time,
-    expires_at: Time.optional(),
-    revoked_at: Time.optional(),
+    cluster: z.string().optional().describe('Of a hook: the only one that it may speak for.'),
+    status: z.enum(['active', 'expired', 'revoked']).describe('Whether it opens anything.'),
+    created_by: z.string().describe('Who made it.'),
+    created_at: Time.describe('When it was made.'),
+    expires_at: Time.optional().describe('When it ends by itself. Absent: never.'),
+    revoked_at: Time.optional().describe('When it was taken back.'),
     last_used_at: Time.optional().describe('To the minute.'),
   })
   .meta({ id: 'ApiKey' });
@@ -80,11 +80,11 @@ const Settings = z.record(z.string(), z.unknown());
 
 export const ChangeAnswer = z
   .object({
-    change_no: Count,
-    at: Time,
+    change_no: Count.describe('Its number; the newest has the highest.'),
+    at: Time.describe('When it happened.'),
     actor: z.string().describe('The name of the key; local: on this machine; bursar: by itself.'),
-    action: z.string(),
-    subject: ChangeSubject,
+    action: z.string().describe('What was done, like update_account.'),
+    subject: ChangeSubject.describe('What it was done to.'),
     name: z
       .string()
       .describe('Of the account, the cluster or the key that it belongs to; of an unmatched report, its id.'),

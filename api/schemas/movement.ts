@@ -102,34 +102,36 @@ export const KINDS = [
 export const TransactionAnswer = z
   .object({
     id: Count.describe('Its number; the newest has the highest.'),
-    transaction_id: z.string(),
-    account_id: Count,
-    account: z.string(),
-    unit: z.string(),
+    transaction_id: z.string().describe('Its id.'),
+    account_id: Count.describe("The account's number."),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     type: z.enum(ASBB_TYPES).describe("ASBB's word for it."),
     kind: z.enum(KINDS).describe('Our word for it.'),
     direction: z.enum(['in', 'out']).describe('As seen from what is available.'),
     amount: Money,
-    description: z.string(),
+    description: z.string().describe('Words for people.'),
     metadata: z.string().optional().describe('JSON text.'),
-    status: z.enum(['pending', 'completed', 'cancelled']),
-    actor: z.string(),
-    job_id: z.string().optional(),
-    cluster: z.string().optional(),
-    partition: z.string().optional(),
-    user_id: z.string().optional(),
+    status: z
+      .enum(['pending', 'completed', 'cancelled'])
+      .describe('pending: a hold that waits too long for its cost. cancelled: one that was given back after that.'),
+    actor: z.string().describe('Who did it: the name of an API key, or the sub of a token.'),
+    job_id: z.string().optional().describe("The scheduler's id of the job."),
+    cluster: z.string().optional().describe('Of the job.'),
+    partition: z.string().optional().describe('Of the job.'),
+    user_id: z.string().optional().describe('Of the job.'),
     parent_transaction_id: z
       .string()
       .optional()
       .describe('What it is about: the hold of a charge, the charge of a refund.'),
     effective_at: Time.describe('When it happened.'),
     created_at: Time.describe('When it was written.'),
-    completed_at: Time.optional(),
+    completed_at: Time.optional().describe('When it was done; absent while it is pending.'),
     entries: z
       .array(
         z.object({
-          account: z.string(),
-          fund_id: z.string(),
+          account: z.string().describe('The account.'),
+          fund_id: z.string().describe('The fund.'),
           book: z
             .enum(['available', 'held', 'settled', 'expired', 'outside'])
             .describe('Where the money is. What comes into an account comes from outside.'),

@@ -11,34 +11,34 @@ export const RefundAnswer = z
   .object({
     transaction_id: z.string().describe('The refund.'),
     charge_id: z.string().describe('The charge that it is a part of.'),
-    account: z.string(),
-    unit: z.string(),
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     amount: Money,
     charged: Money.describe('The charge as it is, with its adjustments.'),
     refunded: Money.describe('What of it is back, by all refunds together.'),
     reason: Reason,
     policy: z.enum(REFUND_POLICIES).optional().describe("The cluster's, at that time. A manual refund has none."),
-    description: z.string(),
-    actor: z.string(),
-    cluster: z.string(),
-    job_id: z.string(),
-    user_id: z.string().optional(),
-    refunded_at: Time,
+    description: z.string().describe('Words for people.'),
+    actor: z.string().describe('Who did it: the name of an API key, or the sub of a token.'),
+    cluster: z.string().describe('The cluster.'),
+    job_id: z.string().describe("The scheduler's id of the job."),
+    user_id: z.string().optional().describe('The user.'),
+    refunded_at: Time.describe('When it was given.'),
     evidence: z
       .object({
-        type: z.string(),
+        type: z.string().describe('What was told, like ended.'),
         at: Time.describe('When it happened.'),
-        recorded_at: Time,
+        recorded_at: Time.describe('When it was written down.'),
         record: AnyJson.describe('What the scheduler said, as it was recorded.'),
       })
       .optional()
       .describe('The record that says how the run ended.'),
     notice: z
       .object({
-        status: z.enum(['waiting', 'sent', 'given_up']),
-        address: z.string().optional(),
-        last_error: z.string().optional(),
-        closed_at: Time.optional(),
+        status: z.enum(['waiting', 'sent', 'given_up']).describe('given_up: it could not be sent.'),
+        address: z.string().optional().describe('Where it was sent.'),
+        last_error: z.string().optional().describe('Why it was not sent, the last time.'),
+        closed_at: Time.optional().describe('When that was over; absent before.'),
       })
       .optional()
       .describe('The e-mail to the user. Absent where nobody knows whose job it was.'),

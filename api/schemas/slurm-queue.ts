@@ -31,9 +31,9 @@ const Deed = z
       .describe(
         'bound: to the hold it is stamped with; adopted: it had none and has a late one; unmatched: nobody knows its account; lost: it ended with the last listing that showed it.',
       ),
-    job_id: z.string().optional(),
-    transaction_id: z.string().optional(),
-    detail: z.string().optional(),
+    job_id: z.string().optional().describe("The scheduler's id, where one is known."),
+    transaction_id: z.string().optional().describe('The hold.'),
+    detail: z.string().optional().describe('When it happened, or why.'),
   })
   .meta({ id: 'QueueDeed' });
 
@@ -41,15 +41,15 @@ const counts = {
   recorded: Count.describe('Events that nobody had told.'),
   adopted: Count.describe('Jobs that ran without a hold and have a late one now.'),
   unreadable: Count.describe('Rows that could not be read.'),
-  first_unreadable: z.string().optional(),
+  first_unreadable: z.string().optional().describe('What is wrong with the first of them.'),
 };
 const Deeds = Deed.array().describe('What was done, the first hundred.');
 
 export const SlurmQueueAnswer = z
   .object({
-    cluster: z.string(),
+    cluster: z.string().describe('The cluster.'),
     jobs: Count.describe('Rows that were read.'),
-    bound: Count,
+    bound: Count.describe('Jobs that were bound to the hold they are stamped with.'),
     ...counts,
     released: Count.describe('Holds that were given back, because no job carries them any more.'),
     reduced: Count.describe('Holds of arrays that are smaller now.'),
@@ -73,7 +73,7 @@ export const SlurmHistoryRequest = z
 
 export const SlurmHistoryAnswer = z
   .object({
-    cluster: z.string(),
+    cluster: z.string().describe('The cluster.'),
     rows: Count.describe('Rows that were read.'),
     ended: Count.describe('Runs of whose end nobody had told.'),
     ...counts,
@@ -90,35 +90,35 @@ export const SlurmSweepRequest = z
 
 export const SlurmSweepAnswer = z
   .object({
-    cluster: z.string(),
+    cluster: z.string().describe('The cluster.'),
     result: z
       .enum(['looked', 'incomplete', 'unreachable', 'absent', 'looking'])
       .describe('absent: no worker is configured to look at it; looking: it takes longer than a request may.'),
-    workflow_id: z.string(),
-    failures: z.string().array(),
-    jobs: Count,
-    records: Count,
-    recorded: Count,
-    bound: Count,
-    adopted: Count,
-    ended: Count,
-    released: Count,
-    reduced: Count,
-    keeps: z.string().optional(),
+    workflow_id: z.string().describe('The workflow that looked.'),
+    failures: z.string().array().describe('What did not answer, or could not be read, in words.'),
+    jobs: Count.describe('Rows of the queue.'),
+    records: Count.describe('Records of the accounting.'),
+    recorded: Count.describe('Events that nobody had told.'),
+    bound: Count.describe('Jobs that were bound to the hold they are stamped with.'),
+    adopted: Count.describe('Jobs that ran without a hold and have a late one now.'),
+    ended: Count.describe('Runs of whose end nobody had told.'),
+    released: Count.describe('Holds that were given back, because no job carries them any more.'),
+    reduced: Count.describe('Holds of arrays that are smaller now.'),
+    keeps: z.string().optional().describe('Why nothing can be given back by this look, where that is so.'),
     deeds: Deeds,
   })
   .meta({ id: 'SlurmSweep' });
 
 export const SchedulerLookAnswer = z
   .object({
-    cluster: z.string(),
-    time_zone: z.string(),
+    cluster: z.string().describe('The cluster.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
     listed_at: Time.optional().describe('The moment of the last whole listing of the queue.'),
-    listed_age_seconds: z.number().optional(),
-    listed_jobs: Count.optional(),
+    listed_age_seconds: z.number().optional().describe('How long ago that was, in seconds.'),
+    listed_jobs: Count.optional().describe('How many jobs it showed.'),
     accounted_at: Time.optional().describe('When the accounting was last heard.'),
-    accounted_age_seconds: z.number().optional(),
-    failed_at: Time.optional(),
+    accounted_age_seconds: z.number().optional().describe('How long ago that was, in seconds.'),
+    failed_at: Time.optional().describe('When a look last failed; absent where the last one did not.'),
     failure: z.string().optional().describe('Of the last look, where it failed.'),
     unseen_holds: Count.describe('Open holds that no job of the queue carries.'),
   })

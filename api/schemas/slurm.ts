@@ -50,9 +50,9 @@ export const SlurmSubmissionAnswer = z
     transaction_id: z.string().optional().describe("The hold's id."),
     estimated_cost: Money,
     hold_amount: Money.describe('What is held, or would have been.'),
-    unit: z.string().optional(),
-    mode: z.enum(ENFORCEMENTS),
-    would_deny: z.boolean(),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
+    mode: z.enum(ENFORCEMENTS).describe('enforce: the decision counts. shadow: it is only recorded.'),
+    would_deny: z.boolean().describe('Whether it is, or in shadow mode would be, refused.'),
     exempt: z.string().optional().describe('Why the job is neither asked about nor charged.'),
     replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
   })
@@ -77,7 +77,7 @@ export const SlurmModificationRequest = z
 export const SlurmModificationAnswer = z
   .object({
     accept: z.boolean().describe('What the hook is to do.'),
-    message: z.string(),
+    message: z.string().describe('The whole sentence for people.'),
     code: z
       .string()
       .describe(
@@ -89,9 +89,9 @@ export const SlurmModificationAnswer = z
       .describe('What takes the place of the stamp in admin_comment; absent where that stays as it is.'),
     transaction_id: z.string().optional().describe("The job's hold."),
     hold_amount: Money.describe('What is held for the changed job; 0 where nothing was asked.'),
-    unit: z.string().optional(),
-    mode: z.enum(ENFORCEMENTS),
-    would_deny: z.boolean(),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
+    mode: z.enum(ENFORCEMENTS).describe('enforce: the decision counts. shadow: it is only recorded.'),
+    would_deny: z.boolean().describe('Whether it is, or in shadow mode would be, refused.'),
   })
   .meta({ id: 'SlurmModificationAnswer' });
 
@@ -101,7 +101,7 @@ export const SlurmEstimateAnswer = z
   .object({
     message: z.string().describe('The price in words. No balance, no limit.'),
     cost: Money,
-    unit: z.string().optional(),
+    unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
     fits: z.boolean().describe('Would it be admitted now?'),
   })
   .meta({ id: 'SlurmEstimateAnswer' });
@@ -116,11 +116,11 @@ export const SlurmWithdrawalRequest = z
 
 export const SlurmWithdrawalAnswer = z
   .object({
-    withdrawn: Count,
+    withdrawn: Count.describe('Holds that were given back.'),
     outcomes: z
       .array(
         z.object({
-          key: z.string(),
+          key: z.string().describe('As it was sent.'),
           outcome: z
             .enum(['withdrawn', 'closed', 'bound', 'unknown'])
             .describe(
@@ -147,19 +147,19 @@ export const SlurmEventsRequest = z
 
 export const SlurmEventsAnswer = z
   .object({
-    recorded: Count,
-    duplicates: Count,
-    unmatched: Count,
-    rejected: Count,
+    recorded: Count.describe('Records that are new.'),
+    duplicates: Count.describe('Records that had been told before.'),
+    unmatched: Count.describe('Records of jobs without a hold.'),
+    rejected: Count.describe('Records that cannot be understood.'),
     receipts: z
       .array(
         z.object({
           status: z
             .enum(['recorded', 'duplicate', 'unmatched', 'rejected'])
             .describe('rejected: it cannot be understood; sending it again changes nothing.'),
-          job_id: z.string().optional(),
-          transaction_id: z.string().optional(),
-          detail: z.string().optional(),
+          job_id: z.string().optional().describe("The scheduler's id of the job."),
+          transaction_id: z.string().optional().describe('The hold.'),
+          detail: z.string().optional().describe('What is wrong with it, or missing.'),
         }),
       )
       .describe('One a record, in the order of the request.'),
@@ -171,40 +171,46 @@ export const SlurmPolicyQuery = z.object({ cluster: Cluster });
 const FailurePolicy = z.enum(FAILURE_POLICIES);
 
 const Command = z.object({
-  arguments: z.string().array(),
-  environment: z.record(z.string(), z.string()),
+  arguments: z.string().array().describe('Of the command line.'),
+  environment: z.record(z.string(), z.string()).describe('What is set besides.'),
 });
 
 export const SlurmPolicyAnswer = z
   .object({
-    cluster: z.string(),
-    time_zone: z.string(),
+    cluster: z.string().describe('The cluster.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
     unit: z.string().optional().describe('Of the prices; absent where the cluster has no rates.'),
-    enforcement: z.enum(ENFORCEMENTS),
-    failure_policy: FailurePolicy,
+    enforcement: z.enum(ENFORCEMENTS).describe('enforce, or shadow: every decision is recorded and none is applied.'),
+    failure_policy: FailurePolicy.describe(
+      'What hooks do while the service is away; of a partition, where it has its own.',
+    ),
     failure_limit: Money.optional().describe('How much an hour a hook lets in, where the policy is open_to_limit.'),
-    exempt_users: z.array(z.string()),
-    exempt_partitions: z.array(z.string()),
-    without_account: z.enum(WITHOUT_ACCOUNT),
-    default_partition: z.string().optional(),
+    exempt_users: z.array(z.string()).describe('Users who are neither asked about nor charged.'),
+    exempt_partitions: z.array(z.string()).describe('Partitions whose jobs are neither asked about nor charged.'),
+    without_account: z.enum(WITHOUT_ACCOUNT).describe('What becomes of jobs that name no account.'),
+    default_partition: z.string().optional().describe('Of jobs that name none.'),
     partitions: z
       .record(
         z.string(),
         z.object({
-          failure_policy: FailurePolicy.optional(),
+          failure_policy: FailurePolicy.optional().describe(
+            'What hooks do while the service is away; of a partition, where it has its own.',
+          ),
           failure_limit: Money.optional(),
-          default_minutes: Count.optional(),
-          max_minutes: Count.optional(),
-          weight: z.number(),
+          default_minutes: Count.optional().describe('The limit of jobs that name none, in minutes.'),
+          max_minutes: Count.optional().describe('What UNLIMITED means, in minutes.'),
+          weight: z.number().describe('What costs are multiplied by.'),
           per_hour: z.record(z.string(), Money).describe('node, cpu, gpu, gpu:<model>, and mem (a GiB).'),
         }),
       )
       .describe('By name; "*" is every other one.'),
-    squeue: Command.extend({ format: z.string() }).describe('How a relay asks for the queue, for /slurm/queue.'),
-    sacct: Command.extend({ columns: z.string().array() }).describe(
+    squeue: Command.extend({ format: z.string().describe('The columns, as squeue wants them.') }).describe(
+      'How a relay asks for the queue, for /slurm/queue.',
+    ),
+    sacct: Command.extend({ columns: z.string().array().describe('In order.') }).describe(
       'How it asks for what has ended, with --starttime and --endtime, for /slurm/history.',
     ),
-    made_at: Time,
+    made_at: Time.describe('When this was answered.'),
   })
   .meta({ id: 'SlurmPolicy' });
 
@@ -224,40 +230,40 @@ const RefusalTotals = z.array(
   z.object({
     name: z.string().optional().describe('Absent: of those that named none.'),
     unit: z.string().optional().describe('Absent: of those that no account gave a price.'),
-    denied: Count,
+    denied: Count.describe('How many submissions.'),
     estimated_cost: Money,
   }),
 );
 
 export const RefusalReportAnswer = z
   .object({
-    since: Time.optional(),
-    until: Time.optional(),
+    since: Time.optional().describe('As it was asked for.'),
+    until: Time.optional().describe('As it was asked for; exclusive.'),
     totals: RefusalTotals.describe('Of everything the filters leave, a unit each.'),
-    by_account: RefusalTotals,
-    by_user: RefusalTotals,
-    by_code: RefusalTotals,
+    by_account: RefusalTotals.describe('The same by account.'),
+    by_user: RefusalTotals.describe('The same by user.'),
+    by_code: RefusalTotals.describe('The same by reason.'),
     denials: z
       .array(
         z.object({
-          at: Time,
-          cluster: z.string(),
+          at: Time.describe('When it happened.'),
+          cluster: z.string().describe('The cluster.'),
           time_zone: z.string().describe("The cluster's."),
-          account: z.string().optional(),
-          user_id: z.string().optional(),
-          partition: z.string().optional(),
-          job_name: z.string().optional(),
-          code: z.string(),
+          account: z.string().optional().describe('The account.'),
+          user_id: z.string().optional().describe('The user.'),
+          partition: z.string().optional().describe('The partition.'),
+          job_name: z.string().optional().describe('The name that its user gave the job.'),
+          code: z.string().describe('Why, like insufficient_budget.'),
           message: z.string().describe('The sentence that the user would have read.'),
-          unit: z.string().optional(),
+          unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
           estimated_cost: Money,
           hold_amount: Money.describe('What would have been held.'),
           job_id: z.string().optional().describe('The job that ran all the same, once it was heard of.'),
-          state: z.enum(JOB_STATES).optional(),
+          state: z.enum(JOB_STATES).optional().describe('Where that job stands.'),
           would_have_cost: Money.optional().describe('Its runs so far, had they been charged.'),
         }),
       )
       .describe('The newest first.'),
-    next_cursor: z.string().optional(),
+    next_cursor: z.string().optional().describe('There are more rows: ask again with cursor.'),
   })
   .meta({ id: 'RefusalReport' });

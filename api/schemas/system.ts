@@ -5,36 +5,41 @@ import { Count, Time, integer } from './wire';
 export const ProblemAnswer = z
   .object({
     type: z.string().describe('A page about this fault.'),
-    title: z.string(),
-    status: Count,
+    title: z.string().describe('What the code means, in one sentence.'),
+    status: Count.describe('The HTTP status.'),
     detail: z.string().describe('What is wrong, and what to do.'),
     instance: z.string().describe('The request.'),
     code: z.string().describe('Our code: a fact in snake_case.'),
     errors: z
-      .array(z.object({ pointer: z.string(), detail: z.string() }))
+      .array(
+        z.object({
+          pointer: z.string().describe('Where it stands.'),
+          detail: z.string().describe('What is wrong with it, and what to do.'),
+        }),
+      )
       .optional()
       .describe('Every wrong field, as a JSON pointer, and what to do about it.'),
     error: z
       .object({
-        code: z.string(),
-        message: z.string(),
-        field: z.string().optional(),
-        details: z.string().optional(),
+        code: z.string().describe("ASBB's code."),
+        message: z.string().describe("ASBB's sentence."),
+        field: z.string().optional().describe('The first wrong field.'),
+        details: z.string().optional().describe('What is wrong, and what to do.'),
       })
       .describe("ASBB's error."),
     facts: z.record(z.string(), z.unknown()).optional().describe('Amounts are decimal strings.'),
-    request_id: z.string(),
-    timestamp: Time,
+    request_id: z.string().describe('The same as instance; it is in the log as well.'),
+    timestamp: Time.describe('When this was answered.'),
   })
   .meta({ id: 'Problem', description: "RFC 9457, with ASBB's error in the same body." });
 
 export const HealthAnswer = z
   .object({
-    status: z.enum(['healthy', 'unhealthy']),
-    version: z.string(),
-    timestamp: Time,
-    services: z.record(z.string(), z.string()),
-    uptime: z.string(),
+    status: z.enum(['healthy', 'unhealthy']).describe('Whether jobs can be checked.'),
+    version: z.string().describe('Of Bursar.'),
+    timestamp: Time.describe('When this was answered.'),
+    services: z.record(z.string(), z.string()).describe('By name, the state of what Bursar works with.'),
+    uptime: z.string().describe('Since the process began, like 3h 25m 10s.'),
     operational_mode: z
       .enum(['standalone', 'integrated', 'fallback'])
       .describe(
@@ -44,18 +49,21 @@ export const HealthAnswer = z
   .meta({ id: 'Health' });
 
 export const ProbeAnswer = z
-  .object({ status: z.enum(['ok', 'unavailable']), detail: z.string().optional() })
+  .object({
+    status: z.enum(['ok', 'unavailable']).describe('Whether to send it requests.'),
+    detail: z.string().optional().describe('Why not.'),
+  })
   .meta({ id: 'Probe' });
 
 export const VersionAnswer = z
   .object({
-    version: z.string(),
-    git_commit: z.string(),
-    build_time: z.string(),
+    version: z.string().describe('Of Bursar.'),
+    git_commit: z.string().describe('What it was built from.'),
+    build_time: z.string().describe('When it was built.'),
     schema_version: Count.describe('The newest migration that it knows.'),
     go_version: z.string().describe("ASBB's name for the runtime."),
-    os: z.string(),
-    arch: z.string(),
+    os: z.string().describe('What it runs on.'),
+    arch: z.string().describe('The processor that it runs on.'),
   })
   .meta({ id: 'Version' });
 
@@ -80,12 +88,20 @@ export const RecoverAnswer = z
 
 export const AuditAnswer = z
   .object({
-    ok: z.boolean(),
+    ok: z.boolean().describe('Nothing was found.'),
     difference: z.string().describe('Sum of all differences between balances and entries; "0".'),
-    findings: z.array(z.object({ check: z.string(), subject: z.string(), detail: z.string() })),
-    accounts: Count,
-    transactions: Count,
-    open_holds: Count,
+    findings: z
+      .array(
+        z.object({
+          check: z.string().describe('What should always hold.'),
+          subject: z.string().describe('What it does not hold for.'),
+          detail: z.string().describe('By how much, or how.'),
+        }),
+      )
+      .describe('Everything that is wrong.'),
+    accounts: Count.describe('How many were computed again.'),
+    transactions: Count.describe('How many there are.'),
+    open_holds: Count.describe('How many there are.'),
   })
   .meta({ id: 'AuditReport' });
 
@@ -99,10 +115,17 @@ export const SealQuery = z.object({
 
 export const SealAnswer = z
   .object({
-    ok: z.boolean(),
+    ok: z.boolean().describe('Nothing was changed behind the ledger.'),
     head: z.string().describe('Keep it elsewhere.'),
-    sealed: Count,
-    unsealed: Count,
-    first_tampered: z.object({ txn_no: Count, transaction_id: z.string().optional(), detail: z.string() }).optional(),
+    sealed: Count.describe('Transactions in the chain.'),
+    unsealed: Count.describe('Transactions that are too new to be in it.'),
+    first_tampered: z
+      .object({
+        txn_no: Count.describe('Its number.'),
+        transaction_id: z.string().optional().describe('Its id, where it is still there.'),
+        detail: z.string().describe('What was changed.'),
+      })
+      .optional()
+      .describe('The oldest transaction that is not as it was.'),
   })
   .meta({ id: 'SealReport' });

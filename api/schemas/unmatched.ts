@@ -11,27 +11,27 @@ const Status = z
   .describe('applied: by itself, once the job had a hold; resolved, dismissed: by somebody.');
 
 const fields = {
-  id: Count,
+  id: Count.describe('Its number.'),
   source: Source,
   status: Status,
   why: z
     .enum(['no_hold', 'several_holds'])
     .describe('no_hold: none is known for the job; several_holds: it may be about one of several that differ.'),
-  cluster: z.string(),
+  cluster: z.string().describe('The cluster.'),
   time_zone: z.string().describe("The cluster's."),
-  job_id: z.string(),
-  account: z.string().optional(),
+  job_id: z.string().describe("The scheduler's id of the job."),
+  account: z.string().optional().describe('The account.'),
   unit: z.string().optional().describe("The account's, where it is known."),
-  user_id: z.string().optional(),
-  partition: z.string().optional(),
-  submitted_at: Time.optional(),
+  user_id: z.string().optional().describe('The user.'),
+  partition: z.string().optional().describe('The partition.'),
+  submitted_at: Time.optional().describe('When the job was submitted.'),
   cost: Money.optional().describe('Absent: the job is charged by its usage.'),
-  received_at: Time,
-  received_by: z.string(),
+  received_at: Time.describe('When it came.'),
+  received_by: z.string().describe('Who sent it.'),
   transaction_id: z.string().optional().describe('The hold that it was given to.'),
-  reason: z.string().optional(),
+  reason: z.string().optional().describe('Why it was dismissed, or given to that hold.'),
   closed_by: z.string().optional().describe('Who ended the waiting; bursar: by itself.'),
-  closed_at: Time.optional(),
+  closed_at: Time.optional().describe('When that was over; absent before.'),
 };
 
 export const UnmatchedAnswer = z.object(fields).meta({ id: 'UnmatchedReport' });
@@ -43,11 +43,11 @@ export const UnmatchedDetailsAnswer = z
     candidates: z
       .array(
         z.object({
-          transaction_id: z.string(),
-          partition: z.string(),
-          user_id: z.string().optional(),
+          transaction_id: z.string().describe('The hold.'),
+          partition: z.string().describe('The partition.'),
+          user_id: z.string().optional().describe('The user.'),
           held: Money,
-          effective_at: Time,
+          effective_at: Time.describe('When its job was checked.'),
         }),
       )
       .describe('While it waits: open holds that it may be about.'),

@@ -107,49 +107,51 @@ const forecast = {
     .max(1)
     .describe('(days / 30) / (1 + cv^2), where cv is the standard deviation of the days over their mean.'),
   method: z.enum(['rolling_mean', 'linear_regression']).describe('Which way of projecting was used.'),
-  recommendation: z.string().optional(),
+  recommendation: z.string().optional().describe('What to do about it, in words.'),
   sample_days: Count.describe('Whole days that were looked back on: 30, or all since the account began.'),
-  window_start: Time,
+  window_start: Time.describe('The beginning of the first day that was looked back on.'),
   window_end: Time.describe("Exclusive: the beginning of today in the account's zone."),
   days_remaining: Count.describe('Whole days from now to projected_end_date.'),
   projected_end_date: Time.describe("The account's end; exclusive."),
   budget_limit: Money,
   budget_used: Money,
   budget_available: Money,
-  as_of: Time,
+  as_of: Time.describe('When this was computed.'),
 };
 
 export const UsageAnswer = z
   .object({
     account: z.string().optional().describe('Absent: all accounts that count in this unit.'),
-    unit: z.string(),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     other_units: z.array(z.string()).describe('Units of accounts that are not in this report; ask again with unit.'),
     period: z.string().describe('The first day and the last, or times where it begins or ends within a day.'),
-    start_date: Time,
+    start_date: Time.describe('The first moment of it.'),
     end_date: Time.describe('Exclusive.'),
     time_zone: z.string().describe('Whose days these are.'),
-    group_by: z.enum(GROUPINGS).optional(),
-    summary: z.object({
-      total_spent: Money.describe('Charges of the use in that time, with adjustments, less refunds.'),
-      total_held: Money.describe('By open holds now.'),
-      total_jobs: Count.describe('Runs that ended in that time.'),
-      avg_cost_per_job: Money,
-      budget_utilized: Percent.describe('Of the whole budget, what is spent by now; per cent, at two decimals.'),
-      budget_limit: Money,
-      budget_used: Money,
-      budget_available: Money,
-      ...used,
-    }),
+    group_by: z.enum(GROUPINGS).optional().describe('As it was asked for.'),
+    summary: z
+      .object({
+        total_spent: Money.describe('Charges of the use in that time, with adjustments, less refunds.'),
+        total_held: Money.describe('By open holds now.'),
+        total_jobs: Count.describe('Runs that ended in that time.'),
+        avg_cost_per_job: Money,
+        budget_utilized: Percent.describe('Of the whole budget, what is spent by now; per cent, at two decimals.'),
+        budget_limit: Money,
+        budget_used: Money,
+        budget_available: Money,
+        ...used,
+      })
+      .describe('Of everything that the report is about.'),
     breakdown: z
       .array(
         z.object({
-          category: z.enum(GROUPINGS),
+          category: z.enum(GROUPINGS).describe('What label is one of.'),
           label: z.string().describe('"(none)" where a job has no user or partition.'),
-          unit: z.string(),
+          unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
           amount: Money,
-          job_count: Count,
+          job_count: Count.describe('Runs that ended in that time.'),
           percentage: Percent.describe('Of total_spent; per cent, at two decimals.'),
-          start_date: Time.optional(),
+          start_date: Time.optional().describe('The first moment of it.'),
           end_date: Time.optional().describe('Exclusive.'),
           ...used,
         }),
@@ -157,10 +159,15 @@ export const UsageAnswer = z
       .optional()
       .describe('In the order of time, or the largest amount first. What has nothing at all has no row.'),
     next_cursor: z.string().optional().describe('There are more rows: ask again with cursor.'),
-    forecast: z.object(forecast).optional(),
+    forecast: z.object(forecast).optional().describe('Where the money is going.'),
   })
   .meta({ id: 'UsageReport' });
 
 export const ForecastAnswer = z
-  .object({ account: z.string(), unit: z.string(), time_zone: z.string(), ...forecast })
+  .object({
+    account: z.string().describe('The account.'),
+    unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+    time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
+    ...forecast,
+  })
   .meta({ id: 'Forecast' });

@@ -9,19 +9,26 @@ export const WallQuery = z.object({
 
 export const WallAnswer = z
   .object({
-    cluster: z.string(),
+    cluster: z.string().describe('The cluster.'),
     unit: z.string().describe('What the weights say. Accounts of other units get no limit.'),
     scale: z.number().describe("So many units of Slurm's billing for an hour are one of the unit."),
-    partitions: z.array(
-      z.object({ partition: z.string(), weights: z.string().describe('As slurm.conf has them: TRESBillingWeights.') }),
-    ),
+    partitions: z
+      .array(
+        z.object({
+          partition: z.string().describe('Its name.'),
+          weights: z.string().describe('As slurm.conf has them: TRESBillingWeights.'),
+        }),
+      )
+      .describe('What each charges in the words of Slurm.'),
     problems: z.array(z.string()).describe("What of the prices Slurm's weights cannot say."),
-    accounts: z.array(
-      z.object({
-        account: z.string(),
-        unit: z.string(),
-        left: Money.describe('For jobs from now on: granted, less settled and in flight, plus its overdraft.'),
-      }),
-    ),
+    accounts: z
+      .array(
+        z.object({
+          account: z.string().describe('The account.'),
+          unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
+          left: Money.describe('For jobs from now on: granted, less settled and in flight, plus its overdraft.'),
+        }),
+      )
+      .describe('What each has left.'),
   })
   .meta({ id: 'SlurmWall' });

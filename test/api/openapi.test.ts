@@ -12,6 +12,10 @@ afterAll(() => api.stop());
 interface Described {
   description?: string;
   $ref?: string;
+  properties?: Record<string, Described>;
+  items?: Described;
+  anyOf?: Described[];
+  additionalProperties?: Described | boolean;
 }
 interface Media {
   schema: Described;
@@ -27,7 +31,7 @@ interface Operation {
 interface Document {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, { properties?: Record<string, Described> }> };
+  components: { schemas: Record<string, Described> };
 }
 
 const read = async (): Promise<Document> => (await api.get('/openapi.json')).body as Document;
@@ -35,6 +39,29 @@ const operationsOf = ({ paths }: Document) =>
   Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
   );
+
+/** All fields of a schema and of those that it points to; one that is a schema with a name is told by the name. */
+function fieldsOf(
+  document: Document,
+  schema: Described,
+  at: string,
+  seen: ReadonlySet<string> = new Set(),
+): { at: string; isMute: boolean }[] {
+  const { $ref, properties = {}, items, anyOf = [], additionalProperties } = schema;
+  if ($ref !== undefined) {
+    const name = $ref.replace('#/components/schemas/', '');
+    const target = document.components.schemas[name];
+    return target === undefined || seen.has(name) ? [] : fieldsOf(document, target, name, new Set([...seen, name]));
+  }
+  const inner = [items, ...anyOf, typeof additionalProperties === 'object' ? additionalProperties : undefined];
+  return [
+    ...Object.entries(properties).flatMap(([name, field]) => [
+      { at: `${at}.${name}`, isMute: !field.description && field.$ref === undefined },
+      ...fieldsOf(document, field, `${at}.${name}`, seen),
+    ]),
+    ...inner.flatMap((part) => (part ? fieldsOf(document, part, at, seen) : [])),
+  ];
+}
 
 /** The validator ships as an ES module, which jest cannot load and Node can. */
 function validate(document: unknown): unknown {
@@ -97,6 +124,17 @@ test('every parameter says what it is for', async () => {
       .map((parameter) => `${name} ${parameter.name}`),
   );
   expect(mute).toEqual([]);
+});
+
+test('every field of an answer says what it means', async () => {
+  const document = await read();
+  const fields = operationsOf(document).flatMap(({ name, operation }) =>
+    Object.values(operation.responses).flatMap(({ content }) =>
+      Object.values(content ?? {}).flatMap(({ schema }) => fieldsOf(document, schema, name)),
+    ),
+  );
+  expect(fields.length).toBeGreaterThan(500);
+  expect([...new Set(fields.filter(({ isMute }) => isMute).map(({ at }) => at))]).toEqual([]);
 });
 
 test('every error is shown as it is written, and no number has bounds that nobody chose', async () => {
