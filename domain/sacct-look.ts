@@ -2,7 +2,7 @@
 import { given } from './given';
 import type { QueuedJob } from './queue';
 import { readSacct, uidOf, type SacctRecord } from './sacct';
-import { byOwnId } from './slurm-job';
+import { byOwnId, closingOf } from './slurm-job';
 import { readStamp } from './slurm-stamp';
 import { epochMicros, MICROS_PER_SECOND } from './time';
 
@@ -93,11 +93,4 @@ function otherWhoCancelled(record: SacctRecord): Pick<QueuedJob, 'cancelledBy' |
   const [{ cancelledBy }, uid] = [record.state, uidOf(record)];
   if (cancelledBy === undefined || cancelledBy === String(uid)) return {};
   return { cancelledBy, ...(cancelledBy === '0' || uid === undefined ? {} : { uid }) };
-}
-
-/** Whether a job goes on whose node failed, or that was preempted, only the queue can tell. */
-function closingOf({ phase, endState }: SacctRecord['state']): QueuedJob['closing'] {
-  if (phase === 'requeued') return 'requeued';
-  if (endState === 'NODE_FAIL') return 'node_failed';
-  return endState === 'PREEMPTED' ? 'preempted' : undefined;
 }

@@ -8,19 +8,10 @@
 import { Fault, malformed } from './faults';
 import { given } from './given';
 import type { EndState, Resources } from './job';
-import { readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
+import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
 import { jobMemoryMib, readGres, readMemory, readTres, type Tres } from './slurm-resources';
-import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
-import {
-  MICROS_PER_SECOND,
-  compareInstants,
-  epochMicros,
-  instantOfSeconds,
-  readInstant,
-  readLocalTime,
-  type Instant,
-  type LocalReading,
-} from './time';
+import { readElapsed, readTime, readTimeLimit, type TimeLimit } from './slurm-time';
+import { MICROS_PER_SECOND, compareInstants, epochMicros, type Instant, type LocalReading } from './time';
 
 /** The order of a log without a header (rulings 31). */
 export const XDMOD_COLUMNS = [
@@ -217,24 +208,13 @@ function column<T>(name: string, read: () => T): T {
   }
 }
 
-const NO_TIME = new Set(['', 'UNKNOWN', 'NONE', 'N/A', '0']);
-
-/** A zoneless time of the log's zone; epoch seconds and times with an offset (SLURM_TIME_FORMAT) say their zone themselves. */
-export function readTime(text: string, timeZone: string): LocalReading | undefined {
-  if (NO_TIME.has(text.toUpperCase())) return undefined;
-  if (/^\d{9,11}$/.test(text)) return { at: instantOfSeconds(Number(text)) };
-  const offset = /^(.*\d[Tt ].*)([+-]\d\d):?(\d\d)$/.exec(text);
-  if (offset) return { at: readInstant(`${offset[1]}${offset[2]}:${offset[3]}`) };
-  return /z$/i.test(text) ? { at: readInstant(text) } : readLocalTime(text, timeZone);
-}
-
 /** In the hour that comes twice the first reading may lie before the start; then it was the second. */
 const endOf = (end: LocalReading, start: LocalReading | undefined): Instant =>
   end.second !== undefined && start && compareInstants(end.at, start.at) < 0 ? end.second : end.at;
 
-/** Slurm gives a job that was cancelled while it waited a start as well; but no node, and no time. */
+/** A job that was cancelled while it waited has no node; and no time, where nobody says which nodes it had. */
 function gotNodes(fields: Record<string, string>, start: LocalReading, end: LocalReading | undefined): boolean {
-  if (fields.nodelist !== undefined) return !/^(none assigned|none|unknown|\(null\)|)$/i.test(fields.nodelist);
+  if (fields.nodelist !== undefined) return namesNodes(fields.nodelist);
   if (fields.alloctres !== undefined) return fields.alloctres !== '';
   return end === undefined || compareInstants(start.at, end.at) < 0;
 }

@@ -85,6 +85,16 @@ export function readState(text: string): SlurmState {
 
 const isEndState = (word: string): word is EndState => (END_STATES as readonly string[]).includes(word);
 
+/** What a run's record says of its job, where that may go on. Whether it does, of the latter two, only the queue can tell. */
+export function closingOf({ phase, endState }: SlurmState): 'requeued' | 'node_failed' | 'preempted' | undefined {
+  if (phase === 'requeued') return 'requeued';
+  if (endState === 'NODE_FAIL') return 'node_failed';
+  return endState === 'PREEMPTED' ? 'preempted' : undefined;
+}
+
+/** Whether a list of nodes names any. Slurm gives a job that was cancelled while it waited a start as well, but no node. */
+export const namesNodes = (list: string): boolean => !/^(none assigned|none|unknown|\(null\)|n\/a|)$/i.test(list);
+
 /** `16(x2),8`: SLURM_JOB_CPUS_PER_NODE, as the job's total. 0 and nothing mean "not said". */
 export function readCpusPerNode(text: string): number | undefined {
   let total = 0;

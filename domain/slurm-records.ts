@@ -8,11 +8,12 @@
 import { malformed } from './faults';
 import { given } from './given';
 import { END_STATES, type EndState, type JobEventType, type Resources } from './job';
-import { readState } from './slurm-job';
+import { namesNodes, readState } from './slurm-job';
 import { readResources } from './slurm-resources';
 import { readStamp } from './slurm-stamp';
 import { countOf, numberOf, textOf, type RawFacts } from './slurm-submission';
-import { instantOfSeconds, type Instant } from './time';
+import { readSeconds } from './slurm-time';
+import type { Instant } from './time';
 
 /** The ledger's JobEvent, but for the cluster. */
 export interface SlurmEvent {
@@ -126,10 +127,9 @@ function typeOf({ state, runsAgain, isRevoked }: CompletedState, ran: boolean): 
   return ran ? 'ended' : 'cancelled';
 }
 
-/** Slurm gives a job that was cancelled while it waited a start as well, but no node. */
 function gotNodes(raw: RawFacts): boolean {
   const nodes = textOf(raw.nodes);
-  if (nodes !== undefined) return !/^(none assigned|none|unknown)$/i.test(nodes);
+  if (nodes !== undefined) return namesNodes(nodes);
   return (textOf(raw.tres_fmt_alloc_str) ?? textOf(raw.tres_alloc_str)) !== undefined;
 }
 
@@ -244,13 +244,7 @@ function arrayOf(raw: RawFacts): Pick<SlurmEvent, 'jobId' | 'task' | 'onlyWaitin
   return { jobId: String(array), onlyWaiting: true };
 }
 
-function timeOf(value: unknown): Instant | undefined {
-  const seconds = countOf(value);
-  return seconds === undefined || seconds > LATEST_SECONDS ? undefined : instantOfSeconds(seconds);
-}
-
-/** The year 9999; beyond it is a NO_VAL of a kind, or milliseconds. */
-const LATEST_SECONDS = 253_402_300_799;
+const timeOf = (value: unknown): Instant | undefined => readSeconds(countOf(value));
 
 export function requiredAt(raw: RawFacts): Instant {
   const at = timeOf(raw.at);

@@ -5,10 +5,11 @@
 import { Fault, malformed } from './faults';
 import { given } from './given';
 import type { QueuedJob } from './queue';
-import { readArrayTasks, readState, type SlurmState } from './slurm-job';
+import { closingOf, namesNodes, readArrayTasks, readState, type SlurmState } from './slurm-job';
 import { readStamp } from './slurm-stamp';
+import { readSeconds } from './slurm-time';
 import { allocated, onePartition } from './squeue';
-import { instantOfSeconds, type Instant } from './time';
+import type { Instant } from './time';
 
 export interface RestReading {
   jobs: QueuedJob[];
@@ -54,8 +55,7 @@ function queued(job: Json, now: number): QueuedJob {
   const state = stateOf(job.job_state);
   const phase = state.phase === 'requeued' ? 'pending' : state.phase;
   const submittedAt = required(job.submit_time, job);
-  const nodes = textOf(job.nodes) ?? '';
-  const hasRun = phase !== 'pending' && nodes !== '';
+  const hasRun = phase !== 'pending' && namesNodes(textOf(job.nodes) ?? '');
   const start = numberOf(job.start_time) ?? 0;
   return {
     ...idOf(job, numberOf(job.array_job_id), numberOf(job.array_task_id), numberOf(job.het_job_id)),
@@ -92,7 +92,7 @@ function accounted(job: Json): QueuedJob | undefined {
   const [array, het] = [isObject(job.array) ? job.array : {}, isObject(job.het) ? job.het : {}];
   // An array that has not been split up is listed with the tasks that it had at first.
   if (textOf(array.task) !== undefined && numberOf(array.task_id) === undefined) return undefined;
-  const hasRun = state.phase !== 'pending' && !/^(none assigned|)$/i.test(textOf(job.nodes) ?? '');
+  const hasRun = state.phase !== 'pending' && namesNodes(textOf(job.nodes) ?? '');
   const phase = state.phase === 'requeued' ? 'ended' : state.phase;
   const [start, end] = [numberOf(time.start) ?? 0, numberOf(time.end) ?? 0];
   const isOver = phase === 'ended' && end > 0;
@@ -119,12 +119,6 @@ function accounted(job: Json): QueuedJob | undefined {
     }),
   };
 }
-
-const closingOf = ({ phase, endState }: SlurmState): QueuedJob['closing'] => {
-  if (phase === 'requeued') return 'requeued';
-  if (endState === 'NODE_FAIL') return 'node_failed';
-  return endState === 'PREEMPTED' ? 'preempted' : undefined;
-};
 
 /** `{type: "gres", name: "gpu:a100", count: 2}`; memory is in MiB. */
 function tresPart({ type, name, count }: Json): string[] {
@@ -167,11 +161,7 @@ function required(value: unknown, job: Json): Instant {
   return at;
 }
 
-/** A time of nothing is none. */
-function timeOf(value: unknown): Instant | undefined {
-  const seconds = numberOf(value);
-  return seconds === undefined || seconds <= 0 || seconds > 253_402_300_799 ? undefined : instantOfSeconds(seconds);
-}
+const timeOf = (value: unknown): Instant | undefined => readSeconds(numberOf(value));
 
 const secondsOf = (minutes: unknown): number | undefined => {
   const count = numberOf(minutes);

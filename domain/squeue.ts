@@ -7,11 +7,10 @@
 import { Fault, malformed, shorten } from './faults';
 import { given } from './given';
 import type { QueuedJob } from './queue';
-import { readArrayTasks, readJobId, readState } from './slurm-job';
+import { namesNodes, readArrayTasks, readJobId, readState } from './slurm-job';
 import { readTres } from './slurm-resources';
 import { readStamp } from './slurm-stamp';
-import { readElapsed, readTimeLimit } from './slurm-time';
-import { instantOfSeconds, readInstant, readLocalTime, type Instant } from './time';
+import { readElapsed, readTime, readTimeLimit } from './slurm-time';
 
 /** The stamp last: the site's own words before it may contain the separator. */
 const COLUMNS = [
@@ -81,7 +80,7 @@ function readRow(row: string, timeZone: string): QueuedJob | undefined {
     const text = (fields[COLUMNS.indexOf(name)] ?? '').trim();
     return /^(\(null\)|n\/a|none)$/i.test(text) ? '' : text;
   };
-  const time = (name: Column) => readTime(field(name), timeZone);
+  const time = (name: Column) => readTime(field(name), timeZone)?.at;
 
   const state = readState(field('State'));
   const submittedAt = time('SubmitTime');
@@ -90,7 +89,7 @@ function readRow(row: string, timeZone: string): QueuedJob | undefined {
   // What waits is listed with the start that is planned for it, and what runs with the end that its limit allows. What is being
   // cleaned up may have been requeued: then its submission is the next one already, and its start still that of the last run.
   const isCompleting = /^(COMPLETING|CG)$/i.test(field('State'));
-  const hasRun = phase !== 'pending' && !isCompleting && field('NodeList') !== '';
+  const hasRun = phase !== 'pending' && !isCompleting && namesNodes(field('NodeList'));
   return {
     ...idOf(field('JobArrayID'), field('JobID'), field('HetJobID')),
     phase,
@@ -133,10 +132,4 @@ export function allocated(tres: string): QueuedJob['resources'] {
     if (error instanceof Fault) return undefined;
     throw error;
   }
-}
-
-function readTime(text: string, timeZone: string): Instant | undefined {
-  if (text === '' || /^(0|unknown)$/i.test(text)) return undefined;
-  if (/^\d{9,11}$/.test(text)) return instantOfSeconds(Number(text));
-  return /(?:[Zz]|[+-]\d\d:\d\d)$/.test(text) ? readInstant(text) : readLocalTime(text, timeZone).at;
 }
