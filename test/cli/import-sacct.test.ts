@@ -503,6 +503,19 @@ test('sacct --json of old and new Slurm, gzipped or not, says the same as text',
   }
 });
 
+test('a log that is not there, or gzip that is cut off, is said to be so', async () => {
+  await using house = await openJobsHouse();
+  const missing = ['import', 'sacct', join(folder, 'nowhere.log'), '--cluster', 'hpc', '--database-url', house.url];
+  const gone = await runBursar(missing);
+  expect(gone).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/^The log cannot be read: [^\n]*nowhere\.log[^\n]*\n$/),
+  });
+  const packed = gzipSync(log(...EVERYTHING));
+  const cut = await importing(house, packed.subarray(0, packed.length - 20));
+  expect(cut).toMatchObject({ code: 2, err: expect.stringContaining('sacct.log is gzip that is broken or cut off') });
+});
+
 test('--live asks sacct for one stretch of time after the other, and says what sacct says when it fails', async () => {
   await using house = await openJobsHouse();
   const program = join(folder, 'sacct');

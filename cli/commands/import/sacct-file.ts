@@ -1,7 +1,7 @@
 /** An accounting log as chunks: text or JSON, a file, standard input, gzip or not. Read as it is wanted, never as a whole. */
 import { createHash } from 'node:crypto';
 import { createReadStream, openSync, closeSync, fstatSync, readSync } from 'node:fs';
-import { Transform, type Readable } from 'node:stream';
+import { Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { LogChunk } from '../../../ledger/contract/imports';
 import { EXIT, Stop } from '../../exit';
@@ -21,8 +21,9 @@ export interface OpenedLog {
 
 /** Opens the log; it is read when its chunks are asked for. `-` is standard input. */
 export async function openLog(path: string): Promise<OpenedLog> {
-  const raw = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  // Looked at first: a stream on a file that is not there fails while nobody listens.
   const size = path === '-' ? undefined : sizeOf(path);
+  const raw = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let passed = 0;
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -34,7 +35,7 @@ export async function openLog(path: string): Promise<OpenedLog> {
   raw.on('error', (error: Error) => counted.destroy(error));
   const bytes = new Peeked(raw.pipe(counted));
   const isPacked = (await bytes.start(2)).equals(Buffer.from([0x1f, 0x8b]));
-  const plain = isPacked ? new Peeked(unpacked(bytes)) : bytes;
+  const plain = isPacked ? new Peeked(unpacked(bytes, nameOf(path))) : bytes;
   const start = (await plain.start(1024)).toString('utf8').replace(/^\ufeff/, '');
   if (start.trim() === '') throw new Stop(EXIT.usage, `${nameOf(path)} is empty.`);
   if (start.startsWith('\ufffd\ufffd') || start.includes('\0')) {
@@ -72,7 +73,7 @@ class Peeked implements AsyncIterable<Buffer> {
   private readonly iterator: AsyncIterator<Buffer>;
   private held: Buffer[] = [];
 
-  constructor(stream: Readable) {
+  constructor(stream: AsyncIterable<Buffer>) {
     this.iterator = stream[Symbol.asyncIterator]();
   }
 
@@ -91,7 +92,7 @@ class Peeked implements AsyncIterable<Buffer> {
   }
 }
 
-function unpacked(bytes: AsyncIterable<Buffer>): Readable {
+async function* unpacked(bytes: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: 1 << 20 });
   void (async () => {
     try {
@@ -103,8 +104,18 @@ function unpacked(bytes: AsyncIterable<Buffer>): Readable {
       gunzip.destroy(error instanceof Error ? error : undefined);
     }
   })();
-  return gunzip;
+  try {
+    yield* gunzip;
+  } catch (error) {
+    if (!isOfZlib(error)) throw error;
+    throw new Stop(EXIT.usage, `${name} is gzip that is broken or cut off (${error.message}).`, {
+      hints: ['Fetch or write it again; what was imported is not imported twice.'],
+    });
+  }
 }
+
+const isOfZlib = (error: unknown): error is { code: string; message: string } =>
+  typeof error === 'object' && error !== null && 'code' in error && String(error.code).startsWith('Z_');
 
 // Text ------------------------------------------------------------------------------------------------------------------
 
