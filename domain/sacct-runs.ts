@@ -200,14 +200,25 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   }
 
   return {
-    read,
-    readFields,
+    read(text, line) {
+      refuseNul(text, line);
+      return read(text, line);
+    },
+    readFields(values, line) {
+      for (const value of values) refuseNul(value, line);
+      return readFields(values, line);
+    },
     use,
     get columns() {
       return names;
     },
     otherClusters,
   };
+}
+
+/** No text of PostgreSQL may hold one, and its refusal would be one of all rows that are sent with this one. */
+function refuseNul(text: string, line: number): void {
+  if (text.includes('\0')) throw located(malformed('has a NUL (a byte 0), which no log of sacct has'), line, '');
 }
 
 const RESOURCE_COLUMNS = ['alloctres', 'reqtres', 'nnodes', 'ncpus', 'reqcpus', 'reqmem', 'allocgres'];

@@ -516,6 +516,28 @@ test('a log that is not there, or gzip that is cut off, is said to be so', async
   expect(cut).toMatchObject({ code: 2, err: expect.stringContaining('sacct.log is gzip that is broken or cut off') });
 });
 
+test('a row with a NUL, as text or JSON, is named and left out; the others come in', async () => {
+  await using house = await openJobsHouse();
+  const text = log(...Array.from({ length: 20 }, (_, at) => ({ id: String(100 + at) })), {
+    id: '200',
+    user: 'rk\0aur',
+  });
+  const read = await importing(house, text, '--apply', '--json');
+  expect(read.json).toMatchObject({ new_runs: 20, unreadable: 1 });
+  const job = (id: number, user: string) => ({
+    job_id: id,
+    account: 'physics',
+    partition: 'batch',
+    user,
+    nodes: 'c1',
+    time: { submission: 1772359200, start: 1772359210, end: 1772362810 },
+    state: { current: 'COMPLETED' },
+    tres: { allocated: [{ type: 'cpu', count: 4 }] },
+  });
+  const json = JSON.stringify({ jobs: [job(301, 'rk\0aur'), job(302, 'rkaur')] });
+  expect((await importing(house, json, '--apply', '--json')).json).toMatchObject({ new_runs: 1, unreadable: 1 });
+});
+
 test('--live asks sacct for one stretch of time after the other, and says what sacct says when it fails', async () => {
   await using house = await openJobsHouse();
   const program = join(folder, 'sacct');
