@@ -102,7 +102,7 @@ export const SlurmEstimateAnswer = z
     message: z.string().describe('The price in words. No balance, no limit.'),
     cost: Money,
     unit: z.string().optional().describe('What amounts are counted in: a currency, or a service unit.'),
-    fits: z.boolean().describe('Would it be admitted now?'),
+    fits: z.boolean().describe('Would it be admitted now? False where nobody can say, because no account is named.'),
   })
   .meta({ id: 'SlurmEstimateAnswer' });
 

@@ -29,7 +29,7 @@ export function checkOf(
 }
 
 /** Slurm starts the job in whichever of its partitions is free first: the hold is for the one that costs most. */
-function dearestOf(
+export function dearestOf(
   named: readonly string[],
   job: Submission['job'],
   cluster: Cluster,

@@ -5,14 +5,15 @@
 import { Fault } from '../../domain/faults';
 import { ZERO } from '../../domain/money';
 import { readSubmission, type RawFacts, type Submission } from '../../domain/slurm-submission';
-import { instantOfMs } from '../../domain/time';
+import { estimate } from '../../domain/price';
+import { instantOfMs, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
-import type { Admission, Caller, Decision, Slurm, SlurmEstimate, SubmissionAnswer } from '../contract';
+import type { Admission, Caller, Decision, PriceBook, Slurm, SlurmEstimate, SubmissionAnswer } from '../contract';
 import type { NumberedCluster, PriceBooks } from '../price-book';
 import { clusterAsOfNow, clusterNamed } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
-import { checkOf } from './request';
+import { checkOf, dearestOf, unitOf } from './request';
 
 export interface SubmissionsDeps {
   sql: Sql;
@@ -62,9 +63,12 @@ export function openSubmissions(deps: SubmissionsDeps): Pick<Slurm, 'submit' | '
       const submission = submissionOf(facts);
       if ('code' in submission) return { message: submission.reason, cost: ZERO, fits: false };
       const exemption = exemptionOf(cluster, submission);
-      if (exemption) return { message: exemption.reason, cost: ZERO, fits: true };
-      const check = checkOf(submission, cluster, book, instantOfMs(Date.now()));
-      if (!check) return { message: withoutAccount(cluster).reason, cost: ZERO, fits: false };
+      if (exemption && exemption.code !== 'exempt_without_account') {
+        return { message: exemption.reason, cost: ZERO, fits: true };
+      }
+      const at = instantOfMs(Date.now());
+      const check = checkOf(submission, cluster, book, at);
+      if (!check) return priceOf(submission, cluster, book, at);
       try {
         return estimateOf(await admission.estimate(check));
       } catch (error) {
@@ -157,6 +161,28 @@ export function answerOf(decision: Decision): SubmissionAnswer {
     holdAmount,
     unit,
     replayed,
+  };
+}
+
+/** sbatch names no account where its user has a default one: only the controller knows who pays, or whether nobody does. */
+function priceOf(
+  { partitions, job }: Submission,
+  cluster: NumberedCluster,
+  book: PriceBook,
+  at: Instant,
+): SlurmEstimate {
+  const unit = unitOf(cluster.name, book);
+  const priced = estimate(dearestOf(partitions, job, cluster, book, at), cluster, book.rates, unit ?? '', at);
+  const { estimated: cost, lines, refusal } = priced;
+  if (unit === undefined)
+    return { message: 'The price is known once you name an account, with --account.', cost: ZERO, fits: false };
+  if (refusal) return { message: refusal.detail, cost, unit, fits: false };
+  const price = lines.find((line) => line.startsWith('= '))?.slice(2) ?? '';
+  return {
+    message: `Up to ${price}, for your default account; name one with --account to see whether it fits.`,
+    cost,
+    unit,
+    fits: false,
   };
 }
 

@@ -156,6 +156,24 @@ describe('an estimate', () => {
   });
 });
 
+test('an estimate without an account says the price, and claims nothing of an account that only the controller knows', async () => {
+  const { account: _, ...bare } = RAW;
+  await api.put('/api/v1/clusters/falcon', { time_zone: 'UTC', default_partition: 'cpu' });
+  const rate = {
+    cluster: 'falcon',
+    resource: 'cpu',
+    unit: 'USD',
+    price: '1',
+    starts_at: '2026-01-01T00:00:00Z',
+    source: 'test',
+  };
+  expect(await api.post('/api/v1/rates', rate)).toMatchObject({ status: 201 });
+  const job = { ...bare, partition: 'cpu', num_tasks: 1, cpus_per_task: 1, min_cpus: 1, min_nodes: 1, time_limit: 60 };
+  const { body } = await api.post('/api/v1/slurm/estimates', { cluster: 'falcon', job });
+  expect(body).toMatchObject({ cost: 1, unit: 'USD', fits: false });
+  expect(body.message).toMatch(/^Up to 1 USD for .*, for your default account; name one with --account/);
+});
+
 describe('a withdrawal', () => {
   test("gives back what no job has been bound to, once, and leaves a job's hold alone", async () => {
     const [component, running] = [newKey(), newKey()];
