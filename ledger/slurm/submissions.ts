@@ -9,11 +9,11 @@ import { estimate } from '../../domain/price';
 import { instantOfMs, type Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import type { Admission, Caller, Decision, PriceBook, Slurm, SlurmEstimate, SubmissionAnswer } from '../contract';
-import type { NumberedCluster, PriceBooks } from '../price-book';
+import { unitOf, type NumberedCluster, type PriceBooks } from '../price-book';
 import { clusterAsOfNow, clusterNamed } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
-import { checkOf, dearestOf, unitOf } from './request';
+import { checkOf, dearestOf } from './request';
 
 export interface SubmissionsDeps {
   sql: Sql;
