@@ -69,7 +69,7 @@ export const FIELDS = {
   change: fields('change_no at actor action subject name before after'),
   audit: fields('ok difference findings accounts transactions open_holds'),
   seals: fields(`ok head sealed unsealed first_tampered.txn_no first_tampered.transaction_id first_tampered.detail`),
-  sweep: fields(
+  slurmLook: fields(
     `cluster result workflow_id failures jobs records recorded bound adopted ended released reduced keeps deeds`,
   ),
   look: fields(`cluster time_zone listed_at listed_age_seconds listed_jobs accounted_at accounted_age_seconds failed_at failure

@@ -6,7 +6,7 @@ import type {
   SchedulerLookAnswer,
   SlurmHistoryAnswer,
   SlurmQueueAnswer,
-  SlurmSweepAnswer,
+  SlurmLookAnswer,
 } from '../schemas/slurm-queue';
 
 interface Unreadable {
@@ -49,10 +49,10 @@ export const renderHistoryReport = (
   deeds: report.deeds.map(deedOf),
 });
 
-export const renderSweep = (
+export const renderSlurmLook = (
   report: Omit<LookReport, 'result'> & { result: LookReport['result'] | 'looking' },
   workflowId: string,
-): z.infer<typeof SlurmSweepAnswer> => ({
+): z.infer<typeof SlurmLookAnswer> => ({
   cluster: report.cluster,
   result: report.result,
   workflow_id: workflowId,

@@ -8,15 +8,15 @@ import { instantOfSeconds } from '../../domain/time';
 import { HOOKS_READ } from '../access';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
-import { renderHistoryReport, renderLook, renderQueueReport, renderSweep } from '../render/slurm-queue';
+import { renderHistoryReport, renderLook, renderQueueReport, renderSlurmLook } from '../render/slurm-queue';
 import {
   SchedulerLookAnswer,
   SlurmHistoryAnswer,
   SlurmHistoryRequest,
   SlurmQueueAnswer,
   SlurmQueueRequest,
-  SlurmSweepAnswer,
-  SlurmSweepRequest,
+  SlurmLookAnswer,
+  SlurmLookRequest,
 } from '../schemas/slurm-queue';
 
 const tag = 'Slurm';
@@ -128,17 +128,17 @@ export const slurmQueueRoutes = ({ ledger: { queue, catalog }, metrics, temporal
       },
     )
     .post(
-      '/slurm/sweep',
+      '/slurm/looks',
       operation({
-        id: 'sweepSlurm',
+        id: 'lookAtSlurm',
         tag,
         summary: 'Looks at queue and accounting now, and says what that did.',
         description:
           'A worker does it, as it does by itself every slurm.monitor_interval. Where it takes longer than a request may, the answer is `looking`; who asks again waits for the same look.',
-        body: SlurmSweepRequest,
+        body: SlurmLookRequest,
         bodyOptional: true,
         keyed: false,
-        answer: SlurmSweepAnswer,
+        answer: SlurmLookAnswer,
         faults: ['cluster_not_found', 'temporal_unavailable'],
         example: { request: { wide: true } },
       }),
@@ -149,7 +149,7 @@ export const slurmQueueRoutes = ({ ledger: { queue, catalog }, metrics, temporal
           throw new Fault('temporal_unavailable', 'No Temporal is configured here, so no worker can look.');
         }
         const { workflowId, report } = await temporal.look({ cluster, ...(wide && { wide }) });
-        return c.json(renderSweep(report ?? { ...NOTHING_YET, cluster }, workflowId));
+        return c.json(renderSlurmLook(report ?? { ...NOTHING_YET, cluster }, workflowId));
       },
     );
 

@@ -81,14 +81,14 @@ export const SlurmHistoryAnswer = z
   })
   .meta({ id: 'SlurmHistory' });
 
-export const SlurmSweepRequest = z
+export const SlurmLookRequest = z
   .object({
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
     wide: z.boolean().default(false).describe('Also compare the accounting of the last three days, as every night.'),
   })
-  .meta({ id: 'SlurmSweepRequest' });
+  .meta({ id: 'SlurmLookRequest' });
 
-export const SlurmSweepAnswer = z
+export const SlurmLookAnswer = z
   .object({
     cluster: z.string().describe('The cluster.'),
     result: z
@@ -107,7 +107,7 @@ export const SlurmSweepAnswer = z
     keeps: z.string().optional().describe('Why nothing can be given back by this look, where that is so.'),
     deeds: Deeds,
   })
-  .meta({ id: 'SlurmSweep' });
+  .meta({ id: 'SlurmLook' });
 
 export const SchedulerLookAnswer = z
   .object({

@@ -5,7 +5,7 @@ import { doctor, type DoctorOptions } from '../slurm/doctor';
 import { install } from '../slurm/install';
 import type { InstallOptions } from '../slurm/plan';
 import { uninstall, type UninstallOptions } from '../slurm/uninstall';
-import { defineSweep } from './slurm-sweep';
+import { defineLook } from './slurm-look';
 import { defineWall } from './slurm-wall';
 
 const withPlaces = (command: Command): Command =>
@@ -102,6 +102,6 @@ site's own becomes job_submit.site.lua, and is asked first.
     )
     .action(act((session, options: DoctorOptions) => doctor(session, options)));
 
-  defineSweep(slurm, act);
+  defineLook(slurm, act);
   defineWall(slurm, act);
 }

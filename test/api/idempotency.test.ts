@@ -366,7 +366,7 @@ describe('a key is honoured by', () => {
       'recordSlurmRecords',
       'listSlurmQueue',
       'recordSlurmHistory',
-      'sweepSlurm',
+      'lookAtSlurm',
       'reconcileAsbx',
       'receiveEpilog',
       'recover',

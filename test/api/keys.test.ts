@@ -105,7 +105,7 @@ const MAY: Record<string, string[] | 'anyone'> = {
   listSlurmQueue: ['hook'],
   recordSlurmHistory: ['hook'],
   listSlurmLooks: ['hook', 'read'],
-  sweepSlurm: [],
+  lookAtSlurm: [],
   readUsage: ['read'],
   readForecast: ['read'],
   reconcileAsbx: ['hook'],

@@ -236,7 +236,7 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/slurm/queue",
      "POST /api/v1/slurm/history",
      "GET /api/v1/slurm/looks",
-     "POST /api/v1/slurm/sweep",
+     "POST /api/v1/slurm/looks",
      "GET /api/v1/usage",
      "GET /api/v1/accounts/{account}/forecast",
      "GET /api/v1/slurm/wall",

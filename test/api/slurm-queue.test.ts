@@ -159,11 +159,11 @@ test('the policy says how to ask, and what is asked so is understood', async () 
 });
 
 test('without a worker that could look, a sweep says so; an unknown cluster is named', async () => {
-  expect(await api.post('/api/v1/slurm/sweep', { cluster: 'nowhere' })).toMatchObject({
+  expect(await api.post('/api/v1/slurm/looks', { cluster: 'nowhere' })).toMatchObject({
     status: 404,
     body: { code: 'cluster_not_found' },
   });
-  expect((await api.post('/api/v1/slurm/sweep')).body).toMatchObject({ code: 'temporal_unavailable' });
+  expect((await api.post('/api/v1/slurm/looks')).body).toMatchObject({ code: 'temporal_unavailable' });
 });
 
 test('what a look has done is counted, and how old the last one is', async () => {

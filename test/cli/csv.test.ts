@@ -79,7 +79,7 @@ test.each([
   ['audit', system.AuditAnswer],
   ['seals', system.SealAnswer],
   ['recovery', system.RecoverAnswer],
-  ['sweep', slurmQueue.SlurmSweepAnswer],
+  ['slurmLook', slurmQueue.SlurmLookAnswer],
   ['look', slurmQueue.SchedulerLookAnswer],
   ['usage', usage.UsageAnswer.omit({ breakdown: true, next_cursor: true, forecast: true })],
   ['usageRow', usage.UsageAnswer.shape.breakdown.unwrap().element],

@@ -1,15 +1,15 @@
-/** `bursar slurm sweep` and `bursar slurm looks`: what the queue says, now. */
+/** `bursar slurm look` and `bursar slurm looks`: what the queue says, now. */
 import type { Command } from 'commander';
 import { clock } from '../format';
 import { FIELDS } from '../fields';
 import { EXIT, Stop } from '../exit';
 import type { Act, Session } from '../session';
 import { plural } from '../text';
-import type { SchedulerLook, SlurmSweep } from '../wire';
+import type { SchedulerLook, SlurmLook } from '../wire';
 
-export function defineSweep(slurm: Command, act: Act): void {
+export function defineLook(slurm: Command, act: Act): void {
   slurm
-    .command('sweep')
+    .command('look')
     .summary('Look at queue and accounting now')
     .description(
       "Have a worker look at Slurm's queue and accounting now, and say what that did: jobs bound by their stamps, ends that nobody had told, jobs that ran without a hold, holds that no job carries any more. It happens by itself every slurm.monitor_interval; doing it twice does no harm.",
@@ -18,15 +18,15 @@ export function defineSweep(slurm: Command, act: Act): void {
     .option('--wide', 'also compare the accounting of the last three days, as every night')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ bursar slurm sweep\n  $ bursar slurm sweep --cluster eagle --wide\n  $ bursar slurm sweep --json | jq \'.deeds[] | select(.did == "adopted")\'\n',
+      '\nExamples:\n  $ bursar slurm look\n  $ bursar slurm look --cluster eagle --wide\n  $ bursar slurm look --json | jq \'.deeds[] | select(.did == "adopted")\'\n',
     )
     .action(
       act(async (session, options: { cluster?: string; wide?: boolean }) => {
-        const answer = await session.client.post<SlurmSweep>('/api/v1/slurm/sweep', {
+        const answer = await session.client.post<SlurmLook>('/api/v1/slurm/looks', {
           cluster: options.cluster,
           wide: options.wide,
         });
-        session.answer(answer, () => show(session, answer), FIELDS.sweep);
+        session.answer(answer, () => show(session, answer), FIELDS.slurmLook);
         if (answer.result === 'unreachable') throw new Stop(EXIT.failure, '');
       }),
     );
@@ -44,7 +44,7 @@ export function defineSweep(slurm: Command, act: Act): void {
     );
 }
 
-const DID: Readonly<Record<SlurmSweep['deeds'][number]['did'], string>> = {
+const DID: Readonly<Record<SlurmLook['deeds'][number]['did'], string>> = {
   bound: 'bound to its hold',
   adopted: 'ran without a hold; has a late one now',
   unmatched: 'without a hold, and its account is not known',
@@ -56,7 +56,7 @@ const DID: Readonly<Record<SlurmSweep['deeds'][number]['did'], string>> = {
   lost: 'lost; it ended with the last listing that showed it',
 };
 
-function show(session: Session, answer: SlurmSweep): void {
+function show(session: Session, answer: SlurmLook): void {
   const { cluster, result } = answer;
   if (result === 'absent') {
     session.line(`No worker looks at the scheduler of ${cluster}.`);

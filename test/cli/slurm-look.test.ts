@@ -1,4 +1,4 @@
-/** `bursar slurm sweep` and `bursar slurm looks`. */
+/** `bursar slurm look` and `bursar slurm looks`. */
 import type { LookReport } from '../../workflows/contracts/queue-look';
 import { startCli, type TestCli } from './helpers/cli';
 
@@ -23,14 +23,14 @@ beforeAll(async () => {
 });
 afterAll(() => cli.stop());
 
-test('a sweep says what it did, job by job', async () => {
+test('a look says what it did, job by job', async () => {
   answer = { workflowId: 'queue/default/asked', report: REPORT };
-  const { out } = await cli.works('slurm', 'sweep', '--wide');
+  const { out } = await cli.works('slurm', 'look', '--wide');
   expect(asked).toEqual([{ cluster: 'default', wide: true }]);
   expect(out).toMatch(/^default: 2 jobs in the queue, 1 record of the accounting\.\n/);
   expect(out).toMatch(/7 +bound to its hold +txn_01/);
   expect(out).toMatch(/hold given back +txn_02/);
-  expect((await cli.works('slurm', 'sweep', '--json')).json).toMatchObject({
+  expect((await cli.works('slurm', 'look', '--json')).json).toMatchObject({
     released: 1,
     workflow_id: 'queue/default/asked',
   });
@@ -38,13 +38,13 @@ test('a sweep says what it did, job by job', async () => {
 
 test('that there was nothing to do, nobody to look, no answer, or no end yet is said', async () => {
   answer = { workflowId: 'w', report: { ...REPORT, deeds: [] } };
-  expect((await cli.works('slurm', 'sweep')).out).toContain('Everything was known.');
+  expect((await cli.works('slurm', 'look')).out).toContain('Everything was known.');
   answer = { workflowId: 'w', report: { ...REPORT, result: 'absent', deeds: [] } };
-  expect((await cli.works('slurm', 'sweep')).out).toMatch(/No worker looks[^]*slurm\.job_monitor_enabled/);
+  expect((await cli.works('slurm', 'look')).out).toMatch(/No worker looks[^]*slurm\.job_monitor_enabled/);
   answer = { workflowId: 'queue/default/asked' };
-  expect((await cli.works('slurm', 'sweep')).out).toContain('It goes on as queue/default/asked');
+  expect((await cli.works('slurm', 'look')).out).toContain('It goes on as queue/default/asked');
   answer = { workflowId: 'w', report: { ...REPORT, result: 'unreachable', failures: ['squeue: away'], deeds: [] } };
-  expect(await cli.bursar('slurm', 'sweep')).toMatchObject({ code: 1, out: expect.stringContaining('squeue: away') });
+  expect(await cli.bursar('slurm', 'look')).toMatchObject({ code: 1, out: expect.stringContaining('squeue: away') });
 });
 
 test('the looks are listed with when each part was last heard, and why not since', async () => {
