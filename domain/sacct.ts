@@ -143,6 +143,8 @@ export function readHeader(text: string): string[] | undefined {
 }
 
 function fieldsOf(text: string, columns: readonly string[]): Record<string, string> {
+  // No text of PostgreSQL may hold one, and its refusal would be one of all rows that are sent with this one.
+  if (text.includes('\0')) throw malformed('has a NUL (a byte 0), which no log of sacct has');
   let values = text.split('|');
   if (values.length === columns.length + 1 && values.at(-1) === '') values.pop(); // `sacct -p` ends each line so.
   // What people write may contain the separator: the name of a job, the site's own words beside a stamp.

@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Option, type Command } from 'commander';
@@ -152,6 +152,8 @@ function linesOf(file: string | undefined): AsyncIterable<string> {
     });
   }
   if (file !== undefined && file !== '-' && !existsSync(file)) throw new Stop(EXIT.usage, `There is no file ${file}.`);
+  if (file !== undefined && file !== '-' && statSync(file).isDirectory())
+    throw new Stop(EXIT.usage, `${file} is a folder.`);
   return readLines(file);
 }
 

@@ -1,7 +1,7 @@
 /** `bursar replay`: the same decisions as the API's, proposals with all their mistakes, and nothing left behind. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Client } from '../../cli/client';
 import { groupRows, tresOf } from '../../cli/demo/log';
 import { makePlan } from '../../cli/demo/plan';
@@ -223,6 +223,19 @@ test('two proposals stand side by side with the jobs that only one of them denie
     'tight.yaml,lab,USD,2026-03-03T00:00:00Z,3,2,0,1',
     '',
   ]);
+});
+
+test('a row with a NUL is named and left out, and a folder is no log', async () => {
+  const proposal = fileWith('nul.yaml', proposalWith(10));
+  const [one, two] = [1, 2].map((id) => row(id, 'lab', 'eve', '08:00:00', '08:00:00', '09:00:00'));
+  const log = fileWith('nul.log', [HEADER, one, two?.replace('eve', 'e\0ve')].join('\n'));
+  expect(await replaying('--proposal', proposal, log)).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('1 job in 1 row'),
+    err: expect.stringContaining('line 3: has a NUL'),
+  });
+  const folder = dirname(log);
+  expect(await replaying('--proposal', proposal, folder)).toMatchObject({ code: 2, err: `${folder} is a folder.\n` });
 });
 
 test('every mistake of a proposal is named with its place, and nothing is replayed', async () => {
