@@ -131,6 +131,8 @@ function lostEvent({ holdNo, jobId, task, ...event }: LostEvent, facts: LedgerFa
   )?.submittedAt;
   return {
     ...event,
+    // The accounting may have been late only.
+    ...(event.type === 'ended' ? { atArrival: true } : {}),
     cluster: facts.cluster.name,
     jobId,
     ...(task === '' ? {} : { task }),

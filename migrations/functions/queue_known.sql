@@ -4,7 +4,8 @@
 -- p_rows: [{i, job_id, task, key, submitted, started, phase, evidence}], times in microseconds since 1970. `evidence` is what a
 -- record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
--- was not told; where it is suspended and that was not told, or the other way round. `pauses`: [[type, at]] of its run.
+-- was not told, or only guessed (by an epilog, or when it was missed); where it is suspended and that was not told, or the other
+-- way round. `pauses`: [[type, at]] of its run.
 create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb)
 returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, pauses jsonb)
 language plpgsql stable
@@ -31,9 +32,9 @@ begin
       array_agg(coalesce((e.facts ->> 'startedAt')::bigint, ledger.epoch_micros(e.at)))
         filter (where e.type = 'started' or e.facts ? 'startedAt') as starts,
       array_agg(coalesce((e.facts ->> 'startedAt')::bigint, -1))
-        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed')) as ends,
+        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as ends,
       array_agg(format('%s/%s/%s', e.facts ->> 'startedAt', e.facts ->> 'endState', e.facts ->> 'cancelledBy'))
-        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed')) as endings,
+        filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as endings,
       coalesce(jsonb_agg(jsonb_build_array(e.type, ledger.epoch_micros(e.at)))
         filter (where e.type in ('suspended', 'resumed')), '[]'::jsonb) as pauses
     from (select distinct job_no from found where job_no is not null) known

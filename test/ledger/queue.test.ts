@@ -180,6 +180,18 @@ test('a job that a crash of the controller lost ends with the last listing that 
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '0.25' });
 });
 
+test('what a lost job was charged for is corrected when the accounting does tell of its end', async () => {
+  const { key, holdId } = await submit();
+  await list([running({ stamp: key })], { takenAt: clock(1) });
+  expect(await listAgain([])).toMatchObject({ deeds: [{ did: 'lost', jobId: '4711', holdId }] });
+  await ledger.jobs.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '0' });
+  const ended = row({ phase: 'ended', endState: 'COMPLETED', startedAt: clock(1), endedAt: clock(16), stamp: key });
+  await list([ended], { takenAt: clock(60), isWhole: false });
+  await ledger.jobs.advance(holdId);
+  expect(await ledger.accounts.balance('physics')).toMatchObject({ settled: 250_000n, held: 0n });
+});
+
 test('a hold is kept if its job is heard of at the last moment, while the look waits to give it back', async () => {
   const { holdId } = await submit();
   await list([]);

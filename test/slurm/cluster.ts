@@ -210,11 +210,14 @@ export class SlurmCluster implements AsyncDisposable {
   /** Cancels everything and waits until the queue is empty. */
   async drain(): Promise<void> {
     const isEmpty = async () => {
-      const queue = (await this.ask('squeue', ['-h', '-o', '%A'], { user: 'root' })).trim();
-      if (queue !== '') await this.run('scancel', [...new Set(queue.split('\n'))], { user: 'root' });
-      return queue === '';
+      const queue = (await this.ask('squeue', ['-h', '-o', '%A %T on "%N" (%r)'], { user: 'root' })).trim();
+      if (queue === '') return true;
+      const rows = queue.split('\n');
+      await this.run('scancel', [...new Set(rows.map((row) => row.split(' ')[0] ?? ''))], { user: 'root' });
+      throw new Error(rows.join('; '));
     };
-    await eventually('the queue is empty', isEmpty, 60_000);
+    // What a killed daemon of a node has not cleaned up is completing for minutes.
+    await eventually('the queue is empty', isEmpty, 240_000);
   }
 
   /** Kills all of it; nothing is left, on disk neither. */
