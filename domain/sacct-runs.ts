@@ -6,7 +6,8 @@ import { Fault, malformed } from './faults';
 import type { Resources } from './job';
 import { XDMOD_COLUMNS, allocatedOf, normalName, readHeader, requireColumns } from './sacct';
 import { byOwnId, componentIdOf, joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
-import { readElapsed, readTime } from './slurm-time';
+import { readTime } from './slurm-clock';
+import { readElapsed } from './slurm-time';
 import { epochMicros, readLocalTime, type LocalReading } from './time';
 
 /** One run that is over. Times are microseconds since 1970; as numbers, which hold them exactly until the year 2255. */

@@ -10,7 +10,8 @@ import { given } from './given';
 import type { EndState, Resources } from './job';
 import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
 import { jobMemoryMib, readGres, readMemory, readTres, type Tres } from './slurm-resources';
-import { readElapsed, readTime, readTimeLimit, type TimeLimit } from './slurm-time';
+import { readTime } from './slurm-clock';
+import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
 import { MICROS_PER_SECOND, compareInstants, epochMicros, type Instant, type LocalReading } from './time';
 
 /** The order of a log without a header (rulings 31). */

@@ -12,7 +12,7 @@ import { namesNodes, readState } from './slurm-job';
 import { readResources } from './slurm-resources';
 import { readStamp } from './slurm-stamp';
 import { countOf, numberOf, textOf, type RawFacts } from './slurm-submission';
-import { readSeconds } from './slurm-time';
+import { readSeconds } from './slurm-clock';
 import type { Instant } from './time';
 
 /** The ledger's JobEvent, but for the cluster. */

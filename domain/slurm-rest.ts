@@ -7,7 +7,7 @@ import { given } from './given';
 import type { QueuedJob } from './queue';
 import { closingOf, namesNodes, readArrayTasks, readState, type SlurmState } from './slurm-job';
 import { readStamp } from './slurm-stamp';
-import { readSeconds } from './slurm-time';
+import { readSeconds } from './slurm-clock';
 import { allocated, onePartition } from './squeue';
 import type { Instant } from './time';
 

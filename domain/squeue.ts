@@ -10,7 +10,8 @@ import type { QueuedJob } from './queue';
 import { namesNodes, readArrayTasks, readJobId, readState } from './slurm-job';
 import { readTres } from './slurm-resources';
 import { readStamp } from './slurm-stamp';
-import { readElapsed, readTime, readTimeLimit } from './slurm-time';
+import { readTime } from './slurm-clock';
+import { readElapsed, readTimeLimit } from './slurm-time';
 
 /** The stamp last: the site's own words before it may contain the separator. */
 const COLUMNS = [

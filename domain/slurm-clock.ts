@@ -1,0 +1,20 @@
+/** Slurm's points in time. Apart from slurm-time.ts, which commands load that need no calendar. */
+import { instantOfSeconds, readInstant, readLocalTime, type Instant, type LocalReading } from './time';
+
+/** The year 9999; beyond it is a NO_VAL of a kind, or milliseconds. */
+const LATEST_SECONDS = 253_402_300_799;
+
+/** A time as Slurm's structures have it. Undefined: a time of nothing is none. */
+export const readSeconds = (seconds: number | undefined): Instant | undefined =>
+  seconds === undefined || seconds <= 0 || seconds > LATEST_SECONDS ? undefined : instantOfSeconds(seconds);
+
+const NO_TIME = new Set(['', 'UNKNOWN', 'NONE', 'N/A', '0']);
+
+/** A zoneless time of the given zone; epoch seconds and times with an offset (SLURM_TIME_FORMAT) say their zone themselves. */
+export function readTime(text: string, timeZone: string): LocalReading | undefined {
+  if (NO_TIME.has(text.toUpperCase())) return undefined;
+  if (/^\d{9,11}$/.test(text)) return { at: instantOfSeconds(Number(text)) };
+  const offset = /^(.*\d[Tt ].*)([+-]\d\d):?(\d\d)$/.exec(text);
+  if (offset) return { at: readInstant(`${offset[1]}${offset[2]}:${offset[3]}`) };
+  return /z$/i.test(text) ? { at: readInstant(text) } : readLocalTime(text, timeZone);
+}
