@@ -67,7 +67,10 @@ begin
       (p_started_at is not null and (j.submitted_at is null or j.submitted_at <= p_started_at)) desc,
       coalesce(j.submitted_at, (select min(e.at) from ledger.job_events e where e.job_no = j.job_no)) desc nulls last
     limit 1;
-    if p_type = 'started' and v_job.submitted_at is not null and ledger.is_over_at(v_job, p_task, p_at) then
+    -- There is room for one that is waited for in this way.
+    if p_type = 'started' and ledger.is_over_at(v_job, p_task, p_at) and not exists (
+      select from ledger.jobs where cluster_no = p_cluster_no and job_id = p_job_id and submitted_at is null)
+    then
       v_job := null;
     end if;
   end if;

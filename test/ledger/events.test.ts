@@ -234,6 +234,24 @@ describe('a controller that has forgotten a job gives its id to another', () => 
   });
 });
 
+test('starts that nobody can place are recorded, however many they are', async () => {
+  const holdId = await house.hold();
+  await house.say(
+    { type: 'started', jobId: 'placeless', at: clock(-30) },
+    { type: 'ended', jobId: 'placeless', at: clock(-25) },
+  );
+  await house.say(
+    { type: 'started', jobId: 'placeless', submittedAt: clock(-20), at: clock(-19), holdId: await house.hold() },
+    { type: 'ended', jobId: 'placeless', submittedAt: clock(-20), startedAt: clock(-19), at: clock(-10) },
+    { type: 'submitted', jobId: 'placeless', at: clock(-9), holdId },
+    { type: 'ended', jobId: 'placeless', submittedAt: clock(-9), startedAt: clock(-8), at: clock(-7) },
+  );
+  for (const minute of [0, 5]) {
+    expect(await house.say({ type: 'started', jobId: 'placeless', at: clock(minute) })).toHaveLength(1);
+    expect(await house.say({ type: 'ended', jobId: 'placeless', at: clock(minute + 1) })).toHaveLength(1);
+  }
+});
+
 test('a requeued job has a new submit time and the same hold', async () => {
   const holdId = await house.hold();
   await house.say(
