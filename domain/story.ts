@@ -208,6 +208,7 @@ class Telling {
   /** When it ended, if it was charged to a guess and somebody who knows has spoken since. */
   private newsOfTheEnd({ run, charge }: StoryRun): bigint | undefined {
     if (charge?.endedAt === undefined || run.endToldBy === undefined) return undefined;
+    if (run.endedAt === charge.endedAt) return undefined; // It was guessed right.
     const isNews = run.endToldBy > this.facts.handledThrough && run.guessedEnds.includes(charge.endedAt);
     return isNews ? run.endedAt : undefined;
   }

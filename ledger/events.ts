@@ -162,12 +162,7 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     partition: event.partition,
     name: event.name,
     // Not part of what makes it the same event: the same time may have been written with its zone before.
-    facts: {
-      ...facts,
-      byIdAlone: (submitted ?? event.holdId ?? event.holdKey) === undefined ? true : undefined,
-      note: notes.size > 0 ? [...notes].join('; ') : undefined,
-      raw: event.raw,
-    },
+    facts: { ...facts, note: notes.size > 0 ? [...notes].join('; ') : undefined, raw: event.raw },
     fingerprint: createHash('sha256').update(content).digest('hex'),
     new_hold_id: `txn_${nextUlid()}`,
   };

@@ -31,7 +31,7 @@ begin
   select array_agg(hold_no) into v_hold_nos
   from (select p_hold_no as hold_no union select h.hold_no from ledger.holds h where h.group_no = p_hold_no) members;
   select coalesce(max(e.event_no), 0) into v_event_no
-  from ledger.jobs j join ledger.job_events e on e.job_no = j.job_no where j.hold_no = any (v_hold_nos);
+  from ledger.jobs j cross join lateral ledger.events_of_job(j) e where j.hold_no = any (v_hold_nos);
   select count(*) into v_charge_count from ledger.charges where hold_no = any (v_hold_nos);
   if v_event_no <> (p_seen ->> 'event_no')::bigint or v_charge_count <> (p_seen ->> 'charges')::bigint then
     return jsonb_build_object('outcome', 'stale');

@@ -6,16 +6,17 @@ language plpgsql stable rows 5
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_next_at timestamptz;
+  v_next_at timestamptz;   -- of the id
+  v_others_at timestamptz; -- of other work
 begin
-  select j.submitted_at into v_next_at from ledger.jobs j
-  where j.cluster_no = p_job.cluster_no and j.job_id = p_job.job_id and j.submitted_at > p_job.submitted_at
-    and j.hold_no is distinct from p_job.hold_no
-  order by j.submitted_at limit 1;
+  select min(j.submitted_at), min(j.submitted_at) filter (where j.hold_no is distinct from p_job.hold_no)
+  into v_next_at, v_others_at
+  from ledger.jobs j
+  where j.cluster_no = p_job.cluster_no and j.job_id = p_job.job_id and j.submitted_at > p_job.submitted_at;
 
   return query
   select e.* from ledger.job_events e
-  where e.job_no = p_job.job_no and (v_next_at is null or (ledger.doubtful_at(e) < v_next_at) is not false);
+  where e.job_no = p_job.job_no and (ledger.doubtful_at(e) < v_others_at) is not false;
 
   return query
   select e.* from ledger.jobs j join ledger.job_events e on e.job_no = j.job_no

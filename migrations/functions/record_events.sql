@@ -114,7 +114,11 @@ begin
     end if;
 
     insert into ledger.job_events (job_no, type, task, at, facts, fingerprint)
-    values (v_job.job_no, v_event.type, v_event.task, v_event.at, v_event.facts, decode(v_event.fingerprint, 'hex'))
+    values (
+      v_job.job_no, v_event.type, v_event.task, v_event.at,
+      v_event.facts || case
+        when v_event.submitted_at is null and v_unmoved_no is null then jsonb '{"byIdAlone": true}' else '{}' end,
+      decode(v_event.fingerprint, 'hex'))
     on conflict (job_no, fingerprint) do nothing;
     v_fresh := found;
 

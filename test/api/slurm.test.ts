@@ -269,13 +269,16 @@ describe('records', () => {
     expect(await tell(script('epilog', '300', 2, 660))).toMatchObject({ unmatched: 1 });
   });
 
-  test('an epilog comes late: the record of the end corrects what was charged until then', async () => {
+  test.each([
+    ['late', 1860 + 36, 0.51],
+    ['in time', 1860, 0.5],
+  ])('an epilog comes %s: the record of the end says what is paid for', async (_when, at, charged) => {
     const key = newKey();
     await submit(RAW, key);
     const env = { SLURM_JOB_ID: '100', SLURM_RESTART_COUNT: '0' };
     await tell({ source: 'prolog', env, at: SUBMITTED + 60, admin_comment: `bursar:${key}` });
-    await tell({ source: 'epilog', env, at: SUBMITTED + 1860 + 36 });
-    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.51 });
+    await tell({ source: 'epilog', env, at: SUBMITTED + at });
+    expect(await settle('100')).toMatchObject({ state: 'settled', charged });
     await tell(completed(key));
     expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5 });
   });

@@ -208,6 +208,7 @@ describe('a controller that has forgotten a job gives its id to another', () => 
     await house.say(prologOf('forgotten'));
     await house.advance(first);
     await house.say(record('forgotten', second));
+    await house.advance(first);
     await house.say({ type: 'cancelled', jobId: 'forgotten', submittedAt: clock(0), at: clock(40), holdId: first });
     for (const holdId of [first, second]) await house.advance(holdId);
     expect(await house.money(first)).toMatchObject({ status: 'released', charged: '0' });

@@ -37,7 +37,7 @@ test('no request is answered with a 500 or with anything that /openapi.json does
     WALK_HOLD: String(held.transaction_id),
   });
 
-  if (!ok) throw new Error(out);
+  if (!ok) throw new Error(`${out}\n${errorsLogged()}`);
   const { complete, operations, failures, errors, valid_rates } = JSON.parse(
     readFileSync(report, 'utf8'),
   ) as WalkReport;
@@ -53,6 +53,13 @@ test('no request is answered with a 500 or with anything that /openapi.json does
   }
   expect(await ask('/api/v1/audit', undefined, key)).toMatchObject({ ok: true, difference: '0' });
 });
+
+/** What the API says to its operator of what it told nobody. */
+const errorsLogged = (): string =>
+  readFileSync(join(house.home, 'logs/api.log'), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('"level":50') || line.includes('"level":"error"'))
+    .join('\n');
 
 const ACCOUNT = {
   slurm_account: 'climate-ml',
