@@ -27,7 +27,7 @@ export interface JobEvent {
   cluster: string;
   jobId: string;
   at: Instant;
-  /** Nobody has said when it happened: `at` is when it arrived, and gives way to whoever knows. */
+  /** Nobody has said when it happened: `at` is when it was heard of, and gives way to whoever knows. */
   atArrival?: boolean;
   submittedAt?: Instant;
   startedAt?: Instant;
