@@ -21,9 +21,13 @@ test('a job on CPUs and one on GPUs run as who submitted them, and accounting ha
   await cluster.jobIs(cpu, 'COMPLETED');
   await cluster.jobIs(gpu, 'COMPLETED');
   expect(await cluster.ask('cat', ['said'])).toBe('alice\n');
-  const [job] = await cluster.sacct(['User', 'Account', 'State', 'AllocTRES'], ['-X', '-j', String(gpu)]);
-  expect(job).toMatchObject({ User: 'bob', Account: 'proj-b', State: 'COMPLETED' });
-  expect(job?.AllocTRES).toContain('gres/gpu:a100=2');
+  // The controller knows of an end before accounting does.
+  const job = await eventually('accounting has its end', async () => {
+    const [row] = await cluster.sacct(['User', 'Account', 'State', 'AllocTRES'], ['-X', '-j', String(gpu)]);
+    return row?.State === 'COMPLETED' && row;
+  });
+  expect(job).toMatchObject({ User: 'bob', Account: 'proj-b' });
+  expect(job.AllocTRES).toContain('gres/gpu:a100=2');
 });
 
 test('a killed controller comes back on its port, and two clusters do not see each other', async () => {
