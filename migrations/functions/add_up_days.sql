@@ -1,5 +1,6 @@
 -- add_up_days figures the days from p_from to the one before p_until anew, of the runs of a cluster that have no charge. Whoever
--- charges one of these runs meanwhile waits (forget_run), for as long as that takes: callers come with a month at a time.
+-- charges one of these runs meanwhile waits (forget_run), for as long as that takes: callers come with a month at a time, and with
+-- several months side by side. So the lock is of the table, in a mode that those who add up share and those who take off do not.
 create function ledger.add_up_days(p_cluster_no int, p_from date, p_until date) returns void
 language plpgsql volatile
 set jit = off
@@ -10,7 +11,8 @@ declare
   v_from timestamptz;
   v_until timestamptz;
 begin
-  select time_zone into strict v_zone from ledger.imported_clusters where cluster_no = p_cluster_no for update;
+  lock table ledger.imported_clusters in share mode;
+  select time_zone into strict v_zone from ledger.imported_clusters where cluster_no = p_cluster_no;
   v_from := ledger.day_starts_at(p_from, v_zone);
   v_until := ledger.day_starts_at(p_until, v_zone);
   delete from ledger.imported_days where cluster_no = p_cluster_no and on_day >= p_from and on_day < p_until;

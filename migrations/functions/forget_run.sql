@@ -6,7 +6,8 @@ as $$
 declare
   v_zone text;
 begin
-  select time_zone into v_zone from ledger.imported_clusters where cluster_no = p_run.cluster_no for share;
+  lock table ledger.imported_clusters in row exclusive mode;
+  select time_zone into v_zone from ledger.imported_clusters where cluster_no = p_run.cluster_no;
   if not found then return; end if;
   update ledger.imported_days d
   set jobs = d.jobs - used.jobs, cpu_micros = d.cpu_micros - used.cpu, gpu_micros = d.gpu_micros - used.gpu,

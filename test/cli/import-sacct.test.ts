@@ -427,6 +427,32 @@ test('days that were added up say the same as the runs, in every grouping, and a
   expect((await used(house))[0]).toBe(25);
 });
 
+test('months are added up side by side, and a charge of one of their runs waits, so that its run leaves the days', async () => {
+  await using house = await openJobsHouse({});
+  const { sql } = house;
+  const april = { submit: '2026-04-02T16:00:00', start: '2026-04-07T17:00:00', end: '2026-04-11T17:00:00' };
+  const march = { submit: '2026-03-02T16:00:00', start: '2026-03-07T17:00:00', end: '2026-03-11T17:00:00' };
+  await importing(house, log({ id: '4711', ...march }, { id: '2', ...april }), '--apply');
+  const holdId = await house.hold({}, { at: '2026-03-07T16:00:00Z' });
+  const told = { holdId, submittedAt: '2026-03-02T16:00:00Z', startedAt: '2026-03-07T17:00:00Z' };
+  await house.say({ type: 'ended', at: '2026-03-11T17:00:00Z', ...told });
+  const [cluster] = await sql<{ no: number }[]>`select cluster_no as no from ledger.imported_clusters`;
+  let charged: Promise<unknown> = Promise.resolve();
+  await sql.begin(async (tx) => {
+    await tx`select ledger.add_up_days(${cluster?.no ?? 0}, '2026-03-01', '2026-04-01')`;
+    await sql`select ledger.add_up_days(${cluster?.no ?? 0}, '2026-04-01', '2026-05-01')`;
+    charged = house.advance(holdId);
+    await eventually('the charge waits', async () => {
+      const waiting = await sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      return waiting.length === 1;
+    });
+  });
+  await charged;
+  const [row] = await sql<{ jobs: bigint }[]>`select sum(jobs)::bigint as jobs from ledger.imported_days`;
+  expect(row?.jobs).toBe(1n);
+});
+
 test('while a job is suspended its CPUs do not count, and its GPUs do', async () => {
   await using house = await openJobsHouse();
   await importing(house, log({ id: '1', elapsed: '00:45:00', tres: 'cpu=8,gres/gpu=2,mem=16G,node=2' }), '--apply');
