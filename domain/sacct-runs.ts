@@ -16,7 +16,7 @@ export interface SacctRun {
   /** 123, 123_4, or the own id of a component of a heterogeneous job; 123+1 where the log does not say that. */
   jobId: string;
   /** Of a component, the other of these two names: Bursar may know it by that. */
-  otherId?: string;
+  otherId: string | undefined;
   account: string;
   partition: string | undefined;
   user: string | undefined;
@@ -66,14 +66,14 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   const bySelf = new Map<string, Resources>();
   const byAll = new Map<string, Resources>();
   let names: readonly string[] = [];
-  let at: Partial<Record<string, number>> = {};
+  let at = placesOf(names);
   const use = (named: readonly string[]) => {
     requireColumns(named);
     if (!named.includes('jobid')) {
       throw malformed('the log has no column JobID; JobIDRaw alone does not say which rows are tasks of one array');
     }
     names = named;
-    at = Object.fromEntries(named.map((name, index) => [name, index]));
+    at = placesOf(named);
     bySelf.clear();
   };
   use((columns ?? XDMOD_COLUMNS).map(normalName));
@@ -83,12 +83,34 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   const otherClusters = new Set<string>();
   const wanted = cluster?.toLowerCase();
 
-  function resourcesOf(values: readonly string[]): Resources {
-    const allocated = field(values, 'alloctres');
+  // The row that is read, as fields or as one text: most of its columns nobody asks for, so they are not cut out of it.
+  let cells: readonly string[] | undefined;
+  let row = '';
+  const starts: number[] = [];
+
+  function field(place: number): string {
+    if (place < 0) return '';
+    const text = cells ? (cells[place] ?? '') : row.slice(starts[place], (starts[place + 1] ?? 0) - 1);
+    return isTrimmed(text) ? text : text.trim();
+  }
+
+  /** Where the fields of a text begin, and how many there are. */
+  function cut(text: string): number {
+    row = text;
+    cells = undefined;
+    let count = 1;
+    starts[0] = 0;
+    for (let bar = text.indexOf('|'); bar >= 0; bar = text.indexOf('|', bar + 1)) starts[count++] = bar + 1;
+    starts[count] = text.length + 1;
+    return count;
+  }
+
+  function resources(): Resources {
+    const allocated = field(at.alloctres);
     const known = bySelf.get(allocated);
     if (known) return known;
-    const isWhole = at.allocgres === undefined && KINDS.every((kind) => allocated.includes(kind));
-    const fields = Object.fromEntries(RESOURCE_COLUMNS.map((name) => [name, field(values, name)]));
+    const isWhole = at.allocgres < 0 && KINDS.every((kind) => allocated.includes(kind));
+    const fields = Object.fromEntries(RESOURCE_COLUMNS.map((name) => [name, field(at[name])]));
     const key = isWhole ? allocated : Object.values(fields).join('|');
     const memory = isWhole ? bySelf : byAll;
     const read = memory.get(key) ?? allocatedOf(fields);
@@ -97,85 +119,87 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     return read;
   }
 
-  function field(values: readonly string[], name: string): string {
-    const index = at[name];
-    return index === undefined ? '' : (values[index] ?? '').trim();
-  }
-
-  const column = <T>(name: string, line: number, read: () => T): T => {
-    try {
-      return read();
-    } catch (error) {
-      throw error instanceof Fault ? located(error, line, `column ${name}: `) : error;
-    }
-  };
-
-  function readFields(values: readonly string[], line: number): SacctRun | NoRun {
-    if (wanted !== undefined && at.cluster !== undefined) {
-      const written = field(values, 'cluster');
-      if (written !== '' && written.toLowerCase() !== wanted) {
+  /** Of the row that was cut last. `column.name` is the one that is read, for who has to say what is wrong with it. */
+  function readCells(line: number, column: { name: string }): SacctRun | NoRun {
+    if (wanted !== undefined && at.cluster >= 0) {
+      const written = field(at.cluster);
+      if (written !== '' && written !== cluster && written.toLowerCase() !== wanted) {
         if (otherClusters.size < 100) otherClusters.add(written);
         return 'other_cluster';
       }
     }
-    const id = field(values, 'jobid') || field(values, 'jobidraw');
+    column.name = 'JobID';
+    const id = field(at.jobid) || field(at.jobidraw);
     if (id.includes('.')) {
-      column('JobID', line, () => readJobId(id));
+      readJobId(id);
       return 'step';
     }
-    const names = PLAIN_ID.test(id)
-      ? { jobId: id }
-      : column('JobID', line, () => namesOf(id, field(values, 'jobidraw')));
-    const state = column('State', line, () => stateOf(field(values, 'state')));
+    const named: Named = PLAIN_ID.test(id) ? { jobId: id } : namesOf(id, field(at.jobidraw));
+    column.name = 'State';
+    const state = stateOf(field(at.state));
     if (state.isRevoked) return 'revoked';
-    const submitted = column('Submit', line, () => readClock(field(values, 'submit')));
-    if (!submitted) {
-      throw located(
-        malformed('a job has a time of submission; it looks like 2026-03-02T14:31:51'),
-        line,
-        'column Submit: ',
-      );
-    }
-    const start = column('Start', line, () => readClock(field(values, 'start')));
-    const end = column('End', line, () => readClock(field(values, 'end')));
+    column.name = 'Submit';
+    const submitted = readClock(field(at.submit));
+    if (!submitted) throw malformed('a job has a time of submission; it looks like 2026-03-02T14:31:51');
+    column.name = 'Start';
+    const start = readClock(field(at.start));
+    column.name = 'End';
+    const end = readClock(field(at.end));
     if (state.phase === 'pending') return 'waiting';
-    if (!start || !gotNodes(values, start.at, end?.at)) return state.phase === 'requeued' ? 'waiting' : 'never_ran';
+    if (!start || !gotNodes(start.at, end?.at)) return state.phase === 'requeued' ? 'waiting' : 'never_ran';
     if (!end || state.phase === 'running' || state.phase === 'suspended') return 'running';
     // In the hour that comes twice the first reading may lie before the start; then it was the second.
     const endedAt = end.at < start.at && end.second !== undefined ? end.second : end.at;
     const lasted = endedAt - start.at;
-    if (lasted < 0) throw located(malformed('the job would have ended before it started'), line, 'column End: ');
+    if (lasted < 0) throw malformed('the job would have ended before it started');
     if (lasted > LONGEST_RUN_MICROS) {
-      throw located(malformed('the job would have run for more than ten years'), line, 'column Start: ');
+      column.name = 'Start';
+      throw malformed('the job would have run for more than ten years');
     }
+    column.name = 'Elapsed';
+    const suspended = suspendedMicros(lasted);
+    column.name = 'AllocTRES';
     return {
       line,
-      ...names,
-      account: field(values, 'account'),
-      partition: field(values, 'partition') || undefined,
-      user: field(values, 'user') || undefined,
+      jobId: named.jobId,
+      otherId: named.otherId,
+      account: field(at.account),
+      partition: field(at.partition) || undefined,
+      user: field(at.user) || undefined,
       endState: state.endState ?? 'REQUEUED',
       submittedAt: submitted.at,
       startedAt: start.at,
       endedAt,
-      suspendedMicros: column('Elapsed', line, () => suspendedMicros(values, lasted)),
-      resources: column('AllocTRES', line, () => resourcesOf(values)),
+      suspendedMicros: suspended,
+      resources: resources(),
       hasUncertainTime: submitted.isUncertain || start.isUncertain || end.isUncertain,
     };
   }
 
   /** Slurm gives a job that was cancelled while it waited a start as well; but no node, and no time. */
-  function gotNodes(values: readonly string[], start: number, end: number | undefined): boolean {
-    if (at.nodelist !== undefined) return !NO_NODES.has(field(values, 'nodelist').slice(0, 20).toLowerCase());
-    if (at.alloctres !== undefined) return field(values, 'alloctres') !== '';
+  function gotNodes(start: number, end: number | undefined): boolean {
+    if (at.nodelist >= 0) {
+      const list = field(at.nodelist);
+      return list.length > LONGEST_NO_NODES || !NO_NODES.has(list.toLowerCase());
+    }
+    if (at.alloctres >= 0) return field(at.alloctres) !== '';
     return end === undefined || start < end;
   }
 
-  function suspendedMicros(values: readonly string[], lasted: number): number {
-    const said = field(values, 'suspended');
-    const elapsed = said ? '' : field(values, 'elapsed');
+  function suspendedMicros(lasted: number): number {
+    const said = field(at.suspended);
+    const elapsed = said ? '' : field(at.elapsed);
     const micros = said ? readElapsed(said) * 1e6 : elapsed ? lasted - readElapsed(elapsed) * 1e6 : 0;
     return Math.min(lasted, Math.max(0, micros));
+  }
+
+  function readRow(line: number): SacctRun | NoRun {
+    const column = { name: '' };
+    try {
+      return readCells(line, column);
+    } catch (error) {
+      throw error instanceof Fault ? located(error, line, `column ${column.name}: `) : error;
+    }
   }
 
   function read(text: string, line: number): SacctRun | NoRun | undefined {
@@ -190,14 +214,14 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
         return undefined;
       }
     }
-    let values = written.split('|');
-    if (values.length === names.length + 1 && values.at(-1) === '') values.pop(); // `sacct -p` ends each line so.
-    if (values.length > names.length && names.at(-1) === 'jobname') values = values.slice(0, names.length);
-    if (values.length !== names.length) {
+    let count = cut(written);
+    if (count === names.length + 1 && written.endsWith('|')) count -= 1; // `sacct -p` ends each line so.
+    if (count > names.length && names.at(-1) === 'jobname') count = names.length;
+    if (count !== names.length) {
       const hint = 'list JobName as the last column if names contain "|"';
-      throw located(malformed(`has ${values.length} fields instead of ${names.length}; ${hint}`), line, '');
+      throw located(malformed(`has ${count} fields instead of ${names.length}; ${hint}`), line, '');
     }
-    return readFields(values, line);
+    return readRow(line);
   }
 
   return {
@@ -207,7 +231,8 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     },
     readFields(values, line) {
       for (const value of values) refuseNul(value, line);
-      return readFields(values, line);
+      cells = values;
+      return readRow(line);
     },
     use,
     get columns() {
@@ -217,18 +242,52 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   };
 }
 
+const RESOURCE_COLUMNS = ['alloctres', 'reqtres', 'nnodes', 'ncpus', 'reqcpus', 'reqmem', 'allocgres'] as const;
+/** Where each column is that is read here; -1: nowhere. The last of two that have one name. */
+const placesOf = (named: readonly string[]) => {
+  const place = (name: string) => named.lastIndexOf(name);
+  return {
+    alloctres: place('alloctres'),
+    reqtres: place('reqtres'),
+    nnodes: place('nnodes'),
+    ncpus: place('ncpus'),
+    reqcpus: place('reqcpus'),
+    reqmem: place('reqmem'),
+    allocgres: place('allocgres'),
+    jobid: place('jobid'),
+    jobidraw: place('jobidraw'),
+    cluster: place('cluster'),
+    account: place('account'),
+    partition: place('partition'),
+    user: place('user'),
+    state: place('state'),
+    submit: place('submit'),
+    start: place('start'),
+    end: place('end'),
+    elapsed: place('elapsed'),
+    suspended: place('suspended'),
+    nodelist: place('nodelist'),
+  };
+};
+
+/** Letters that are no blanks at both ends; others are looked at more closely. */
+const isTrimmed = (text: string): boolean => isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1));
+const isInk = (code: number): boolean => code > 32 && code < 127;
+
 /** No text of PostgreSQL may hold one, and its refusal would be one of all rows that are sent with this one. */
 function refuseNul(text: string, line: number): void {
   if (text.includes('\0')) throw located(malformed('has a NUL (a byte 0), which no log of sacct has'), line, '');
 }
 
-const RESOURCE_COLUMNS = ['alloctres', 'reqtres', 'nnodes', 'ncpus', 'reqcpus', 'reqmem', 'allocgres'];
 const KINDS = ['cpu=', 'mem=', 'node='];
 
 const PLAIN_ID = /^\d{1,20}(?:_\d{1,20})?$/;
 const NO_NODES = new Set(['', 'none', 'none assigned', 'unknown', '(null)']);
+const LONGEST_NO_NODES = 'none assigned'.length;
 
-function namesOf(text: string, own: string): Pick<SacctRun, 'jobId' | 'otherId'> {
+type Named = Pick<SacctRun, 'jobId'> & Partial<Pick<SacctRun, 'otherId'>>;
+
+function namesOf(text: string, own: string): Named {
   const written = readJobId(text);
   const jobId = joinJobId(byOwnId(written, own));
   if (!written.task.startsWith('+')) return { jobId };
@@ -264,11 +323,9 @@ function remembered<T>(read: (text: string) => T): (text: string) => T {
 
 interface ClockReading {
   at: number;
-  second?: number;
+  second: number | undefined;
   isUncertain: boolean;
 }
-
-const SECONDS_TEXT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/;
 
 /** Local times: on a day on which no clock is set a second is a second, and the zone is asked once for all of them. */
 function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
@@ -284,20 +341,38 @@ function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
     return {
       at: Number(epochMicros(reading.at)),
       isUncertain: reading.flag !== undefined,
-      ...(reading.second === undefined ? {} : { second: Number(epochMicros(reading.second)) }),
+      second: reading.second === undefined ? undefined : Number(epochMicros(reading.second)),
     };
   });
+  // Rows of a log follow each other in about the order of time.
+  let [lastDay, lastFrom] = [-1, null as number | null];
   return (text) => {
-    if (text.length === 19 && SECONDS_TEXT.test(text)) {
+    if (text.length === 19 && isClockText(text)) {
       const [hour, minute, second] = [digits(text, 11), digits(text, 14), digits(text, 17)];
-      const day = hour < 24 && minute < 60 && second < 60 ? wholeDay(text.slice(0, 10)) : null;
-      if (day !== null) return { at: day + (hour * 3600 + minute * 60 + second) * 1e6, isUncertain: false };
-    } else if (EPOCH_TEXT.test(text)) return { at: Number(text) * 1e6, isUncertain: false };
+      if (hour < 24 && minute < 60 && second < 60) {
+        const day = (digits(text, 0) * 100 + digits(text, 2)) * 10_000 + digits(text, 5) * 100 + digits(text, 8);
+        if (day !== lastDay) [lastFrom, lastDay] = [wholeDay(text.slice(0, 10)), day];
+        if (lastFrom !== null)
+          return { at: lastFrom + (hour * 3600 + minute * 60 + second) * 1e6, second: undefined, isUncertain: false };
+      }
+    } else if (EPOCH_TEXT.test(text)) return { at: Number(text) * 1e6, second: undefined, isUncertain: false };
     return slowly(text) ?? undefined;
   };
 }
 
 const EPOCH_TEXT = /^\d{9,11}$/;
+
+/** `2026-03-02T14:31:51`, whatever the digits are. */
+function isClockText(text: string): boolean {
+  for (let at = 0; at < 19; at += 1) {
+    const code = text.charCodeAt(at);
+    const wanted = CLOCK_MARKS.charCodeAt(at);
+    if (wanted === 48 ? code < 48 || code > 57 : code !== wanted) return false;
+  }
+  return true;
+}
+
+const CLOCK_MARKS = '0000-00-00T00:00:00';
 
 /** Two digits of a text. */
 const digits = (text: string, at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;

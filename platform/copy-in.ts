@@ -10,9 +10,14 @@ const HIGH = 2 ** 32;
 const JSONB_VERSION = 1;
 const LARGE = 256 * 1024;
 
+/** So long a text of plain letters is written sooner letter by letter than by a call that could write any. */
+const SHORT = 48;
+
 /** Rows in the making. Say how many fields a row has, then each of them in the order of the columns. */
 export class BinaryRows {
-  private bytes = Buffer.allocUnsafe(1 << 20);
+  private bytes = Buffer.allocUnsafeSlow(1 << 20);
+  // Whoever writes numbers through it writes ten times as many as through the buffer's own methods.
+  private view = viewOf(this.bytes);
   private length = 0;
 
   constructor() {
@@ -27,67 +32,72 @@ export class BinaryRows {
 
   row(fields: number): void {
     this.room(2);
-    this.length = this.bytes.writeInt16BE(fields, this.length);
+    this.view.setInt16(this.length, fields);
+    this.length += 2;
   }
 
   nothing(): void {
     this.room(4);
-    this.length = this.bytes.writeInt32BE(-1, this.length);
+    this.view.setInt32(this.length, -1);
+    this.length += 4;
   }
 
   text(value: string | undefined): void {
     if (value === undefined) return this.nothing();
-    // PostgreSQL keeps no zero bytes.
-    const kept = value.includes('\0') ? value.replaceAll('\0', '') : value;
-    this.room(4 + kept.length * 3);
-    const written = this.bytes.write(kept, this.length + 4);
-    this.bytes.writeInt32BE(written, this.length);
+    this.room(4 + value.length * 3);
+    const written = this.write(value, this.length + 4);
+    this.view.setInt32(this.length, written);
     this.length += 4 + written;
   }
 
   /** For a column of type jsonb. */
   json(value: unknown): void {
     if (value === undefined) return this.nothing();
-    const text = JSON.stringify(value);
+    this.jsonText(JSON.stringify(value));
+  }
+
+  /** The same, of who has it as text already. */
+  jsonText(text: string): void {
     this.room(5 + text.length * 3);
     const written = this.bytes.write(text, this.length + 5);
-    this.bytes.writeInt32BE(written + 1, this.length);
-    this.bytes[this.length + 4] = JSONB_VERSION;
+    this.view.setInt32(this.length, written + 1);
+    this.view.setInt8(this.length + 4, JSONB_VERSION);
     this.length += 5 + written;
   }
 
   boolean(value: boolean): void {
     this.room(5);
-    this.bytes.writeInt32BE(1, this.length);
-    this.bytes[this.length + 4] = value ? 1 : 0;
+    this.view.setInt32(this.length, 1);
+    this.view.setInt8(this.length + 4, value ? 1 : 0);
     this.length += 5;
   }
 
   int(value: number): void {
     this.room(8);
-    this.bytes.writeInt32BE(4, this.length);
-    this.length = this.bytes.writeInt32BE(value, this.length + 4);
+    this.view.setInt32(this.length, 4);
+    this.view.setInt32(this.length + 4, value);
+    this.length += 8;
   }
 
   float(value: number): void {
     this.room(12);
-    this.bytes.writeInt32BE(8, this.length);
-    this.length = this.bytes.writeDoubleBE(value, this.length + 4);
+    this.view.setInt32(this.length, 8);
+    this.view.setFloat64(this.length + 4, value);
+    this.length += 12;
   }
 
   /** A number is one that a double holds exactly. */
   bigint(value: number | bigint | undefined): void {
     if (value === undefined) return this.nothing();
     this.room(12);
-    if (typeof value === 'bigint') {
-      this.bytes.writeInt32BE(8, this.length);
-      this.length = this.bytes.writeBigInt64BE(value, this.length + 4);
-      return;
+    this.view.setInt32(this.length, 8);
+    if (typeof value === 'bigint') this.view.setBigInt64(this.length + 4, value);
+    else {
+      const high = Math.floor(value / HIGH);
+      this.view.setInt32(this.length + 4, high);
+      this.view.setUint32(this.length + 8, value - high * HIGH);
     }
-    const high = Math.floor(value / HIGH);
-    this.bytes.writeInt32BE(8, this.length);
-    this.bytes.writeInt32BE(high, this.length + 4);
-    this.length = this.bytes.writeUInt32BE(value - high * HIGH, this.length + 8);
+    this.length += 12;
   }
 
   /** Microseconds since 1970. */
@@ -97,8 +107,7 @@ export class BinaryRows {
 
   /** All rows so far, and the end. Good until the next call. */
   end(): Buffer {
-    this.room(2);
-    this.length = this.bytes.writeInt16BE(-1, this.length);
+    this.row(-1);
     return this.bytes.subarray(0, this.length);
   }
 
@@ -113,13 +122,32 @@ export class BinaryRows {
     return this.length > LARGE;
   }
 
+  /** Writes a text, for which there is room, and says how many bytes it takes. */
+  private write(value: string, at: number): number {
+    const { bytes } = this;
+    if (value.length <= SHORT) {
+      let letters = 0;
+      for (; letters < value.length; letters += 1) {
+        const code = value.charCodeAt(letters);
+        if (code === 0 || code > 127) break;
+        bytes[at + letters] = code;
+      }
+      if (letters === value.length) return letters;
+    }
+    // PostgreSQL keeps no zero bytes.
+    return bytes.write(value.includes('\0') ? value.replaceAll('\0', '') : value, at);
+  }
+
   private room(more: number): void {
     if (this.length + more <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + more));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
+    this.view = viewOf(larger);
   }
 }
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView => new DataView(buffer, byteOffset, byteLength);
 
 /** Sends them; `query` is a `copy … from stdin (format binary)`. */
 export async function copyIn(sql: Pick<Sql, 'unsafe'>, query: string, rows: BinaryRows): Promise<void> {

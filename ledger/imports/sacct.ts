@@ -50,6 +50,9 @@ export interface OwnedRun {
 /** A chunk that was read. */
 interface ReadChunk {
   counts: Counts;
+  /** That are to be kept. */
+  runs: number;
+  /** Of them, by place, where they are to be charged: nobody else looks at them again. */
   owned: OwnedRun[];
   /** Nothing in it is left to be mended, so it need not be read again. */
   isClean: boolean;
@@ -159,7 +162,6 @@ async function readAll(
         tally.pass(done);
       } else {
         const read = await readChunk(house, chunk, tally);
-        encode(read.owned);
         await keeping;
         await stage(house);
         keeping = keep(house, read, digest, importNo, tally);
@@ -228,11 +230,53 @@ async function addUpDays(sql: Sql, clusterNo: number, onProgress: (progress: Pro
 
 // Reading ---------------------------------------------------------------------------------------------------------------
 
+/** So many rows are dealt with before the next are looked at, so that what is made of them is short-lived. */
+const ROWS_AT_ONCE = 500;
+
+/** Also writes its runs down (`staging`), for which nobody has to have kept the chunk before. */
 async function readChunk(house: House, { rows, line }: LogChunk, tally: Tally): Promise<ReadChunk> {
-  const { reader, accounts, onFinding } = house;
-  const counts = noCounts();
+  const { accounts, settings } = house;
+  const chunk: ReadChunk = { counts: noCounts(), runs: 0, owned: [], isClean: true };
+  const { counts } = chunk;
+  const users = new Set<string>();
+  staging.clear();
+  for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+    const runs = readRows(house, rows.slice(from, from + ROWS_AT_ONCE), line + from, chunk, tally);
+    await accounts.learn(new Set(runs.map(({ account }) => account)));
+    for (const run of runs) {
+      const account = accounts.of(run.account);
+      if (account === 'left_out') counts.leftOut += 1;
+      else if (account === 'unknown') {
+        chunk.isClean = false;
+        tally.strange(run.account, run);
+      } else {
+        const gap = house.prices.gapOf(run, account.unit);
+        if (gap !== undefined) {
+          tally.unpricedRun(run, account, gap);
+          if (settings.charge) chunk.isClean = false;
+        }
+        if (run.user !== undefined) users.add(run.user);
+        count(counts, run);
+        encode(chunk.runs, run, account);
+        chunk.runs += 1;
+        if (settings.charge) chunk.owned.push({ run, account, gap });
+      }
+    }
+  }
+  counts.users = [...users];
+  counts.columns = house.reader.columns;
+  return chunk;
+}
+
+function readRows(
+  { reader, onFinding }: House,
+  rows: LogChunk['rows'],
+  line: number,
+  chunk: ReadChunk,
+  tally: Tally,
+): SacctRun[] {
+  const { counts } = chunk;
   const runs: SacctRun[] = [];
-  let isClean = true;
   for (const [index, row] of rows.entries()) {
     let read: SacctRun | NoRun | undefined;
     try {
@@ -240,7 +284,7 @@ async function readChunk(house: House, { rows, line }: LogChunk, tally: Tally): 
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       counts.rows += 1;
-      isClean = false;
+      chunk.isClean = false;
       tally.unreadable += 1;
       onFinding({ kind: 'unreadable', line: line + index, detail: error.message });
       continue;
@@ -255,29 +299,7 @@ async function readChunk(house: House, { rows, line }: LogChunk, tally: Tally): 
       }
     }
   }
-  await accounts.learn(new Set(runs.map(({ account }) => account)));
-  const users = new Set<string>();
-  const owned: OwnedRun[] = [];
-  for (const run of runs) {
-    const account = accounts.of(run.account);
-    if (account === 'left_out') counts.leftOut += 1;
-    else if (account === 'unknown') {
-      isClean = false;
-      tally.strange(run.account, run);
-    } else {
-      const gap = house.prices.gapOf(run, account.unit);
-      if (gap !== undefined) {
-        tally.unpricedRun(run, account, gap);
-        if (house.settings.charge) isClean = false;
-      }
-      if (run.user !== undefined) users.add(run.user);
-      count(counts, run);
-      owned.push({ run, account, gap });
-    }
-  }
-  counts.users = [...users];
-  counts.columns = reader.columns;
-  return { counts, owned, isClean };
+  return runs;
 }
 
 function count(counts: Counts, { startedAt, endedAt, suspendedMicros, resources, hasUncertainTime }: SacctRun): void {
@@ -309,28 +331,24 @@ const noCounts = (): Counts => ({
 
 const staging = new BinaryRows();
 
-/** Writes them down, for which nobody has to have kept the chunk before. */
-function encode(owned: readonly OwnedRun[]): void {
-  staging.clear();
-  for (const [place, { run, account }] of owned.entries()) {
-    const { resources, startedAt, endedAt } = run;
-    staging.row(15);
-    staging.int(place);
-    staging.text(run.jobId);
-    staging.text(run.otherId);
-    staging.time(run.submittedAt);
-    staging.time(startedAt);
-    staging.time(endedAt);
-    staging.bigint(Number(account.no));
-    staging.text(run.partition);
-    staging.text(run.user);
-    staging.text(run.endState);
-    staging.bigint(resources.nodes);
-    staging.bigint(resources.cpus);
-    staging.bigint(resources.gpus);
-    staging.float(resources.memoryMib);
-    staging.bigint(endedAt - startedAt - run.suspendedMicros);
-  }
+function encode(place: number, run: SacctRun, account: RunAccount): void {
+  const { resources, startedAt, endedAt } = run;
+  staging.row(15);
+  staging.int(place);
+  staging.text(run.jobId);
+  staging.text(run.otherId);
+  staging.time(run.submittedAt);
+  staging.time(startedAt);
+  staging.time(endedAt);
+  staging.bigint(account.no);
+  staging.text(run.partition);
+  staging.text(run.user);
+  staging.text(run.endState);
+  staging.bigint(resources.nodes);
+  staging.bigint(resources.cpus);
+  staging.bigint(resources.gpus);
+  staging.float(resources.memoryMib);
+  staging.bigint(endedAt - startedAt - run.suspendedMicros);
 }
 
 async function stage({ lazy }: House): Promise<void> {
@@ -345,16 +363,16 @@ async function stage({ lazy }: House): Promise<void> {
 async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: bigint, tally: Tally): Promise<void> {
   const { sql, lazy, cluster, settings } = house;
   const { clusterNo } = cluster;
-  const { counts, owned } = read;
+  const { counts, owned, runs } = read;
   if (!settings.apply) {
-    const standing = owned.length === 0 ? [] : await standingOf(sql, clusterNo);
+    const standing = runs === 0 ? [] : await standingOf(sql, clusterNo);
     counts.charged = standing.filter(({ isCharged }) => isCharged).length;
     tally.add(counts, standing.filter(({ isKnown }) => !isKnown).length);
     if (settings.charge) tally.late(await chargeLate(house, owned, standing, tally.unpricedRun));
     return;
   }
   let fresh = 0n;
-  if (owned.length > 0) {
+  if (runs > 0) {
     const [booked] = await ask(
       () => lazy<{ fresh: bigint }[]>`select ledger.book_runs(${clusterNo}, ${importNo}) as fresh`,
     );
@@ -364,7 +382,7 @@ async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: big
     if (counts.charged > 0) await ask(() => sql`select ledger.meter_joined(${clusterNo})`);
   }
   let isDone = read.isClean;
-  if (settings.charge && owned.length > 0) {
+  if (settings.charge && runs > 0) {
     const late = await chargeLate(house, owned, await standingOf(sql, clusterNo), tally.unpricedRun);
     tally.late(late);
     counts.charged += late.runs;
