@@ -149,10 +149,10 @@ export class BinaryRows {
 
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView => new DataView(buffer, byteOffset, byteLength);
 
-/** Sends them; `query` is a `copy … from stdin (format binary)`. */
+/** Sends them; `query` is a `copy … from stdin (format binary)`. Fails as PostgreSQL or the connection does. */
 export async function copyIn(sql: Pick<Sql, 'unsafe'>, query: string, rows: BinaryRows): Promise<void> {
-  const into = await sql.unsafe(query).writable();
-  if (!into.write(rows.end())) await once(into, 'drain');
+  const into = await streamInto(sql, query);
+  await write(into, rows.end());
   into.end();
   await finished(into);
 }
@@ -164,12 +164,12 @@ export class OpenCopy {
   private constructor(private readonly stream: Writable) {}
 
   static async into(sql: Pick<Sql, 'unsafe'>, table: string): Promise<OpenCopy> {
-    return new OpenCopy(await sql.unsafe(`copy ${table} from stdin (format binary)`).writable());
+    return new OpenCopy(await streamInto(sql, `copy ${table} from stdin (format binary)`));
   }
 
   /** Sends the rows that are there, and waits only where PostgreSQL is behind. Call it when they are large. */
   async flow(): Promise<void> {
-    if (!this.stream.write(this.rows.take())) await once(this.stream, 'drain');
+    await write(this.stream, this.rows.take());
   }
 
   async end(): Promise<void> {
@@ -180,4 +180,24 @@ export class OpenCopy {
   abandon(): void {
     this.stream.destroy();
   }
+}
+
+/**
+ * The driver tells its stream of what breaks only until the end is sent. What comes then (a row that a constraint refuses, a full
+ * disk, a backend that is terminated) it tells the query, whose promise was kept when the stream came: nobody hears of it, and
+ * whoever waits for the stream waits for ever (porsager/postgres 3.4.9, issue 1173). So its `reject`, which is no part of its types, is ours.
+ */
+async function streamInto(sql: Pick<Sql, 'unsafe'>, query: string): Promise<Writable> {
+  const asked = sql.unsafe(query);
+  const stream = await asked.writable();
+  // A stream that breaks while nobody waits for it would end the process; the next `write` or `end` says so.
+  stream.on('error', () => {});
+  Object.assign(asked, { reject: (error: Error) => stream.destroy(error) });
+  return stream;
+}
+
+/** A stream that is broken already never drains. */
+async function write(into: Writable, bytes: Buffer): Promise<void> {
+  if (into.errored) throw into.errored;
+  if (!into.write(bytes)) await once(into, 'drain');
 }
