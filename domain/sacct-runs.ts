@@ -4,7 +4,16 @@
  */
 import { Fault, malformed } from './faults';
 import type { Resources } from './job';
-import { XDMOD_COLUMNS, allocatedOf, normalName, readHeader, requireColumns } from './sacct';
+import {
+  UnusableColumns,
+  XDMOD_COLUMNS,
+  allocatedOf,
+  headingOf,
+  normalName,
+  readHeader,
+  requireColumns,
+  usableOf,
+} from './sacct';
 import { byOwnId, componentIdOf, joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
 import { readTime } from './slurm-clock';
 import { readElapsed } from './slurm-time';
@@ -46,7 +55,7 @@ export interface RunReaderOptions {
 }
 
 export interface RunReader {
-  /** Undefined: an empty line or a header, which names the columns from here on. Throws a Fault that names line and column. */
+  /** Undefined: an empty line or a header, which names the columns from here on. Throws a Fault that names line and column, or says which columns a header lacks (`UnusableColumns`). */
   read(text: string, line: number): SacctRun | NoRun | undefined;
   /** A row that was taken apart already, in the order of the columns. */
   readFields(values: readonly string[], line: number): SacctRun | NoRun;
@@ -58,6 +67,9 @@ export interface RunReader {
   readonly otherClusters: ReadonlySet<string>;
 }
 
+/** A run is from when to when; rows without either would all be jobs that never ran. */
+const NEEDED_OF_RUNS = ['Start', 'End'];
+
 /** A run longer than this has a wrong start time. */
 const LONGEST_RUN_MICROS = 3_660 * 86_400_000_000;
 
@@ -67,11 +79,14 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
   const byAll = new Map<string, Resources>();
   let names: readonly string[] = [];
   let at = placesOf(names);
-  const use = (named: readonly string[]) => {
-    requireColumns(named);
-    if (!named.includes('jobid')) {
-      throw malformed('the log has no column JobID; JobIDRaw alone does not say which rows are tasks of one array');
-    }
+  const require = (named: readonly string[], where: string) => {
+    requireColumns(named, NEEDED_OF_RUNS, where);
+    if (named.includes('jobid')) return;
+    const why = 'JobIDRaw alone does not say which rows are tasks of one array';
+    throw new UnusableColumns(named, `${where} has no column JobID; ${why}`);
+  };
+  const use = (named: readonly string[], where = 'the list of columns') => {
+    require(named, where);
     names = named;
     at = placesOf(named);
     bySelf.clear();
@@ -210,7 +225,7 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
       if (written.trim() === '') return undefined;
       const header = readHeader(written);
       if (header) {
-        use(header);
+        use(usableOf(header, columns, () => require(header, headingOf(line))));
         return undefined;
       }
     }

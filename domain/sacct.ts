@@ -5,9 +5,10 @@
  * are read one by one and a line that cannot be read does not stop the others: an accounting log is history, and one
  * mangled row in a million must not keep the rest from being charged.
  */
-import { Fault, malformed } from './faults';
+import { Fault, malformed, shorten } from './faults';
 import { given } from './given';
 import type { EndState, Resources } from './job';
+import { nearestOf } from './nearest';
 import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
 import { jobMemoryMib, readGres, readMemory, readTres, type Tres } from './slurm-resources';
 import { readTime } from './slurm-clock';
@@ -49,6 +50,8 @@ export interface SacctOptions {
   timeZone: string;
   /** Columns in order, for a log without a header. */
   columns?: readonly string[];
+  /** What the log must have beside the id, the time of submission and the state. */
+  needs?: readonly string[];
 }
 
 /** One row: a run of a job, or of an array task, or a job that has not run. */
@@ -83,7 +86,7 @@ export type SacctLine = { line: number; record: SacctRecord } | { line: number; 
 /** Reads a log line by line. Empty lines, repeated headers and the rows of job steps are passed over. */
 export function* readSacct(lines: Iterable<string>, options: SacctOptions): Generator<SacctLine, void, void> {
   let columns = (options.columns ?? XDMOD_COLUMNS).map(normalName);
-  requireColumns(columns);
+  requireColumns(columns, options.needs, 'the list of columns');
   let line = 0;
   for (const written of lines) {
     line += 1;
@@ -91,8 +94,7 @@ export function* readSacct(lines: Iterable<string>, options: SacctOptions): Gene
     if (text.trim() === '') continue;
     const header = readHeader(text);
     if (header) {
-      requireColumns(header);
-      columns = header;
+      columns = usableOf(header, options.columns, () => requireColumns(header, options.needs, headingOf(line)));
       continue;
     }
     try {
@@ -102,6 +104,19 @@ export function* readSacct(lines: Iterable<string>, options: SacctOptions): Gene
       if (!(error instanceof Fault)) throw error;
       yield { line, fault: new Fault(error.code, `line ${line}: ${error.message}`, { facts: { line } }) };
     }
+  }
+}
+
+export const headingOf = (line: number): string => `line ${line}: the heading`;
+
+/** A heading, or in the place of one that is of no use the columns that somebody named. */
+export function usableOf(header: string[], named: readonly string[] | undefined, require: () => void): string[] {
+  try {
+    require();
+    return header;
+  } catch (error) {
+    if (named === undefined || named.length !== header.length) throw error;
+    return named.map(normalName);
   }
 }
 
@@ -122,26 +137,75 @@ const ALIASES: Readonly<Record<string, string>> = {
   name: 'jobname',
 };
 
-export function requireColumns(columns: readonly string[]): void {
-  const missing = [
-    columns.includes('jobid') || columns.includes('jobidraw') ? undefined : 'JobID',
-    columns.includes('submit') ? undefined : 'Submit',
-    columns.includes('state') ? undefined : 'State',
-  ].filter((name) => name !== undefined);
-  if (missing.length > 0) {
-    throw malformed(`the log has no column ${missing.join(', ')}; name its columns in order, like ${USUAL_COLUMNS}`);
+/** What nobody can tell a job without. */
+const NEEDED = ['JobID', 'Submit', 'State'];
+
+/** Of Slurm's sacct, those that mean something here. */
+const READ_HERE = [
+  ...new Set([
+    ...XDMOD_COLUMNS,
+    'Suspended',
+    'TimelimitRaw',
+    'AllocGRES',
+    'ReqGRES',
+    'AllocNodes',
+    'AllocCPUS',
+    'AdminComment',
+  ]),
+];
+
+/** Columns of which no row can be understood, wherever they were named. */
+export class UnusableColumns extends Fault {
+  constructor(
+    /** What was named, in lower case. */
+    readonly columns: readonly string[],
+    detail: string,
+  ) {
+    super('malformed_request', detail);
   }
 }
 
-const USUAL_COLUMNS = 'JobID,User,Account,Partition,Submit,Start,End,State,AllocTRES,Timelimit';
+/** `also`: what the reader needs beside the id, the time of submission and the state. `where` begins the sentence. */
+export function requireColumns(columns: readonly string[], also: readonly string[] = [], where = 'the log'): void {
+  const missing = [...NEEDED, ...also].filter(
+    (name) => !columns.includes(normalName(name)) && !(name === 'JobID' && columns.includes('jobidraw')),
+  );
+  if (missing.length === 0) return;
+  const misspelt = columns.flatMap((name) => {
+    const meant = meantBy(name, [...missing, ...READ_HERE]);
+    return meant === undefined ? [] : [`"${shorten(name)}" may be ${meant}`];
+  });
+  const which = misspelt.length === 0 ? '' : ` (${misspelt.join(', ')})`;
+  throw new UnusableColumns(columns, `${where} has no column ${missing.join(', ')}${which}`);
+}
 
-/** The columns, where a line names them. */
+/** The column that a name nobody knows is nearest to; the first of several. */
+function meantBy(name: string, columns: readonly string[]): string | undefined {
+  const known = columns.map((each) => each.toLowerCase());
+  if (known.includes(name)) return undefined;
+  const near = nearestOf(name, known);
+  if (near === undefined || near.distance > Math.max(1, Math.floor(name.length / 3))) return undefined;
+  return columns[known.indexOf(near.name)];
+}
+
+/** For people: what to do about columns that are not understood. */
+export const COLUMNS_HINT =
+  'Print the log with these columns, or name the columns that it has, in order, with --columns, like ' +
+  'JobID,User,Account,Partition,Submit,Start,End,State,AllocTRES,Timelimit.';
+
+/** The columns, where a line names them. No row of a job is only words: it has an id, and times. */
 export function readHeader(text: string): string[] | undefined {
   const first = text.split('|', 1)[0]?.toLowerCase() ?? '';
+  if (!/^[a-z]+$/.test(first)) return undefined;
   const names = readColumns(text).map(normalName);
-  const isHeader = /^[a-z]+$/.test(first) && (names.includes('jobid') || names.includes('jobidraw'));
-  return isHeader ? names : undefined;
+  const namesJobs = names.includes('jobid') || names.includes('jobidraw');
+  return namesJobs || isHeadingWithoutJobs(text, names) ? names : undefined;
 }
+
+const isHeadingWithoutJobs = (text: string, names: readonly string[]): boolean =>
+  text.includes('|') && names.every((name) => /^[a-z]+$/.test(name)) && names.some((name) => KNOWN_HERE.has(name));
+
+const KNOWN_HERE = new Set(READ_HERE.map(normalName));
 
 function fieldsOf(text: string, columns: readonly string[]): Record<string, string> {
   // No text of PostgreSQL may hold one, and its refusal would be one of all rows that are sent with this one.

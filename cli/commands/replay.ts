@@ -1,9 +1,7 @@
-import { createReadStream, existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Option, type Command } from 'commander';
 import { Fault } from '../../domain/faults';
-import { readColumns } from '../../domain/sacct';
+import { COLUMNS_HINT, readColumns, UnusableColumns } from '../../domain/sacct';
 import { readTimeZone } from '../../domain/time';
 import { differencesOf, replay, type History, type Proposal, type Replayed } from '../../ledger/replay';
 import { withDatabase, databaseUrlOf, URL_OPTION, type Where } from '../own-database';
@@ -14,6 +12,7 @@ import { readProposal } from '../replay/proposal-file';
 import { showReplay } from '../replay/show';
 import { proposalOfLive, TEMPLATE } from '../replay/template';
 import type { Act, Session } from '../session';
+import { openLines } from './import/sacct-file';
 import { ReportFile, requireReport } from './import/report-file';
 
 interface Options extends Where {
@@ -30,7 +29,7 @@ interface Options extends Where {
 export function defineReplay(parent: Command, act: Act): void {
   const command = parent
     .command('replay')
-    .argument('[log]', 'output of `sacct -P`; - or nothing: standard input')
+    .argument('[log]', 'output of `sacct -P`, as it is or gzipped; - or nothing: standard input')
     .summary("A site's history against proposed budgets")
     .description(
       "Replay a site's history against proposed budgets, rates and policies: which jobs would have been denied, when and why, and what would have been left. By the ledger's own rules, in a database of its own on the same server, which is dropped at the end; the live books are neither read nor changed. A denied job does not run and costs nothing.",
@@ -84,6 +83,9 @@ Ends with 0 however many jobs would have been denied.
     );
 }
 
+/** Without these nobody is asked to pay, or nothing ran. */
+const NEEDED = ['Account', 'Partition', 'Start', 'End'];
+
 async function runReplay(session: Session, file: string | undefined, options: Options): Promise<void> {
   if (options.report !== undefined) requireReport(options.report);
   if (options.proposal === undefined) {
@@ -96,9 +98,10 @@ async function runReplay(session: Session, file: string | undefined, options: Op
   const log = {
     cluster: options.cluster ?? onlyClusterOf(proposals),
     timeZone: zoneOf(options, proposals),
+    needs: NEEDED,
     ...(options.columns === undefined ? {} : { columns: readColumns(options.columns) }),
   };
-  const lines = linesOf(file);
+  const lines = await linesOf(file);
   const progress = showProgress(session.io);
   const url = databaseUrlOf(session, options);
   await withDatabase(session, { ...options, databaseUrl: url }, async () => {
@@ -114,7 +117,9 @@ async function runReplay(session: Session, file: string | undefined, options: Op
       );
     } catch (error) {
       if (session.io.interrupted.aborted) throw new Stop(EXIT.interrupted, 'Stopped; nothing is left of it.');
-      throw error instanceof Fault ? new Stop(EXIT.usage, error.message, { problem: { code: error.code } }) : error;
+      if (!(error instanceof Fault)) throw error;
+      const hints = error instanceof UnusableColumns ? [COLUMNS_HINT] : [];
+      throw new Stop(EXIT.usage, error.message, { hints, problem: { code: error.code } });
     } finally {
       progress.end();
     }
@@ -145,22 +150,13 @@ function zoneOf(options: Options, proposals: readonly Proposal[]): string {
   );
 }
 
-function linesOf(file: string | undefined): AsyncIterable<string> {
+function linesOf(file: string | undefined): Promise<AsyncIterable<string>> {
   if (file === undefined && process.stdin.isTTY) {
     throw new Stop(EXIT.usage, 'No log is named.', {
       hints: ['Name a file, or pipe the output of `sacct -P` into it.'],
     });
   }
-  if (file !== undefined && file !== '-' && !existsSync(file)) throw new Stop(EXIT.usage, `There is no file ${file}.`);
-  if (file !== undefined && file !== '-' && statSync(file).isDirectory())
-    throw new Stop(EXIT.usage, `${file} is a folder.`);
-  return readLines(file);
-}
-
-/** Opened when its first line is wanted: what a reader of lines hears before anybody listens is lost. */
-async function* readLines(file: string | undefined): AsyncGenerator<string> {
-  const input = file === undefined || file === '-' ? process.stdin : createReadStream(file, 'utf8');
-  yield* createInterface({ input, crlfDelay: Infinity });
+  return openLines(file ?? '-');
 }
 
 async function answer(
@@ -172,7 +168,7 @@ async function answer(
 ): Promise<void> {
   if (history.jobs === 0) {
     throw new Stop(EXIT.usage, 'The log has no job that could be replayed.', {
-      hints: [...history.faults.listed.slice(0, 3), '--columns names the columns of a log without a header.'],
+      hints: [...history.faults.listed.slice(0, 3), COLUMNS_HINT],
     });
   }
   const [first, second] = replayed;

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Fault } from '../../domain/faults';
+import { UnusableColumns } from '../../domain/sacct';
 import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from '../../domain/sacct-runs';
 import { toMicro, type Micro } from '../../domain/money';
 import { addDays, firstDayOf, instantOfMicros, nextOf, type CivilDate } from '../../domain/time';
@@ -282,7 +283,8 @@ function readRows(
     try {
       read = typeof row === 'string' ? reader.read(row, line + index) : reader.readFields(row, line + index);
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
+      // Of columns that are of no use every row is unreadable.
+      if (!(error instanceof Fault) || error instanceof UnusableColumns) throw error;
       counts.rows += 1;
       chunk.isClean = false;
       tally.unreadable += 1;

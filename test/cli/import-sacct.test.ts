@@ -542,6 +542,50 @@ test('a log that is not there, or gzip that is cut off, is said to be so', async
   expect(cut).toMatchObject({ code: 2, err: expect.stringContaining('sacct.log is gzip that is broken or cut off') });
 });
 
+describe('a log of which nothing can be understood is a mistake, and says what is expected', () => {
+  const [wrong, few] = ['JobID|Usr|Account|Submitt|Start|End|State', '1|rkaur|physics|2026-03-02T11:00:00'];
+  test.each([
+    [
+      'columns that are misspelt',
+      `${wrong}\n`,
+      /line 1: the heading has no column Submit \("usr" may be User, "submitt" may be Submit\)/,
+    ],
+    ['no column of ids', 'Job|User|Submit|Start|End|State\n', /the heading has no column JobID/],
+    ['no ends', 'JobID|Account|User|Submit|State\n', /the heading has no column Start, End\./],
+    [
+      'fewer fields than columns',
+      `${few}\n\n${few}\n`,
+      /sacct\.log has 2 rows, of which none can be read\.\n.*line 1: has 4 fields/,
+    ],
+    ['numbers as JSON', '[1,2]', /The JSON has "1,2\]" where a job belongs\.\n.*\{"jobs": \[\{"job_id": 1/],
+    ['other objects as JSON', '{"jobs": [{"a": 1}]}', /has 1 row, of which none can be read/],
+  ])('%s', async (_, text, words) => {
+    await using house = await openJobsHouse();
+    const refused = await importing(house, text, '--apply');
+    expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(words) });
+    if (!/JSON/.test(_)) expect(refused.err).toContain('in order, with --columns, like JobID,');
+  });
+
+  test('--columns names the columns of a log whose heading is of no use', async () => {
+    await using house = await openJobsHouse();
+    const text = `${wrong}\n1|rkaur|physics|2026-03-02T11:00:00|2026-03-02T12:00:00|2026-03-02T13:00:00|COMPLETED\n`;
+    const columns = 'JobID,User,Account,Submit,Start,End,State';
+    expect((await importing(house, text, '--columns', columns, '--json')).json).toMatchObject({ rows: 1, runs: 1 });
+    const misspelt = await importing(house, text, '--columns', columns.replace('State', 'Stat'));
+    expect(misspelt).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/the list of columns has no column State \("stat" may be State\)/),
+    });
+  });
+
+  test('and a log of no jobs is none', async () => {
+    await using house = await openJobsHouse();
+    for (const text of [`${HEADER}\n`, '{"jobs": []}']) {
+      expect((await importing(house, text, '--json')).json).toMatchObject({ rows: 0, runs: 0 });
+    }
+  });
+});
+
 test('a row with a NUL, as text or JSON, is named and left out; the others come in', async () => {
   await using house = await openJobsHouse();
   const text = log(...Array.from({ length: 20 }, (_, at) => ({ id: String(100 + at) })), {

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { Client } from '../../cli/client';
 import { groupRows, tresOf } from '../../cli/demo/log';
 import { makePlan } from '../../cli/demo/plan';
@@ -236,6 +237,29 @@ test('a row with a NUL is named and left out, and a folder is no log', async () 
   });
   const folder = dirname(log);
   expect(await replaying('--proposal', proposal, folder)).toMatchObject({ code: 2, err: `${folder} is a folder.\n` });
+});
+
+test('a log may be gzipped; one that is cut off, or of other columns, or JSON, is said to be so', async () => {
+  const proposal = fileWith('packed.yaml', proposalWith(10));
+  const packed = gzipSync(readFileSync(SMALL()));
+  const gz = (name: string, bytes: Buffer) => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const whole = await replaying('--proposal', proposal, gz('whole.log.gz', packed), '--json');
+  expect(whole.json).toEqual((await replaying('--proposal', proposal, SMALL(), '--json')).json);
+  for (const [log, words] of [
+    [gz('cut.log.gz', packed.subarray(0, packed.length - 20)), /cut\.log\.gz is gzip that is broken or cut off/],
+    [
+      fileWith('unpaid.log', 'JobID|Acount|Submit|Start|End|State\n'),
+      /line 1: the heading has no column Account, Partition \("acount" may be Account\)/,
+    ],
+    [fileWith('jobs.json', '{"jobs": []}'), /jobs\.json is JSON; this takes the text of `sacct -P`/],
+    [fileWith('empty.log', '\n'), /empty\.log is empty/],
+  ] as const) {
+    expect(await replaying('--proposal', proposal, log)).toMatchObject({ code: 2, err: expect.stringMatching(words) });
+  }
+  expect(await scratchDatabases()).toEqual([]);
 });
 
 test('every mistake of a proposal is named with its place, and nothing is replayed', async () => {

@@ -189,5 +189,7 @@ test('a component of a heterogeneous job goes by its own id, and a task by that 
   expect(named('123+0', '')).toEqual(['123', '123+0']);
   expect(named('123+2', '')).toEqual(['123+2', '125']);
   expect(named('123_4', '127')).toEqual(['123_4', undefined]);
-  expect(faultOf(() => reader.use(['jobidraw', 'submit', 'state'])).message).toContain('no column JobID');
+  expect(faultOf(() => reader.use(['jobidraw', 'submit', 'start', 'end', 'state'])).message).toContain(
+    'no column JobID',
+  );
 });

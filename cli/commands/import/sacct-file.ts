@@ -21,6 +21,37 @@ export interface OpenedLog {
 
 /** Opens the log; it is read when its chunks are asked for. `-` is standard input. */
 export async function openLog(path: string): Promise<OpenedLog> {
+  const { name, plain, isJson, progress } = await openPlain(path);
+  return {
+    name,
+    chunks: isJson ? jsonChunks(plain, progress) : textChunks(plain, progress),
+    ...(isJson && { columns: JSON_COLUMNS }),
+  };
+}
+
+/** Opens a log of which only text is taken, line by line. */
+export async function openLines(path: string): Promise<AsyncIterable<string>> {
+  const { name, plain, isJson, progress } = await openPlain(path);
+  if (isJson) {
+    throw new Stop(EXIT.usage, `${name} is JSON; this takes the text of \`sacct -P\`.`, {
+      hints: ['`sacct --json` does not say how long jobs asked to run, by which their money is held.'],
+    });
+  }
+  return (async function* () {
+    for await (const { rows } of textChunks(plain, progress))
+      for (const row of rows) if (typeof row === 'string') yield row;
+  })();
+}
+
+interface PlainLog {
+  name: string;
+  /** Unpacked. */
+  plain: AsyncIterable<Buffer>;
+  isJson: boolean;
+  progress: () => number | undefined;
+}
+
+async function openPlain(path: string): Promise<PlainLog> {
   // Looked at first: a stream on a file that is not there fails while nobody listens.
   const size = path === '-' ? undefined : sizeOf(path);
   const raw = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
@@ -38,15 +69,10 @@ export async function openLog(path: string): Promise<OpenedLog> {
   const plain = isPacked ? new Peeked(unpacked(bytes, nameOf(path))) : bytes;
   const start = (await plain.start(1024)).toString('utf8').replace(/^\ufeff/, '');
   if (start.trim() === '') throw new Stop(EXIT.usage, `${nameOf(path)} is empty.`);
-  if (start.startsWith('\ufffd\ufffd') || start.includes('\0')) {
+  if (start.startsWith('\ufffd\ufffd') || start.split('\n', 1)[0]?.includes('\0')) {
     throw new Stop(EXIT.usage, `${nameOf(path)} is no text: neither what sacct prints nor gzip of it.`);
   }
-  const isJson = /^[{[]/.test(start.trimStart());
-  return {
-    name: nameOf(path),
-    chunks: isJson ? jsonChunks(plain, progress) : textChunks(plain, progress),
-    ...(isJson && { columns: JSON_COLUMNS }),
-  };
+  return { name: nameOf(path), plain, isJson: /^[{[]/.test(start.trimStart()), progress };
 }
 
 const nameOf = (path: string): string => (path === '-' ? 'standard input' : path);

@@ -3,6 +3,7 @@
  * nothing holds more than one job, and nothing looks at what is not about runs.
  */
 import { StringDecoder } from 'node:string_decoder';
+import { shorten } from '../../../domain/faults';
 import { EXIT, Stop } from '../../exit';
 
 /** What a job is said in, by sacct's own names. */
@@ -51,6 +52,7 @@ export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<str
     if (text.length > JOB_CHARACTERS_MAX) throw new Stop(EXIT.usage, 'One job of the log has more than 256 MiB.');
 
     while (at < text.length) {
+      if (depth === jobsDepth && jobFrom < 0) requireJob(text, at);
       if (stringFrom >= 0) {
         const end = text.indexOf('"', at);
         if (end < 0) {
@@ -89,6 +91,15 @@ export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<str
   if (jobsDepth === undefined) {
     throw new Stop(EXIT.usage, 'The JSON has no array "jobs"; it is made with `sacct --json`.');
   }
+}
+
+/** Between jobs there are only commas, and the end of them. */
+function requireJob(text: string, at: number): void {
+  if (/[\s,{\]]/.test(text[at] ?? '')) return;
+  const what = shorten(text.slice(at).split('\n', 1)[0] ?? '');
+  throw new Stop(EXIT.usage, `The JSON has "${what}" where a job belongs.`, {
+    hints: ['Expected is what `sacct --json` prints: {"jobs": [{"job_id": 1, …}, …]}, or the array of the jobs alone.'],
+  });
 }
 
 /** The job as sacct's columns say it; `number` is for people, where it is no JSON. */

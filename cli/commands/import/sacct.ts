@@ -3,7 +3,7 @@ import { hoursOf } from '../../../domain/usage-report';
 import { fraction } from '../../../domain/rational';
 import { Fault } from '../../../domain/faults';
 import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO } from '../../../domain/money';
-import { readColumns } from '../../../domain/sacct';
+import { COLUMNS_HINT, readColumns, UnusableColumns } from '../../../domain/sacct';
 import { readCivilDate } from '../../../domain/time';
 import type { NewAccounts, Progress, SacctFinding, SacctResult, SacctSettings } from '../../../ledger/contract/imports';
 import { importSacct } from '../../../ledger/imports/sacct';
@@ -125,14 +125,28 @@ async function run(session: Session, sql: Sql, path: string | undefined, options
   if (options.apply) await fresh?.make();
   const report = options.report === undefined ? undefined : new ReportFile(options.report, { log: log.name });
   const progress = showProgress(session.io);
+  const unreadable: string[] = [];
   try {
     const columns = log.columns ?? (options.columns === undefined ? undefined : readColumns(options.columns));
     const result = await importSacct(sql, { ...log, ...(columns && { columns }) }, wanted, {
       progress: withPace(progress.tell, () => session.io.now().getTime()),
-      finding: (finding) => report?.add(findingBody(finding)),
+      finding: (finding) => {
+        report?.add(findingBody(finding));
+        if (finding.kind === 'unreadable' && unreadable.length < 3) unreadable.push(finding.detail);
+      },
     });
     progress.end();
+    if (result.rows > 0 && result.unreadable === result.rows) {
+      const what = `${log.name} has ${plural(result.rows, 'row')}, of which none can be read.`;
+      throw new Stop(EXIT.usage, what, { hints: [...unreadable, COLUMNS_HINT] });
+    }
     answer(session, log.name, wanted, result, options.report);
+  } catch (error) {
+    if (!(error instanceof UnusableColumns)) throw error;
+    throw new Stop(EXIT.usage, `${log.name}, ${error.message}.`, {
+      hints: [COLUMNS_HINT],
+      problem: { code: error.code },
+    });
   } finally {
     progress.end();
     report?.end();
