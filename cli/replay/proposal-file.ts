@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { Fault } from '../../domain/faults';
+import { Fault, shorten } from '../../domain/faults';
 import { given } from '../../domain/given';
 import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, type Micro } from '../../domain/money';
 import { nearestOf } from '../../domain/nearest';
@@ -16,6 +16,7 @@ import {
   REQUEUE_POLICIES,
   UNPRICED_POLICIES,
 } from '../../domain/policy';
+import { readHeader } from '../../domain/sacct';
 import { readTimeLimit } from '../../domain/slurm-time';
 import {
   addDays,
@@ -175,6 +176,13 @@ export function readProposal(path: string): Proposal {
   } catch (error) {
     throw new Stop(EXIT.usage, `The proposal cannot be read: ${error instanceof Error ? error.message : path}.`);
   }
+  if (isLog(text)) {
+    throw new Stop(EXIT.usage, `${path} is a log of sacct, and no proposal.`, {
+      hints: [
+        'The proposal belongs behind --proposal, the log stands alone: bursar replay --proposal budgets.yaml year.log',
+      ],
+    });
+  }
   const read = parseProposal(text);
   if ('proposal' in read) return read.proposal;
   const { mistakes } = read;
@@ -198,11 +206,29 @@ export function parseProposal(text: string): { proposal: Proposal } | { mistakes
       mistakes: document.errors.map(({ message }) => ({ field: '', mistake: message.split('\n')[0] ?? message })),
     };
   }
-  const parsed = ProposalFile.safeParse(document.toJS());
+  const found: unknown = document.toJS();
+  const other = whatElse(found, text);
+  if (other !== undefined) return { mistakes: [{ field: '', mistake: other }] };
+  const parsed = ProposalFile.safeParse(found);
   if (!parsed.success) return { mistakes: parsed.error.issues.flatMap(mistakesOf) };
   const mistakes: Mistake[] = [];
   const proposal = proposalOf(parsed.data, (field, mistake) => mistakes.push({ field, mistake }));
   return mistakes.length > 0 ? { mistakes } : { proposal };
+}
+
+/** What a file is that says nothing by name. */
+function whatElse(found: unknown, text: string): string | undefined {
+  if (found === null || found === undefined) return 'the file is empty';
+  if (typeof found === 'object' && !Array.isArray(found)) return undefined;
+  const what = Array.isArray(found) ? 'a list' : typeof found === 'string' ? 'text' : `a ${typeof found}`;
+  return `it is ${what}, beginning with "${shorten(text.trim().split('\n', 1)[0] ?? '')}"; expected are clusters and accounts, by name`;
+}
+
+/** A heading, or a job with its id in front; or it is gzip, as only logs are. */
+function isLog(text: string): boolean {
+  if (text.startsWith('\u001f\ufffd')) return true;
+  const first = text.trim().split('\n', 1)[0] ?? '';
+  return readHeader(first) !== undefined || /^\d[\d_+[\]-]*\|.*\|/.test(first);
 }
 
 function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
@@ -218,7 +244,7 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
   if (issue.code === 'invalid_key') return [at(place, issue.issues[0]?.message ?? issue.message)];
   if (issue.code === 'invalid_value') return [at(place, `must be one of ${issue.values.map(String).join(', ')}`)];
   if (issue.code === 'invalid_type' && issue.input === undefined) {
-    return [at(place, place.length === 0 ? 'the file is empty' : 'is missing, or not what belongs there')];
+    return [at(place, 'is missing, or not what belongs there')];
   }
   return [at(place, issue.message)];
 }

@@ -262,6 +262,18 @@ test('a log may be gzipped; one that is cut off, or of other columns, or JSON, i
   expect(await scratchDatabases()).toEqual([]);
 });
 
+test('what is given as a proposal and is none is called what it is', async () => {
+  for (const [text, words] of [
+    [readFileSync(SMALL(), 'utf8'), /is a log of sacct, and no proposal\.\n.*The proposal belongs behind --proposal/],
+    ['climate gets 100', /it is text, beginning with "climate gets 100"; expected are clusters and accounts, by name/],
+    ['- 1\n', /it is a list, beginning with "- 1"/],
+    ['# nothing\n', /the file is empty/],
+  ] as const) {
+    const refused = await replaying('--proposal', fileWith('no-proposal', text), fileWith('p.yaml', proposalWith(10)));
+    expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(words) });
+  }
+});
+
 test('every mistake of a proposal is named with its place, and nothing is replayed', async () => {
   const file = fileWith(
     'wrong.yaml',
