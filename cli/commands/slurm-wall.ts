@@ -1,4 +1,5 @@
 /** `bursar slurm wall`: what each account has left, as limits of Slurm's own. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseAmount, renderAmount } from '../../domain/money';
 import {
@@ -14,6 +15,7 @@ import {
   type WallPlan,
 } from '../../domain/slurm-wall';
 import { changeSlurm, planSlurmRemoval, readSlurm, slurmTools, SlurmFailed, type RunSlurm } from '../../platform/slurm';
+import { slurmConfFile } from '../../platform/slurm-conf-file';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
 import type { Act, Session } from '../session';
@@ -30,7 +32,7 @@ interface Options {
 const withPlaces = (command: Command): Command =>
   command
     .option('--slurm-bin <folder>', "the folder of Slurm's commands (default: those in PATH)")
-    .option('--slurm-conf <file>', 'the slurm.conf that they read (default: theirs)')
+    .option('--slurm-conf <path>', 'the slurm.conf that they read, or its folder (default: theirs)')
     .option('--cluster <cluster>', "the cluster as Bursar knows it (default: Slurm's ClusterName)");
 
 const withUnit = (command: Command): Command =>
@@ -112,6 +114,9 @@ async function guarded(work: () => Promise<void>): Promise<void> {
   }
 }
 
+const toolsOf = ({ slurmBin, slurmConf }: Options): RunSlurm =>
+  slurmTools({ bin: slurmBin, conf: slurmConf && slurmConfFile(resolve(slurmConf)) });
+
 interface Read {
   run: RunSlurm;
   wanted: SlurmWall;
@@ -123,7 +128,7 @@ interface Read {
 }
 
 async function read(session: Session, options: Options): Promise<Read> {
-  const run = slurmTools({ bin: options.slurmBin, conf: options.slurmConf });
+  const run = toolsOf(options);
   const slurm = await readSlurm(run);
   const wanted = await session.client.get<SlurmWall>('/api/v1/slurm/wall', {
     cluster: options.cluster ?? slurm.cluster,
@@ -296,7 +301,7 @@ async function drift(session: Session, options: Options): Promise<void> {
 }
 
 async function remove(session: Session, options: Options): Promise<void> {
-  const run = slurmTools({ bin: options.slurmBin, conf: options.slurmConf });
+  const run = toolsOf(options);
   const slurm = await readSlurm(run);
   const planned = await planSlurmRemoval(run, options.cluster ?? slurm.cluster, slurm);
   const failures = options.dryRun ? [] : await changeSlurm(run, planned);

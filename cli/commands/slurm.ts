@@ -10,7 +10,7 @@ import { defineWall } from './slurm-wall';
 
 const withPlaces = (command: Command): Command =>
   command
-    .option('--slurm-conf <folder>', 'the folder of slurm.conf (default: that of SLURM_CONF, else /etc/slurm)')
+    .option('--slurm-conf <path>', 'slurm.conf, or its folder (default: SLURM_CONF, else /etc/slurm)')
     .option(
       '--prefix <folder>',
       'in front of /etc/bursar, /usr/lib/bursar, /var/spool/bursar, /var/lib/bursar and /etc/systemd',

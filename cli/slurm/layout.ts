@@ -1,13 +1,15 @@
 /** Where the parts of Bursar's hooks lie on a machine of Slurm's. */
-import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PACKAGE_ROOT } from '../../platform/paths';
+import { slurmConfFile } from '../../platform/slurm-conf-file';
 import { EXIT, Stop } from '../exit';
 
 export interface Layout {
   /** In front of every path when something is written, and in nothing that is written: where a package is put together. */
   root: string;
-  /** The folder of slurm.conf, where Slurm looks for its Lua scripts. */
+  /** slurm.conf, whatever it is called. */
+  conf: string;
+  /** Its folder, where Slurm looks for its Lua scripts. */
   slurm: string;
   /** slurm.json, cli.json and the keys. */
   etc: string;
@@ -33,23 +35,17 @@ export function layoutOf(options: PlaceOptions, env: Readonly<Record<string, str
     }
   }
   const below = (path: string) => join(prefix, path);
-  const slurm = slurmFolder(options.slurmConf ?? env.SLURM_CONF ?? below('/etc/slurm'), root);
+  const conf = slurmConfFile(resolve(options.slurmConf ?? env.SLURM_CONF ?? below('/etc/slurm')), root);
   return {
     root,
-    slurm,
+    conf,
+    slurm: dirname(conf),
     etc: below('/etc/bursar'),
     library: below('/usr/lib/bursar/slurm'),
     spool: below('/var/spool/bursar'),
     state: below('/var/lib/bursar'),
     units: below('/etc/systemd/system'),
   };
-}
-
-/** The folder, or the file in it: SLURM_CONF names the file. */
-function slurmFolder(named: string, root: string): string {
-  const path = resolve(named);
-  const there = root + path;
-  return existsSync(there) && statSync(there).isFile() ? dirname(path) : path;
 }
 
 /** Where a path of the layout really is. */

@@ -53,11 +53,11 @@ export interface Plan {
 const HOOK_OF: Partial<Record<HookName, Part>> = { jobcomp: 'jobcomp', cli_filter: 'cli-filter' };
 
 export async function planInstallation(layout: Layout, endpoint: string, options: InstallOptions): Promise<Plan> {
-  const slurmConf = join(layout.slurm, 'slurm.conf');
+  const slurmConf = layout.conf;
   const before = textOf(onDisk(layout, slurmConf));
   if (before === undefined) {
     throw new Stop(EXIT.usage, `There is no ${onDisk(layout, slurmConf)}.`, {
-      hints: ['Run this where slurmctld runs; --slurm-conf names the folder of its slurm.conf.'],
+      hints: ['Run this where slurmctld runs; --slurm-conf names its slurm.conf, or the folder of it.'],
     });
   }
   const settings = readSlurmConf(onDisk(layout, slurmConf));
@@ -137,7 +137,7 @@ async function renderConfig(
     spool: layout.spool,
     policy_file: join(layout.state, 'policy.json'),
     state_file: join(layout.state, 'relay.json'),
-    slurm_conf: join(layout.slurm, 'slurm.conf'),
+    slurm_conf: layout.conf,
   };
   const bytes = Number(config.spool_bytes);
   return {

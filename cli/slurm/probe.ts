@@ -76,7 +76,7 @@ export async function askController(layout: Layout, session: Session): Promise<R
     const { stdout } = await run('scontrol', ['show', 'config'], {
       env: {
         PATH: session.io.env.PATH ?? '/usr/bin:/bin',
-        SLURM_CONF: onDisk(layout, join(layout.slurm, 'slurm.conf')),
+        SLURM_CONF: onDisk(layout, layout.conf),
       },
       timeout: 2 * PATIENCE_MS,
       maxBuffer: 4 << 20,

@@ -1,6 +1,7 @@
 /** How the worker asks Slurm for its queue and its accounting. */
 import { z } from 'zod';
 import { given } from '../../domain/given';
+import { slurmConfFile } from '../slurm-conf-file';
 import type { Key } from './key';
 import type { Values } from './keys';
 import type { Findings } from './read-file';
@@ -102,7 +103,7 @@ export function slurmOf(values: Values): SlurmSettings {
     timeoutMs: values['slurm.command_timeout'],
     binPath: values['slurm.bin_path'],
     ...given({
-      configFile: path === undefined || path.endsWith('.conf') ? path : `${path.replace(/\/+$/, '')}/slurm.conf`,
+      configFile: path && slurmConfFile(path),
       rest:
         restUrl === undefined || tokenFile === undefined
           ? undefined

@@ -95,6 +95,13 @@ test('money that is held by no running job is left; what a running job has used 
   expect((await leftNow()).changes[0]?.left).toBe('0.2');
 });
 
+test('--slurm-conf is the file or its folder, as everywhere', async () => {
+  for (const named of ['/etc/slurm-2/slurm.conf', '/etc/slurm-2', '/etc/slurm-2/']) {
+    expect(await wall('plan', '--slurm-conf', named)).toMatchObject({ code: 0 });
+    expect(slurm.conf()).toBe('/etc/slurm-2/slurm.conf');
+  }
+});
+
 test('without Slurm’s commands it says what is missing', async () => {
   const { code, err } = await cli.bursar('slurm', 'wall', 'plan', '--slurm-bin', '/nowhere');
   expect(code).toBe(1);

@@ -226,6 +226,20 @@ test('what cannot be is said before anything is written', async () => {
   expect(readdirSync(place)).toEqual(['slurm']);
 });
 
+test.each(['slurm/slurm.conf', 'slurm/eagle.conf'])('--slurm-conf may name the file: %s', async (named) => {
+  rmSync(join(place, 'slurm/slurm.conf'));
+  const command = (name: string, file: string, ...more: string[]) =>
+    cli.bursar('slurm', name, '--slurm-conf', join(place, file), '--prefix', place, ...more);
+  const missing = await command('install', named);
+  expect(missing).toMatchObject({ code: 2, err: expect.stringContaining(`There is no ${join(place, named)}.\n`) });
+  writeFileSync(join(place, named), SLURM_CONF);
+  await works(command('install', named, '--cluster', `eagle${made}`));
+  expect(read(named)).toContain('JobSubmitPlugins=lua');
+  expect(existsSync(join(place, 'slurm/job_submit.lua'))).toBe(true);
+  await works(command('uninstall', named));
+  expect(read(named)).toBe(SLURM_CONF);
+});
+
 test('`asbb slurm configure` is the same command', async () => {
   const { code, out } = await cli.asbb(
     'slurm',

@@ -10,13 +10,15 @@ export interface RecordedSlurm {
   bin: string;
   /** What was asked of sacctmgr beside questions, since the last look. */
   asked(): string[];
+  /** Which slurm.conf scontrol was told of last. */
+  conf(): string;
   /** From now on sacctmgr refuses changes with these words. */
   refuse(words: string): void;
 }
 
 export function recordedSlurm(): RecordedSlurm {
   const bin = scratchFolder();
-  const [log, refusal] = [join(bin, 'asked'), join(bin, 'refusal')];
+  const [log, refusal, conf] = [join(bin, 'asked'), join(bin, 'refusal'), join(bin, 'conf')];
   const script = (name: string, text: string) => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}`);
     chmodSync(join(bin, name), 0o755);
@@ -24,7 +26,8 @@ export function recordedSlurm(): RecordedSlurm {
   const play = (name: string) => `cat ${RECORDED}/${name}.txt`;
   script(
     'scontrol',
-    `case "$*" in "show config") ${play('config')};; *assoc_mgr*) ${play('usage')};; *partition) ${play('partitions')};; esac\n`,
+    `echo "$SLURM_CONF" > ${conf}
+case "$*" in "show config") ${play('config')};; *assoc_mgr*) ${play('usage')};; *partition) ${play('partitions')};; esac\n`,
   );
   script('squeue', 'echo normal\n');
   script(
@@ -44,6 +47,7 @@ esac
       writeFileSync(log, '');
       return lines;
     },
+    conf: () => readFileSync(conf, 'utf8').trim(),
     refuse: (words) => writeFileSync(refusal, words),
   };
 }

@@ -55,7 +55,7 @@ async function controller(session: Session, layout: Layout, options: DoctorOptio
       failed('configuration', `${place} ${why}`, existsSync(place) ? 'Run this as root; mend the file.' : INSTALL),
     ];
   }
-  const settings = readSlurmConf(onDisk(layout, join(layout.slurm, 'slurm.conf')));
+  const settings = readSlurmConf(onDisk(layout, layout.conf));
   const active = await askController(layout, session);
   return [
     configuration(place, config),

@@ -64,7 +64,7 @@ export function slurmConf(
   settings: ReadonlyMap<string, Setting>,
   active: ReadonlyMap<string, string> | string,
 ): Finding[] {
-  const path = join(layout.slurm, 'slurm.conf');
+  const path = layout.conf;
   const block = blockIn(textOf(onDisk(layout, path)) ?? '')?.split('\n') ?? [];
   const manifest = readManifest(layout);
   const parts = new Set(manifest?.parts ?? []);

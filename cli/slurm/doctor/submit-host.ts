@@ -11,8 +11,8 @@ import { failed, INSTALL, ok, readObject, warning, type Finding, type HookConfig
 
 /** Everything that `sbatch` on this host needs. */
 export async function submitHost(layout: Layout): Promise<Finding[]> {
-  const settings = readSlurmConf(onDisk(layout, join(layout.slurm, 'slurm.conf')));
-  const conf = textOf(onDisk(layout, join(layout.slurm, 'slurm.conf'))) ?? '';
+  const settings = readSlurmConf(onDisk(layout, layout.conf));
+  const conf = textOf(onDisk(layout, layout.conf)) ?? '';
   const isAsked =
     /^CliFilterPlugins=.*lua/m.test(blockIn(conf) ?? '') ||
     (settings.get('clifilterplugins')?.value.includes('lua') ?? false);
