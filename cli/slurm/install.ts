@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, chmodSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { buildFacts } from '../../platform/build-facts';
 import { codeOf } from '../../domain/code-of';
 import { EXIT, Stop } from '../exit';
@@ -217,9 +217,11 @@ function apply(
   keys: readonly HeldKey[],
 ): Manifest {
   const { layout, slurmUser } = plan;
+  const folders = [...(before?.folders ?? [])];
   for (const { path: folder, mode, owner } of plan.folders) {
     const place = onDisk(layout, folder);
     if (existsSync(place)) continue;
+    folders.push(...missingTo(layout, folder));
     orSay(folder, () => {
       mkdirSync(place, { recursive: true });
       chmodSync(place, mode);
@@ -249,11 +251,18 @@ function apply(
     service: plan.url,
     parts: [...plan.parts],
     files: Object.fromEntries(files.map(({ path: file, text }) => [file, digest(text)])),
+    folders: [...new Set(folders)],
     moved: [...(before?.moved ?? []), ...plan.moves],
     keys: [...(before?.keys ?? []), ...made],
     slurm_conf: plan.slurmConf.path,
   };
 }
+
+/** The folder and those around it that are not there, the outer ones first. */
+const missingTo = (layout: Layout, folder: string): string[] =>
+  existsSync(onDisk(layout, folder)) || folder === dirname(folder)
+    ? []
+    : [...missingTo(layout, dirname(folder)), folder];
 
 /** From here on the hook knows what to do should the service go away, also before the relay's first round. */
 function writePolicy(session: Session, { layout, slurmUser, addresses }: Plan, policy: object): void {

@@ -10,6 +10,8 @@ export interface Manifest {
   parts: string[];
   /** Digests of the files as they were written. */
   files: Record<string, string>;
+  /** Folders that were not there before, the outer ones first. Undefined: the version that installed did not note them. */
+  folders?: string[];
   /** Scripts of the site that were renamed. */
   moved: { from: string; to: string }[];
   /** API keys that were made. */

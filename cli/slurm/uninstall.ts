@@ -1,7 +1,7 @@
 /** `bursar slurm uninstall`: takes back what was written, and nothing that somebody has changed since. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
@@ -71,7 +71,7 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
   }
   clearState(layout, options.force === true);
   const lost = await revokeKeys(session, manifest.keys);
-  for (const folder of [layout.spool, layout.state, layout.library, layout.etc]) removeIfEmpty(onDisk(layout, folder));
+  for (const folder of foldersOf(layout, manifest)) removeIfEmpty(onDisk(layout, folder));
   session.answer({ ...body, keys_left: lost }, () => {
     tell('removed ');
     session.line(session.paint('green', 'Uninstalled.'));
@@ -111,6 +111,12 @@ function clearState(layout: Layout, force: boolean): void {
     if (isOurs || (force && name.startsWith('rejected.ndjson'))) rmSync(join(spool, name));
   }
   rmSync(onDisk(layout, join(layout.etc, MANIFEST)));
+}
+
+/** Bursar's own, and those around them that were made for them: the inner ones first. */
+function foldersOf(layout: Layout, { folders = [] }: Manifest): string[] {
+  const own = [layout.spool, layout.state, layout.library, dirname(layout.library), layout.etc];
+  return [...new Set([...own, ...folders])].toSorted((one, other) => other.length - one.length);
 }
 
 function removeIfEmpty(folder: string): void {
