@@ -2,7 +2,8 @@
  * The columns of --csv: the fields of the API's answers by name, in the order in which the API's schemas have them. They are
  * written out, so that the heading of an empty list is the heading of a full one; a test compares them with the schemas.
  */
-const HOLD = fields(`transaction_id key account unit cluster partition user_id job_id status placed resized held charged
+const HOLD =
+  fields(`transaction_id key account unit cluster partition user_id job_id status placed resized given_back held charged
   charged_from_hold released late overdue_at group effective_at placed_at closed_at parts`);
 
 const JOB = fields(`cluster time_zone job_id job_name account unit user_id partition submitted_at state quarantined

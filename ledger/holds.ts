@@ -22,6 +22,8 @@ interface HoldRow {
   status: Hold['status'];
   placed_micro: string;
   resized_micro: string;
+  /** Not in answers that were kept for their key before it was looked at. */
+  given_back_micro?: string;
   held_micro: string;
   charged_micro: string;
   released_micro: string;
@@ -158,6 +160,7 @@ const renderHold = (row: HoldRow): Hold => ({
   status: row.status,
   placed: microOf(row.placed_micro),
   resized: microOf(row.resized_micro),
+  givenBack: microOf(row.given_back_micro ?? '0'),
   held: microOf(row.held_micro),
   charged: microOf(row.charged_micro),
   // What left the hold and did not come back was charged: the audit proves what is held from its lines.

@@ -15,6 +15,7 @@ export const renderHold = (hold: Hold): z.infer<typeof HoldAnswer> => ({
   status: hold.status,
   placed: amount(hold.placed),
   resized: amount(hold.resized),
+  given_back: amount(hold.givenBack),
   held: amount(hold.held),
   charged: amount(hold.charged),
   charged_from_hold: amount(hold.chargedFromHold),

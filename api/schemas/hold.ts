@@ -17,6 +17,9 @@ export const HoldAnswer = z
       .describe('Settled: its job was charged. Released: it gave everything back.'),
     placed: Money.describe('What was held at first. placed + resized = held + charged_from_hold + released.'),
     resized: Money.describe('What resizes added, less what they gave back.'),
+    given_back: Money.describe(
+      'What its resizes gave back, counted in resized: as for tasks of an array that are over, or a shorter time limit.',
+    ),
     held: Money.describe('What is held now.'),
     charged: Money.describe('All of its charges with their corrections, those beyond the hold included.'),
     charged_from_hold: Money.describe('What charges took out of the hold.'),

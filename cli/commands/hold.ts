@@ -13,6 +13,13 @@ import type { Hold } from '../wire';
 const fromHold = ({ charged, charged_from_hold, unit }: Hold): string | undefined =>
   charged === charged_from_hold ? undefined : `(${moneyIn(charged_from_hold, unit)} from the hold)`;
 
+/** An array gives back what its tasks do not need, task by task. */
+function resizedBy({ resized, given_back, unit }: Hold): string | undefined {
+  if (resized === 0 && given_back === 0) return undefined;
+  const all = `${resized > 0 ? '+' : ''}${moneyIn(resized, unit)}`;
+  return given_back === 0 || given_back === -resized ? all : `${all} (${moneyIn(given_back, unit)} given back)`;
+}
+
 function showHold(session: Session, hold: Hold): void {
   const { unit } = hold;
   session.fields([
@@ -25,7 +32,7 @@ function showHold(session: Session, hold: Hold): void {
     ['User', hold.user_id],
     ['Status', hold.overdue_at ? `${hold.status}, overdue since ${clockIn(hold.overdue_at, 'UTC')}` : hold.status],
     ['Placed', moneyIn(hold.placed, unit)],
-    ['Resized', hold.resized === 0 ? undefined : `${hold.resized > 0 ? '+' : ''}${moneyIn(hold.resized, unit)}`],
+    ['Resized', resizedBy(hold)],
     ['Held', moneyIn(hold.held, unit)],
     ['Charged', [moneyIn(hold.charged, unit), fromHold(hold)].filter(Boolean).join(' ')],
     ['Released', moneyIn(hold.released, unit)],
@@ -102,6 +109,9 @@ export function defineHold(parent: Command, act: Act): void {
               ['PLACED', (row) => money(row.placed)],
               ['HELD', (row) => money(row.held)],
               ['CHARGED', (row) => money(row.charged)],
+              ...(rows.some(({ given_back }) => given_back !== 0)
+                ? [['GIVEN BACK', (row: Hold) => money(row.given_back)] as const]
+                : []),
               ['RELEASED', (row) => money(row.released)],
             ]),
             {

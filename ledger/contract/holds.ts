@@ -17,6 +17,8 @@ export interface Hold {
   placed: Micro;
   /** What resizes added, less what they gave back. */
   resized: Micro;
+  /** What resizes gave back, counted in `resized`. */
+  givenBack: Micro;
   held: Micro;
   /** All of its charges with their corrections: those beyond the hold too. */
   charged: Micro;

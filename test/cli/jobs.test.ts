@@ -51,7 +51,14 @@ test('a hold is listed, resized, shown and released', async () => {
   expect((await cli.works('hold', 'resize', id, '2.5', '--reason', 'longer')).out).toMatch(
     /Placed: +1\.20 USD\nResized: +\+1\.30 USD\nHeld: +2\.50 USD\nCharged: +0\.00 USD\nReleased/,
   );
-  expect((await cli.works('hold', 'release', id)).out).toMatch(/Released\.[\s\S]*Released: +2\.50 USD/);
+  expect((await cli.works('hold', 'list', '--account', 'lab')).out).not.toContain('GIVEN BACK');
+  expect((await cli.works('hold', 'resize', id, '1.7', '--reason', 'a task is over')).out).toMatch(
+    /Resized: +\+0\.50 USD \(0\.80 USD given back\)\nHeld: +1\.70 USD/,
+  );
+  const list = await cli.works('hold', 'list', '--account', 'lab', '--status', 'open');
+  expect(list.out).toMatch(/ CHARGED +GIVEN BACK +RELEASED /);
+  expect(list.out).toMatch(new RegExp(`${id} .* 1\\.20 +1\\.70 +0\\.00 +0\\.80 +0\\.00 `));
+  expect((await cli.works('hold', 'release', id)).out).toMatch(/Released\.[\s\S]*Released: +1\.70 USD/);
   expect((await cli.works('hold', 'release', id)).out).toMatch(/Status: +released/);
   expect((await cli.works('hold', 'list', '--overdue')).out).toBe('No holds found.\n');
 });

@@ -143,10 +143,10 @@ test('the numbers of a hold add up at every step: an array drawn down task by ta
   const steps: string[] = [];
   const look = async () => {
     const hold = await house.ledger.holds.read(holdId);
-    const { placed, resized, held, charged, chargedFromHold, released } = hold;
+    const { placed, resized, givenBack, held, charged, chargedFromHold, released } = hold;
     expect(placed + resized).toBe(held + chargedFromHold + released);
     expect(chargedFromHold).toBe(await fromLines());
-    steps.push([placed, resized, held, charged, chargedFromHold, released].map(renderAmount).join(' | '));
+    steps.push([placed, resized, givenBack, held, charged, chargedFromHold, released].map(renderAmount).join(' | '));
   };
   const end = (task: string, hours: number) =>
     house.say({ type: 'ended', jobId, holdId, task, startedAt: clock(0), at: clock(60 * hours) });
@@ -169,14 +169,14 @@ test('the numbers of a hold add up at every step: an array drawn down task by ta
     CALLER,
   );
   await look();
-  // placed | resized | held | charged | of it from the hold | released
+  // placed | resized | of it given back | held | charged | of it from the hold | released
   expect(steps).toEqual([
-    '14.4 | 0 | 14.4 | 0 | 0 | 0',
-    '14.4 | -3.8 | 9.6 | 1 | 1 | 0',
-    '14.4 | -10.4 | 3 | 1 | 1 | 0',
-    '14.4 | -8.4 | 5 | 1 | 1 | 0',
-    '14.4 | -8.4 | 0 | 7 | 6 | 0',
-    '14.4 | -8.4 | 0 | 6.5 | 6 | 0',
+    '14.4 | 0 | 0 | 14.4 | 0 | 0 | 0',
+    '14.4 | -3.8 | 3.8 | 9.6 | 1 | 1 | 0',
+    '14.4 | -10.4 | 10.4 | 3 | 1 | 1 | 0',
+    '14.4 | -8.4 | 10.4 | 5 | 1 | 1 | 0',
+    '14.4 | -8.4 | 10.4 | 0 | 7 | 6 | 0',
+    '14.4 | -8.4 | 10.4 | 0 | 6.5 | 6 | 0',
   ]);
 });
 
