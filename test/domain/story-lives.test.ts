@@ -89,6 +89,29 @@ describe('an ordinary job', () => {
   });
 });
 
+describe('an end that was charged to the arrival of who told of it', () => {
+  const guessed = [said('started', 10), said('ended', 70, { startedAt: 10, atArrival: true })];
+  const settled = {
+    now: 90,
+    hold: { status: 'settled' as const },
+    facts: { charges: [charged(runKey(10), { startedAt: minute(10), endedAt: minute(70) })], handledThrough: 2n },
+  };
+  rows({
+    'is corrected by who knows of another time': {
+      ...settled,
+      events: [...guessed, said('ended', 65, { startedAt: 10, recordedAt: 80 })],
+      state: 'awaiting_cost',
+      due: ['corrected usage 10..65'],
+    },
+    'and needs no correction where it was guessed right': {
+      ...settled,
+      events: [...guessed, said('ended', 70, { startedAt: 10, recordedAt: 80 })],
+      state: 'settled',
+      due: [],
+    },
+  });
+});
+
 describe('an end that another clock puts before the start', () => {
   const again = [said('started', 10), said('requeued', 40)];
   const second = { charges: [charged(runKey(10), { startedAt: minute(10) })], handledThrough: 2n };
