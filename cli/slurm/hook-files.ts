@@ -1,7 +1,7 @@
 /** The hooks as they are put beside slurm.conf: one file each, with the library inside and this site's paths. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CLI_CONFIG, CONFIG, HOOKS_FOLDER, type Layout } from './layout';
+import { CLI_CONFIG, CONFIG, HOOKS_FOLDER, RELAY, RELAY_MODULES, type Layout } from './layout';
 
 export const HOOK_NAMES = ['job_submit', 'jobcomp', 'cli_filter'] as const;
 export type HookName = (typeof HOOK_NAMES)[number];
@@ -40,7 +40,14 @@ export const renderProlog = (layout: Layout, spoolBytes: number): string =>
     .replace(/^spool=.*$/m, () => `spool=${shellQuoted(layout.spool)}`)
     .replace(/^bytes_max=.*$/m, () => `bytes_max=${spoolBytes}`);
 
-export const renderRelay = (): string => read('bursar-relay.py');
+/** The program, and the modules that Python finds in the folder beside it. */
+export const relayFiles = (): { name: string; text: string }[] =>
+  [
+    RELAY,
+    ...readdirSync(join(HOOKS_FOLDER, RELAY_MODULES))
+      .filter((name) => name.endsWith('.py'))
+      .map((name) => join(RELAY_MODULES, name)),
+  ].map((name) => ({ name, text: read(name) }));
 
 export const renderUnit = (text: string, layout: Layout, user: string, group: string): string =>
   text
@@ -49,7 +56,7 @@ export const renderUnit = (text: string, layout: Layout, user: string, group: st
     .replace(/^Environment=.*$/m, () => `Environment=BURSAR_SLURM_CONFIG=${join(layout.etc, CONFIG)}`)
     .replace(
       /^(ExecStart=\/usr\/bin\/python3 -B ).*$/m,
-      (_line, head: string) => `${head}${layout.library}/bursar-relay.py`,
+      (_line, head: string) => `${head}${join(layout.library, RELAY)}`,
     )
     .replace(/^ReadWritePaths=.*$/m, () => `ReadWritePaths=${layout.spool} ${layout.state}`);
 

@@ -10,7 +10,7 @@ import type { Session } from '../session';
 import { plural } from '../text';
 import type { ApiKey, CreatedKey } from '../wire';
 import { digest, orSay, own, standing, textOf, writeWhole } from './files';
-import { CLI_CONFIG, HOOK_KEY, layoutOf, MANIFEST, onDisk, UNIT, type Layout } from './layout';
+import { CLI_CONFIG, HOOK_KEY, layoutOf, MANIFEST, onDisk, RELAY, UNIT, type Layout } from './layout';
 import { readManifest, type Manifest } from './manifest';
 import { planInstallation, renderCliConfig, type InstallOptions, type Plan, type PlannedFile } from './plan';
 import { diffOf } from './slurm-conf';
@@ -308,7 +308,7 @@ function nextSteps(plan: Plan, diff: readonly string[], hasStarted: boolean): st
     ...(hasStarted
       ? []
       : [
-          `Start the relay: systemctl enable --now ${UNIT}, or ${join(layout.library, 'bursar-relay.py')} --config ${join(layout.etc, 'slurm.json')} as ${plan.slurmUser.user} under whatever keeps services alive.`,
+          `Start the relay: systemctl enable --now ${UNIT}, or ${join(layout.library, RELAY)} --config ${join(layout.etc, 'slurm.json')} as ${plan.slurmUser.user} under whatever keeps services alive.`,
         ]),
     ...(diff.length > 0
       ? ['Restart slurmctld (systemctl restart slurmctld): it reads plugins when it starts. Jobs go on.']

@@ -56,6 +56,8 @@ export const CLI_CONFIG = 'cli.json';
 export const HOOK_KEY = 'hook.key';
 export const MANIFEST = 'slurm-installed.json';
 export const UNIT = 'bursar-relay.service';
+export const RELAY = 'bursar-relay.py';
+export const RELAY_MODULES = 'relay';
 
 export const HOOKS_FOLDER = join(PACKAGE_ROOT, 'hooks/slurm');
 export const UNITS_FOLDER = join(PACKAGE_ROOT, 'deploy/systemd');

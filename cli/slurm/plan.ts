@@ -7,15 +7,26 @@ import { EXIT, Stop } from '../exit';
 import { ownerOf, textOf, type Owner } from './files';
 import {
   HOOK_NAMES,
+  relayFiles,
   renderHook,
   renderProlog,
-  renderRelay,
   renderUnit,
   siteName,
   siteScript,
   type HookName,
 } from './hook-files';
-import { CLI_CONFIG, CONFIG, HOOK_KEY, onDisk, UNIT, UNITS_FOLDER, type Layout, type PlaceOptions } from './layout';
+import {
+  CLI_CONFIG,
+  CONFIG,
+  HOOK_KEY,
+  onDisk,
+  RELAY,
+  RELAY_MODULES,
+  UNIT,
+  UNITS_FOLDER,
+  type Layout,
+  type PlaceOptions,
+} from './layout';
 import { compare, PARTS, readSlurmConf, wantedLines, withBlock, type Conflict, type Part } from './slurm-conf';
 
 export interface InstallOptions extends PlaceOptions {
@@ -178,7 +189,9 @@ function foldersAndFiles(
     files.push({ path, text, mode, owner });
 
   file(join(layout.etc, CONFIG), texts.config, 0o640, shared);
-  file(join(layout.library, 'bursar-relay.py'), renderRelay(), 0o755, ROOT);
+  for (const { name, text } of relayFiles()) {
+    file(join(layout.library, name), text, name === RELAY ? 0o755 : 0o644, ROOT);
+  }
   if (parts.has('prolog')) {
     for (const name of ['prolog.sh', 'epilog.sh']) {
       file(join(layout.library, name), renderProlog(layout, texts.spoolBytes), 0o755, ROOT);
@@ -205,6 +218,7 @@ function foldersAndFiles(
     folders: [
       { path: layout.etc, mode: 0o755, owner: ROOT },
       { path: layout.library, mode: 0o755, owner: ROOT },
+      { path: join(layout.library, RELAY_MODULES), mode: 0o755, owner: ROOT },
       { path: layout.units, mode: 0o755, owner: ROOT },
       { path: layout.spool, mode: 0o750, owner: slurm },
       { path: layout.state, mode: 0o750, owner: slurm },

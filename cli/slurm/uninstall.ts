@@ -6,7 +6,7 @@ import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
 import { digest, orSay, standing, textOf, writeWhole } from './files';
-import { layoutOf, MANIFEST, onDisk, UNIT, type Layout, type PlaceOptions } from './layout';
+import { layoutOf, MANIFEST, onDisk, RELAY_MODULES, UNIT, type Layout, type PlaceOptions } from './layout';
 import { readManifest, type Manifest } from './manifest';
 import { diffOf, withBlock } from './slurm-conf';
 
@@ -115,7 +115,14 @@ function clearState(layout: Layout, force: boolean): void {
 
 /** Bursar's own, and those around them that were made for them: the inner ones first. */
 function foldersOf(layout: Layout, { folders = [] }: Manifest): string[] {
-  const own = [layout.spool, layout.state, layout.library, dirname(layout.library), layout.etc];
+  const own = [
+    layout.spool,
+    layout.state,
+    join(layout.library, RELAY_MODULES),
+    layout.library,
+    dirname(layout.library),
+    layout.etc,
+  ];
   return [...new Set([...own, ...folders])].toSorted((one, other) => other.length - one.length);
 }
 

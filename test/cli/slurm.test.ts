@@ -109,6 +109,11 @@ CliFilterPlugins=lua
   });
   for (const script of ['prolog.sh', 'epilog.sh'])
     execFileSync('sh', ['-n', join(place, 'usr/lib/bursar/slurm', script)]);
+  // It runs from there, and root who tries it by hand leaves nothing behind that nobody would take back.
+  const relay = join(place, 'usr/lib/bursar/slurm/bursar-relay.py');
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '' };
+  expect(execFileSync('python3', [relay, '--version'], { env, encoding: 'utf8' })).toMatch(/^bursar-relay \d+\n$/);
+  expect(readdirSync(join(place, 'usr/lib/bursar/slurm/relay')).filter((name) => !name.endsWith('.py'))).toEqual([]);
 });
 
 test('installing again changes nothing, keeps what the site has set, and leaves out what is not wanted any more', async () => {
