@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { parseAmount } from '../../domain/money';
 import type { Manifest } from '../../ledger/export';
-import { EXPORT_TABLES } from '../../ledger/export-tables';
+import { EXPORT_TABLES } from '../../ledger/export/tables';
 import { eventually } from '../helpers/eventually';
 import { openMoneyHouse, usd, CALLER, type MoneyHouse } from '../ledger/money-house';
 import { runBursar } from './helpers/cli';

@@ -1,7 +1,7 @@
 /** The page about the export names every field; `BURSAR_WRITE_DOCS=1` writes its tables. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXPORT_TABLES } from '../../ledger/export-tables';
+import { EXPORT_TABLES } from '../../ledger/export/tables';
 import { PACKAGE_ROOT } from '../../platform/paths';
 
 const PAGE = join(PACKAGE_ROOT, 'docs/operations/export.md');

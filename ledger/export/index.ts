@@ -4,12 +4,13 @@ import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { schemaVersion } from '../migrations/migrate';
-import { copyOut } from '../platform/copy-out';
-import type { Sql, Tx } from '../platform/postgres';
-import type { Progress } from './contract/imports';
-import { EXPORT_TABLES, type ExportTable } from './export-tables';
-import { countLines } from './imports/lines';
+import { schemaVersion } from '../../migrations/migrate';
+import { copyOut } from '../../platform/copy-out';
+import type { Sql, Tx } from '../../platform/postgres';
+import type { Progress } from '../contract/imports';
+import { countLines } from '../imports/lines';
+import type { ExportTable } from './field';
+import { EXPORT_TABLES } from './tables';
 
 export type ExportFormat = 'ndjson' | 'csv';
 
