@@ -5,8 +5,9 @@
 import { isTransactionId } from '../domain/ids';
 import { addMicro, toMicro, ZERO, type Micro } from '../domain/money';
 import type { Instant } from '../domain/time';
+import type { TransactionKind } from '../domain/transaction';
 import type { Sql } from '../platform/postgres';
-import type { Amounts, Statement, TransactionKind } from './contract';
+import type { Amounts, Statement } from './contract';
 import { noSuchAccount } from './require-account';
 
 interface LineRow {

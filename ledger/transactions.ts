@@ -2,8 +2,9 @@
 import { Fault } from '../domain/faults';
 import type { FundId } from '../domain/ids';
 import { toMicro } from '../domain/money';
+import type { TransactionKind } from '../domain/transaction';
 import type { Sql, Tx } from '../platform/postgres';
-import type { Movements, Page, Paged, Transaction, TransactionKind } from './contract';
+import type { Movements, Page, Paged, Transaction } from './contract';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import { requireAccount } from './require-account';
 import { transactionIdOf } from './rows';

@@ -1,9 +1,8 @@
 import type { z } from 'zod';
-import type { Transaction, TransactionKind } from '../../ledger/contract';
-import { type ASBB_TYPES, KINDS, type TransactionAnswer } from '../schemas/movement';
+import { TRANSACTION_KINDS, type AsbbType, type TransactionKind } from '../../domain/transaction';
+import type { Transaction } from '../../ledger/contract';
+import type { TransactionAnswer } from '../schemas/movement';
 import { amount } from './money';
-
-type AsbbType = (typeof ASBB_TYPES)[number];
 
 /** ASBB's five words for our ten (rulings 26; of the resize, the glossary). */
 const TYPE_OF: Readonly<Record<TransactionKind, AsbbType>> = {
@@ -25,7 +24,7 @@ export function kindsOf(asked: {
   kind?: TransactionKind | undefined;
 }): TransactionKind[] | undefined {
   if (asked.type === undefined && asked.kind === undefined) return undefined;
-  return KINDS.filter(
+  return TRANSACTION_KINDS.filter(
     (kind) =>
       (asked.kind === undefined || kind === asked.kind) && (asked.type === undefined || TYPE_OF[kind] === asked.type),
   );

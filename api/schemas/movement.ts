@@ -1,5 +1,6 @@
 /** Deposits, withdrawals, transfers, refunds, adjustments, and the transactions they leave (contract 3.4; rulings 26). */
 import { z } from 'zod';
+import { ASBB_TYPES, TRANSACTION_KINDS } from '../../domain/transaction';
 import {
   AccountName,
   Count,
@@ -85,20 +86,6 @@ export const AdjustmentRequest = z
   })
   .meta({ id: 'AdjustmentRequest' });
 
-export const ASBB_TYPES = ['hold', 'charge', 'refund', 'adjustment', 'allocation'] as const;
-export const KINDS = [
-  'deposit',
-  'withdrawal',
-  'transfer',
-  'hold',
-  'resize',
-  'charge',
-  'release',
-  'refund',
-  'adjustment',
-  'expiry',
-] as const;
-
 export const TransactionAnswer = z
   .object({
     id: Count.describe('Its number; the newest has the highest.'),
@@ -107,7 +94,7 @@ export const TransactionAnswer = z
     account: z.string().describe('The account.'),
     unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
     type: z.enum(ASBB_TYPES).describe("ASBB's word for it."),
-    kind: z.enum(KINDS).describe('Our word for it.'),
+    kind: z.enum(TRANSACTION_KINDS).describe('Our word for it.'),
     direction: z.enum(['in', 'out']).describe('As seen from what is available.'),
     amount: Money,
     description: z.string().describe('Words for people.'),
@@ -148,7 +135,7 @@ export const TransactionListQuery = z.object({
   job_id: text(128).optional().describe("Only those of the job with this id of the scheduler's."),
   cluster: text(64).optional().describe('Only those of jobs on this cluster.'),
   type: z.enum(ASBB_TYPES).optional().describe('Only those that ASBB calls so.'),
-  kind: z.enum(KINDS).optional().describe('Only those that we call so.'),
+  kind: z.enum(TRANSACTION_KINDS).optional().describe('Only those that we call so.'),
   status: z
     .enum(['pending', 'completed', 'failed', 'cancelled'])
     .optional()

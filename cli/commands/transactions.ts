@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { ASBB_TYPES, TRANSACTION_KINDS } from '../../domain/transaction';
 import { path } from '../client';
 import { readAgo, readTime } from '../dates';
 import { clock, clockIn, money, moneyIn } from '../format';
@@ -9,19 +10,6 @@ import type { Column } from '../table';
 import type { Transaction } from '../wire';
 import { unitColumns } from '../columns';
 
-const KINDS = [
-  'deposit',
-  'withdrawal',
-  'transfer',
-  'hold',
-  'resize',
-  'charge',
-  'release',
-  'refund',
-  'adjustment',
-  'expiry',
-];
-const TYPES = ['hold', 'charge', 'refund', 'adjustment', 'allocation'];
 const STATUSES = ['pending', 'completed', 'failed', 'cancelled'];
 
 const transactionColumns = (rows: readonly Transaction[], zone: string): Column<Transaction>[] => [
@@ -76,8 +64,8 @@ export function defineTransactions(parent: Command, act: Act): void {
       .option('--cluster <cluster>', 'of jobs of this cluster')
       .option('--hold <id>', 'of this hold')
       .option('--user <user>', "of this user's jobs")
-      .addOption(new Option('--kind <kind>', 'of this kind').choices(KINDS))
-      .addOption(new Option('--type <type>', "of this type, in ASBB's words").choices(TYPES))
+      .addOption(new Option('--kind <kind>', 'of this kind').choices(TRANSACTION_KINDS))
+      .addOption(new Option('--type <type>', "of this type, in ASBB's words").choices(ASBB_TYPES))
       .addOption(new Option('--status <status>', 'with this status').choices(STATUSES))
       .option('--from <time>', 'recorded since this day or time')
       .option('--to <time>', 'recorded until this day (included) or time')

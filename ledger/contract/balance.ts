@@ -2,7 +2,7 @@
 import type { FundId, TransactionId } from '../../domain/ids';
 import type { Micro } from '../../domain/money';
 import type { Instant } from '../../domain/time';
-import type { TransactionKind } from './movements';
+import type { TransactionKind } from '../../domain/transaction';
 
 /** The identity of rulings 5: available = granted - settled - held. */
 export interface Amounts {

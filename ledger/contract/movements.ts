@@ -2,10 +2,8 @@
 import type { FundId, TransactionId } from '../../domain/ids';
 import type { Micro } from '../../domain/money';
 import type { Instant } from '../../domain/time';
+import type { TransactionKind } from '../../domain/transaction';
 import type { Caller, Page, Paged } from './asking';
-
-export type TransactionKind =
-  'deposit' | 'withdrawal' | 'transfer' | 'hold' | 'resize' | 'charge' | 'release' | 'refund' | 'adjustment' | 'expiry';
 
 export interface Transaction {
   id: number;
