@@ -48,3 +48,13 @@ export function readAgo(option: string, text: string, now: Date): string {
   if (!match) throw new Stop(EXIT.usage, `${option} takes hours, days or weeks, like 12h, 30d or 4w, not "${text}".`);
   return new Date(now.getTime() - Number(match[1]) * HOURS[match[2] as keyof typeof HOURS] * 3_600_000).toISOString();
 }
+
+/** What `--from` and `--to`, or `--last`, choose. Days are read in UTC. */
+export const readSpan = (
+  { from, to, last }: { from?: string | undefined; to?: string; last?: string },
+  now: Date,
+  fromOption = '--from',
+): { from: string | undefined; to: string | undefined } => ({
+  from: from ? readTime(fromOption, from, 'UTC', 'first') : last && readAgo('--last', last, now),
+  to: to && readTime('--to', to, 'UTC', 'last'),
+});

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { readAgo, readTime } from '../dates';
+import { readSpan } from '../dates';
 import { clock } from '../format';
 import { FIELDS } from '../fields';
 import { withPages, type PageOptions } from '../paging';
@@ -40,7 +40,6 @@ export function defineChanges(parent: Command, act: Act): void {
     )
     .action(
       act(async (session, options: Options) => {
-        const from = options.from && readTime('--from', options.from, 'UTC', 'first');
         await session.list<Change>(
           '/api/v1/changes',
           {
@@ -48,8 +47,7 @@ export function defineChanges(parent: Command, act: Act): void {
             name: options.name,
             actor: options.by,
             action: options.action,
-            from: from ?? (options.last && readAgo('--last', options.last, session.io.now())),
-            to: options.to && readTime('--to', options.to, 'UTC', 'last'),
+            ...readSpan(options, session.io.now()),
           },
           options,
           () => [

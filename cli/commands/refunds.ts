@@ -1,7 +1,7 @@
 /** `bursar refunds list`: what was given back, and why. */
 import { Option, type Command } from 'commander';
 import { REFUND_REASONS } from '../../domain/policy';
-import { readAgo, readTime } from '../dates';
+import { readSpan } from '../dates';
 import { FIELDS } from '../fields';
 import { clock, money } from '../format';
 import { withPages, type PageOptions } from '../paging';
@@ -62,7 +62,6 @@ Days are read in UTC. TOLD says whether the user's e-mail has been sent.
     )
     .action(
       act(async (session, options: Options) => {
-        const since = options.since && readTime('--since', options.since, 'UTC', 'first');
         await session.list<Refund>(
           '/api/v1/refunds',
           {
@@ -71,8 +70,7 @@ Days are read in UTC. TOLD says whether the user's e-mail has been sent.
             cluster: options.cluster,
             job_id: options.job,
             reason: options.reason,
-            from: since ?? (options.last && readAgo('--last', options.last, session.io.now())),
-            to: options.to && readTime('--to', options.to, 'UTC', 'last'),
+            ...readSpan({ ...options, from: options.since }, session.io.now(), '--since'),
           },
           options,
           (rows) => [

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { ASBB_TYPES, TRANSACTION_KINDS } from '../../domain/transaction';
 import { path } from '../client';
-import { readAgo, readTime } from '../dates';
+import { readSpan } from '../dates';
 import { clock, clockIn, money, moneyIn } from '../format';
 import { FIELDS } from '../fields';
 import { withPages, type PageOptions } from '../paging';
@@ -85,8 +85,7 @@ Days are read in UTC. An amount with a minus leaves what is available; a hold do
     )
     .action(
       act(async (session, options: ListOptions) => {
-        const from = options.from && readTime('--from', options.from, 'UTC', 'first');
-        const to = options.to && readTime('--to', options.to, 'UTC', 'last');
+        const { from, to } = readSpan(options, session.io.now());
         await session.list<Transaction>(
           '/api/v1/transactions',
           {
@@ -98,7 +97,7 @@ Days are read in UTC. An amount with a minus leaves what is available; a hold do
             kind: options.kind,
             type: options.type,
             status: options.status,
-            start_date: from ?? (options.last && readAgo('--last', options.last, session.io.now())),
+            start_date: from,
             end_date: to,
           },
           options,

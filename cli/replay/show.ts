@@ -95,8 +95,7 @@ function showOne(session: Session, proposal: ProposalAnswer, zone: string): void
 
 const inUnit = (unit: string | undefined, amount: string) => (unit === undefined ? undefined : money(amount));
 
-const accountColumns = (zone: string): Column<AccountRow>[] => [
-  { title: 'ACCOUNT', value: ({ account }) => account, shrinksTo: 12 },
+const deniedColumns = <Row extends AccountRow | UserRow>(zone: string): Column<Row>[] => [
   { title: 'JOBS', align: 'right', value: ({ jobs }) => String(jobs) },
   {
     title: 'DENIED',
@@ -106,6 +105,11 @@ const accountColumns = (zone: string): Column<AccountRow>[] => [
   },
   { title: `FIRST DENIED (${zone})`, value: ({ first_denied_at }) => clock(first_denied_at, zone), optional: 1 },
   { title: 'NOT SPENT', align: 'point', value: ({ unit, denied_cost }) => inUnit(unit, denied_cost), optional: 2 },
+];
+
+const accountColumns = (zone: string): Column<AccountRow>[] => [
+  { title: 'ACCOUNT', value: ({ account }) => account, shrinksTo: 12 },
+  ...deniedColumns<AccountRow>(zone),
   { title: 'GRANTED', align: 'point', value: ({ unit, granted }) => inUnit(unit, granted), optional: 3 },
   { title: 'SETTLED', align: 'point', value: ({ unit, settled }) => inUnit(unit, settled) },
   { title: 'HELD', align: 'point', value: ({ unit, held }) => inUnit(unit, held), optional: 4 },
@@ -115,15 +119,7 @@ const accountColumns = (zone: string): Column<AccountRow>[] => [
 
 const userColumns = (zone: string): Column<UserRow>[] => [
   { title: 'USER', value: ({ user }) => user, shrinksTo: 12 },
-  { title: 'JOBS', align: 'right', value: ({ jobs }) => String(jobs) },
-  {
-    title: 'DENIED',
-    align: 'right',
-    value: ({ denied }) => String(denied),
-    color: ({ denied }) => (denied > 0 ? 'yellow' : undefined),
-  },
-  { title: `FIRST DENIED (${zone})`, value: ({ first_denied_at }) => clock(first_denied_at, zone), optional: 1 },
-  { title: 'NOT SPENT', align: 'point', value: ({ unit, denied_cost }) => inUnit(unit, denied_cost), optional: 2 },
+  ...deniedColumns<UserRow>(zone),
   { title: 'SETTLED', align: 'point', value: ({ unit, settled }) => inUnit(unit, settled) },
   { title: 'UNIT', value: ({ unit }) => unit },
 ];

@@ -1,17 +1,9 @@
 /** What the metrics show. */
-import type { Micro } from '../../domain/money';
+import type { AccountFigures } from '../../platform/metrics';
 
 export interface Figures {
   /** Of all accounts that are not archived. */
-  accounts: {
-    account: string;
-    unit: string;
-    limit: Micro;
-    used: Micro;
-    held: Micro;
-    available: Micro;
-    openHolds: number;
-  }[];
+  accounts: AccountFigures[];
   overdueHolds: number;
   quarantinedJobs: number;
   unmatchedReports: number;
