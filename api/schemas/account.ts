@@ -20,13 +20,16 @@ import {
   flag,
   ordered,
   text,
+  FundSource,
 } from './wire';
 
 const OnExhaustion = z
   .enum(EXHAUSTION_POLICIES)
   .describe('When the money is out: refuse, or hold on as far as overdraft_limit.');
 const OnRequeueShortfall = z.enum(REQUEUE_POLICIES).describe('When a requeued job cannot be held in full again.');
-const SettableStatus = z.enum(['active', 'inactive', 'suspended']);
+const SettableStatus = z
+  .enum(['active', 'inactive', 'suspended'])
+  .describe('Only an active account takes new jobs; what is held already is charged as ever.');
 const OwnHoldMultiplier = HoldMultiplier.describe(
   "Multiplies estimates into holds; default: the cluster's. At most 100.",
 );
@@ -65,8 +68,9 @@ export const CreateAccountRequest = z
     has_incremental_budget: z
       .boolean()
       .refine((wanted) => !wanted, NO_SCHEDULES)
-      .optional(),
-    allocation_schedule: z.unknown().optional(),
+      .optional()
+      .describe("ASBB's; only false is taken, for there are no allocation schedules yet."),
+    allocation_schedule: z.unknown().optional().describe("ASBB's; refused, for there are none yet."),
     idempotency_key: IdempotencyKey.optional(),
   })
   .superRefine(ordered('start_date', 'end_date'), alongside)
@@ -131,9 +135,13 @@ export const PolicyRequest = z
     on_exhaustion: OnExhaustion,
     overdraft_limit: Amount,
     on_requeue_shortfall: OnRequeueShortfall,
-    hold_multiplier: OwnHoldMultiplier.nullable(),
-    parent: Parent.nullable(),
-    subtree_limit: SubtreeLimit.nullable(),
+    hold_multiplier: OwnHoldMultiplier.nullable().describe(
+      "Multiplies estimates into holds; null: the cluster's. At most 100.",
+    ),
+    parent: Parent.nullable().describe('The account above, which limits this one and all others below it; null: none.'),
+    subtree_limit: SubtreeLimit.nullable().describe(
+      'Cap on settled + held of this account and everything below it; null: none.',
+    ),
   })
   .partial()
   .extend({ idempotency_key: IdempotencyKey.optional() })
@@ -162,7 +170,7 @@ export const FundAnswer = z
     fund_id: z.string().describe('Its id.'),
     account: z.string().describe('The account.'),
     unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
-    source: z.string().describe('Where the money came from.'),
+    source: FundSource,
     label: z.string().describe('A word for people.'),
     opens_at: Time.describe('When its window opens.'),
     closes_at: Time.nullable().describe('When its window closes; exclusive. null: never.'),

@@ -82,14 +82,14 @@ const exitCode = idLike(32, { empty: true })
 export const AsbxCostData = z
   .object({
     job_id: maybeId.describe("ASBX's own id of the job, and the scheduler's where slurm_job_id is missing."),
-    slurm_job_id: maybeId,
+    slurm_job_id: maybeId.describe("The scheduler's id of the job."),
     account: maybeText(255).describe('The account; with the job id it finds the hold.'),
-    partition: maybeText(128),
-    user_id: maybeText(128),
-    submitted_at: maybeTime,
-    started_at: maybeTime,
-    completed_at: maybeTime,
-    job_state: maybeEndState,
+    partition: maybeText(128).describe('Where the job ran.'),
+    user_id: maybeText(128).describe('Whose job it was.'),
+    submitted_at: maybeTime.describe('When it was submitted; empty: not known.'),
+    started_at: maybeTime.describe('When it began; empty: not known.'),
+    completed_at: maybeTime.describe('When it ended; empty: not known.'),
+    job_state: maybeEndState.describe("How it ended, in Slurm's words, or an exit code."),
     exit_code: exitCode,
     estimated_cost: Cost.optional().describe("Default: Bursar's own estimate."),
     actual_cost: Cost,
@@ -100,7 +100,7 @@ export const AsbxCostData = z
       .transform((word) => BURST_DECISIONS.find((known) => known === word.toUpperCase()))
       .meta({ type: 'string', description: BURST_DECISIONS.join(', ') })
       .optional(),
-    performance_profile: maybeText(255),
+    performance_profile: maybeText(255).describe("ASBX's word for what the job is like; kept with the feedback."),
     budget_transaction_id: maybeText(128).describe("The hold's id."),
     success: z.boolean().optional().describe('Of the flat form: COMPLETED or FAILED.'),
   })
@@ -126,8 +126,8 @@ export const AsbxReconcileRequest = z
       .boolean()
       .optional()
       .describe('Does it count in cost_model_accuracy? Default: asbx_integration.update_cost_model.'),
-    generate_report: z.boolean().optional(),
-    notify_stakeholders: z.boolean().optional(),
+    generate_report: z.boolean().optional().describe("ASBB's; nothing is made, and notes say so."),
+    notify_stakeholders: z.boolean().optional().describe("ASBB's; nobody is told, and notes say so."),
     correction: z.boolean().optional().describe('A cost that was reported before is changed to this one.'),
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
   })
@@ -213,9 +213,9 @@ const cpusPerNode = idLike(1000, { empty: true })
 export const AsbxEpilogRequest = z
   .object({
     job_id: idLike(128).describe("The scheduler's id."),
-    account: maybeText(64),
-    partition: maybeText(128),
-    user_id: maybeText(128),
+    account: maybeText(64).describe('Of the job; with partition, user_id and submit_time it finds the hold.'),
+    partition: maybeText(128).describe('Where the job ran.'),
+    user_id: maybeText(128).describe('Whose job it was.'),
     job_state: idLike(64, { empty: true })
       .meta({ type: ['string', 'integer'], description: "Slurm's word, or an exit code: 0 is COMPLETED, else FAILED." })
       .optional(),
@@ -230,11 +230,11 @@ export const AsbxEpilogRequest = z
       'A cost report of ASBX on the machine of the API, below one of asbx_integration.spool_directories.',
     ),
     array_job_id: maybeId.describe('SLURM_ARRAY_JOB_ID, with array_task_id: the array that was held.'),
-    array_task_id: maybeId,
+    array_task_id: maybeId.describe('SLURM_ARRAY_TASK_ID: which of its tasks has ended.'),
     transaction_id: maybeText(128).describe('The hold, where the job carries its id.'),
     hold_key: maybeText(255).describe('The idempotency key of the check, where the job carries that.'),
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
-    slurm_accounting_data: JsonObject.optional(),
+    slurm_accounting_data: JsonObject.optional().describe('Whatever the epilog knows besides; kept with the report.'),
   })
   .meta({ id: 'AsbxEpilogRequest', description: 'Fields that are not listed are kept with the report.' });
 

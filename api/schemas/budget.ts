@@ -103,7 +103,7 @@ export const BudgetCheckRequest = z
     job_details: JsonObject.optional().describe('Anything worth keeping: job_name, work_dir. Kept with the decision.'),
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
     job_id: idLike(128).optional().describe("The scheduler's id, where it is known already."),
-    job_name: text(1000).optional(),
+    job_name: text(1000).optional().describe('The name that its user gave the job; kept with the decision.'),
     array_tasks: idLike(1000)
       .transform(readWith(readArrayCount))
       .meta({ type: ['integer', 'string'] })

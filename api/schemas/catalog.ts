@@ -57,9 +57,16 @@ const refundPolicies = {
 };
 const LOST_TIME = 'lost_time gives back what the run cost in its last so many seconds.';
 
+const END_GRACE =
+  'How many seconds after its time limit a running job may go unheard of. Then the scheduler is asked what became of it, and its hold is overdue where that cannot say. What is told late is given as long, too.';
+const RECONCILIATION_TIMEOUT =
+  'How many seconds a reported cost is waited for once a job has ended (then it is charged by its usage, until the cost comes), and the start of a job that nobody has told of. Without a scheduler to ask, a hold goes back after twice that.';
+
 const clusterSettings = {
   time_zone: TimeZone.describe('IANA zone of times without one, and of days.'),
-  default_partition: PartitionName.nullable(),
+  default_partition: PartitionName.nullable().describe(
+    'Of jobs that name none, as the scheduler has it; null: not known, and they are priced as in no partition.',
+  ),
   enforcement: Enforcement.describe('enforce, or shadow: every decision is recorded and none is applied.'),
   failure_policy: FailurePolicy.describe('What hooks do while the service is away.'),
   failure_limit: PositiveAmount.nullable().describe(LIMIT_NOTE),
@@ -74,8 +81,8 @@ const clusterSettings = {
   hold_multiplier: HoldMultiplier.describe('1.2 holds 120 % of the estimate. At most 100.'),
   hold_cap: PositiveAmount.nullable().describe('No hold above this.'),
   minimum_charge: Amount,
-  end_grace_seconds: integer(0, 2_000_000_000),
-  reconciliation_timeout_seconds: Seconds,
+  end_grace_seconds: integer(0, 2_000_000_000).describe(`${END_GRACE} Default: 300.`),
+  reconciliation_timeout_seconds: Seconds.describe(`${RECONCILIATION_TIMEOUT} Default: 86400.`),
   ...refundPolicies,
   refund_lost_time_seconds: Seconds.describe(LOST_TIME),
 };
@@ -137,8 +144,8 @@ export const ClusterAnswer = z
     hold_multiplier: z.number().describe('What estimates are multiplied by to make holds.'),
     hold_cap: Money.optional(),
     minimum_charge: Money,
-    end_grace_seconds: Count.describe('How long after its limit the end of a job is waited for, in seconds.'),
-    reconciliation_timeout_seconds: Count.describe('How long a reported cost is waited for, in seconds.'),
+    end_grace_seconds: Count.describe(END_GRACE),
+    reconciliation_timeout_seconds: Count.describe(RECONCILIATION_TIMEOUT),
     ...refundPolicies,
     refund_lost_time_seconds: Count.describe(LOST_TIME),
     partitions: z.array(PartitionAnswer).describe('Those that are known.'),

@@ -1,6 +1,6 @@
 /** Holds: money set aside for a job. */
 import { z } from 'zod';
-import { Amount, IdempotencyKey, Money, Time, flag, pageQuery, text } from './wire';
+import { Amount, IdempotencyKey, Money, Time, flag, pageQuery, text, FundSource } from './wire';
 
 export const HoldAnswer = z
   .object({
@@ -34,7 +34,7 @@ export const HoldAnswer = z
       .array(
         z.object({
           fund_id: z.string().describe('The fund.'),
-          source: z.string().describe('Where its money came from.'),
+          source: FundSource,
           held: Money,
         }),
       )

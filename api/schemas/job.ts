@@ -39,7 +39,7 @@ function readEndState(text: string): { endState: EndState; cancelledBy?: string 
 
 export const JobEventRequest = z
   .object({
-    type: z.enum(JOB_EVENT_TYPES),
+    type: z.enum(JOB_EVENT_TYPES).describe('What happened.'),
     cluster: ClusterName.optional().describe('Default: the configured default cluster.'),
     job_id: idLike(128).describe("The scheduler's id of the job; of an array, the base id."),
     at: ClusterTime.describe(`When it happened. ${ClusterTime.meta()?.description}`),
@@ -48,10 +48,10 @@ export const JobEventRequest = z
     task: idLike(32).optional().describe("Array task ('4') or heterogeneous component ('+1')."),
     transaction_id: text(128).optional().describe('The hold, where the job carries its id.'),
     hold_key: text(255).optional().describe('The idempotency key of the check, where the job carries that.'),
-    account: text(64).optional(),
+    account: text(64).optional().describe('As the scheduler names it; for a job of which no hold is known.'),
     user_id: UserName.optional(),
     partition: PartitionName.optional(),
-    job_name: text(1000, { empty: true }).optional(),
+    job_name: text(1000, { empty: true }).optional().describe('The name that its user gave the job.'),
     end_state: idLike(128)
       .transform(readWith(readEndState))
       .meta({ type: ['string', 'integer'] })
@@ -63,7 +63,7 @@ export const JobEventRequest = z
       .optional()
       .describe("The uid that cancelled it; where it is another's than the job's, an administrator did."),
     uid: integer(0, 4_294_967_295).optional().describe('The uid of the job.'),
-    exit_code: integer(-2_147_483_648, 4_294_967_295).optional(),
+    exit_code: integer(-2_147_483_648, 4_294_967_295).optional().describe("Of the job's last process."),
     tres: text(1000)
       .transform(understood(readTres))
       .meta({ type: 'string' })
@@ -72,15 +72,24 @@ export const JobEventRequest = z
     nodes: pluginCount(1, 10_000_000).optional(),
     cpus: pluginCount(1, 1_000_000_000).optional(),
     gpus: pluginCount(0, 100_000_000).optional(),
-    memory: text(64).transform(understood(readMemory)).meta({ type: 'string' }).optional(),
+    memory: text(64)
+      .transform(understood(readMemory))
+      .meta({ type: 'string' })
+      .optional()
+      .describe('What was allocated to the whole job, like 64GB or 4096MB (bare numbers are MB).'),
     time_limit: idLike(64)
       .transform(readWith(readTimeLimit))
       .meta({ type: ['string', 'integer'] })
       .optional()
       .describe('Slurm time; of resized, the new limit.'),
-    suspended_seconds: integer(0, 2_000_000_000).optional(),
+    suspended_seconds: integer(0, 2_000_000_000)
+      .optional()
+      .describe('How long the run was suspended, where the scheduler says so in one number.'),
     cost: Cost.optional().describe('Required of cost, welcome with ended.'),
-    correction: z.boolean().optional(),
+    correction: z
+      .boolean()
+      .optional()
+      .describe('true: the cost replaces one that was reported before. Without it the first one stays.'),
     raw: AnyJson.optional().describe('The record as the scheduler wrote it.'),
   })
   .superRefine((event, context) => {
@@ -92,7 +101,7 @@ export const JobEventRequest = z
 
 export const JobEventsRequest = z
   .object({
-    events: z.array(JobEventRequest).min(1).max(1000),
+    events: z.array(JobEventRequest).min(1).max(1000).describe('One a thing that happened.'),
   })
   .meta({ id: 'JobEventsRequest', description: 'In any order; the same event twice is one event.' });
 

@@ -31,8 +31,13 @@ export const DepositRequest = z
     ),
     closes_at: Instant.optional().describe('Exclusive.'),
     fund_id: FundId.optional().describe('Add to this fund.'),
-    source: z.enum(['manual', 'allocation', 'grant_period', 'carry_forward']).optional(),
-    label: text(255, { empty: true }).optional(),
+    source: z
+      .enum(['manual', 'allocation', 'grant_period', 'carry_forward'])
+      .optional()
+      .describe('What the fund is to say of itself, where the deposit makes one of its own. Default: manual.'),
+    label: text(255, { empty: true })
+      .optional()
+      .describe('A word for people, like the number of the grant; kept with a fund that the deposit makes.'),
     description: Description.optional(),
     effective_at: Instant.optional(),
     idempotency_key: IdempotencyKey.optional(),

@@ -35,10 +35,14 @@ export const RefundAnswer = z
       .describe('The record that says how the run ended.'),
     notice: z
       .object({
-        status: z.enum(['waiting', 'sent', 'given_up']).describe('given_up: it could not be sent.'),
-        address: z.string().optional().describe('Where it was sent.'),
-        last_error: z.string().optional().describe('Why it was not sent, the last time.'),
-        closed_at: Time.optional().describe('When that was over; absent before.'),
+        status: z
+          .enum(['waiting', 'sent', 'given_up'])
+          .describe(
+            'waiting: it is tried again each minute, for three days; nothing is sent where no mail server is set. sent: a mail server took it. given_up: no address could be made of the user, it was refused, or three days have passed; last_error says which.',
+          ),
+        address: z.string().optional().describe('Where it was sent, or to be sent; absent until it was tried.'),
+        last_error: z.string().optional().describe('Why it could not be sent, the last time; absent once it was.'),
+        closed_at: Time.optional().describe('When it was sent or given up; absent while it waits.'),
       })
       .optional()
       .describe('The e-mail to the user. Absent where nobody knows whose job it was.'),

@@ -109,7 +109,7 @@ export const SlurmEstimateAnswer = z
 export const SlurmWithdrawalRequest = z
   .object({
     cluster: Cluster,
-    keys: z.array(HookKey).min(1).max(1000),
+    keys: z.array(HookKey).min(1).max(1000).describe('Of the submissions whose holds are to go back.'),
     reason: text(500).describe('Why: another component of the heterogeneous job was refused.'),
   })
   .meta({ id: 'SlurmWithdrawalRequest' });

@@ -72,7 +72,7 @@ export const ResolveUnmatchedRequest = z
   .object({
     transaction_id: text(128).optional().describe('The hold that the report is about.'),
     account: AccountName.optional().describe('Charges this account instead, without a hold.'),
-    reason: text(2000).optional(),
+    reason: text(2000).optional().describe('Why it is that hold, or that account; kept with the report.'),
     idempotency_key: IdempotencyKey.optional(),
   })
   .superRefine(({ transaction_id, account }, context) => {

@@ -296,7 +296,13 @@ export const IdempotencyKey = text(255).meta({
     'Made by the caller, kept for the life of the row: the same key and body get the first answer again, another body is refused with 409. The Idempotency-Key header says the same.',
 });
 
-export const Description = text(2000, { empty: true });
+export const FundSource = z
+  .string()
+  .describe(
+    "Where its money came from. base: the account's own budget, with its window; manual: a deposit with a window of its own; transfer: another account; allocation, grant_period, carry_forward: as the deposit says; overdraft: what was charged beyond all money.",
+  );
+
+export const Description = text(2000, { empty: true }).describe('Words for people; kept and shown.');
 
 /** Any JSON: kept as it is. Numbers that a double cannot carry stay as their numeral, in a string. */
 export const AnyJson = z.unknown().transform(plainJson).meta({ description: 'Any JSON; kept as it is.' });
