@@ -37,7 +37,7 @@ export const FIELDS = {
     fields(`success status original_hold actual_charge refund_amount additional_charge transaction_id unit unmatched_id
     message replayed`),
   cluster:
-    fields(`name time_zone default_partition enforcement failure_policy failure_limit exempt_users without_account cost_source
+    fields(`name time_zone unit default_partition enforcement failure_policy failure_limit exempt_users without_account cost_source
     unpriced price_preset hold_multiplier hold_cap minimum_charge end_grace_seconds reconciliation_timeout_seconds
     refund_node_fail refund_boot_fail refund_preempted refund_admin_cancel refund_lost_time_seconds partitions`),
   partition: fields(

@@ -89,6 +89,7 @@ interface ClusterRow {
   refundPreempted: Cluster['refundPreempted'];
   refundAdminCancel: Cluster['refundAdminCancel'];
   refundLostTimeSeconds: number;
+  unit: string | null;
 }
 
 interface PartitionRow {
@@ -128,7 +129,9 @@ export async function readClusters(sql: Sql | Tx, name?: string): Promise<Number
              reconciliation_timeout_seconds as "reconciliationTimeoutSeconds",
              refund_node_fail as "refundNodeFail", refund_boot_fail as "refundBootFail",
              refund_preempted as "refundPreempted", refund_admin_cancel as "refundAdminCancel",
-             refund_lost_time_seconds as "refundLostTimeSeconds"
+             refund_lost_time_seconds as "refundLostTimeSeconds",
+             (select r.unit from ledger.rates r where r.cluster_no = clusters.cluster_no
+              group by r.unit order by count(*) desc, r.unit collate "C" limit 1) as unit
       from ledger.clusters
       where ${name === undefined ? sql`true` : sql`name = ${name}`}
       order by name`,
@@ -182,6 +185,7 @@ const clusterOf = (row: ClusterRow, partitions: Partition[]): NumberedCluster =>
   refundPreempted: row.refundPreempted,
   refundAdminCancel: row.refundAdminCancel,
   refundLostTimeSeconds: row.refundLostTimeSeconds,
+  ...(row.unit === null ? {} : { unit: row.unit }),
   partitions,
 });
 
@@ -208,9 +212,7 @@ export const rateOf = (row: RateRow): Rate => ({
   source: row.source,
 });
 
-/** The unit that most rates of a cluster are in. Undefined: it has none. */
-export const unitOf = (cluster: string, { rates }: PriceBook): string | undefined =>
-  usualUnit(rates.filter((rate) => rate.cluster === cluster));
+export const unitOf = (cluster: string, { clusters }: PriceBook): string | undefined => clusters.get(cluster)?.unit;
 
 /** The one that most of them have. */
 export function usualUnit(rows: readonly { unit: string }[]): string | undefined {

@@ -17,6 +17,7 @@ export const renderPartition = (partition: Partition): z.infer<typeof PartitionA
 export const renderCluster = (cluster: Cluster): z.infer<typeof ClusterAnswer> => ({
   name: cluster.name,
   time_zone: cluster.timeZone,
+  unit: cluster.unit,
   default_partition: cluster.defaultPartition,
   enforcement: cluster.enforcement,
   failure_policy: cluster.failurePolicy,

@@ -132,6 +132,12 @@ export const ClusterAnswer = z
   .object({
     name: z.string().describe('Its name.'),
     time_zone: z.string().describe('The IANA zone that zoneless times and days are read in.'),
+    unit: z
+      .string()
+      .optional()
+      .describe(
+        'What its rates, failure_limit, hold_cap and minimum_charge are counted in: a currency, or a service unit. Absent: it has no rates.',
+      ),
     default_partition: z.string().optional().describe('Of jobs that name none.'),
     enforcement: Enforcement.describe('enforce, or shadow: every decision is recorded and none is applied.'),
     failure_policy: FailurePolicy.describe('What hooks do while the service is away.'),

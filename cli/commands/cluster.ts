@@ -11,7 +11,7 @@ import {
 import { readTimeLimit } from '../../domain/slurm-time';
 import { path } from '../client';
 import { EXIT, Stop } from '../exit';
-import { money, wallTime } from '../format';
+import { moneyIn, wallTime } from '../format';
 import { KEY_OPTION, keyOf } from '../keys';
 import { FIELDS } from '../fields';
 import { withPages, type PageOptions } from '../paging';
@@ -125,12 +125,14 @@ const FAILURE = {
   open_to_limit: 'jobs start up to a limit',
 } as const;
 
-const failure = ({
-  failure_policy: policy,
-  failure_limit: limit,
-}: Pick<Partition, 'failure_policy' | 'failure_limit'>) =>
+const failure = (
+  { failure_policy: policy, failure_limit: limit }: Pick<Partition, 'failure_policy' | 'failure_limit'>,
+  unit: string | undefined,
+) =>
   policy &&
-  (policy === 'open_to_limit' && limit !== undefined ? `jobs start up to ${money(limit)} an hour` : FAILURE[policy]);
+  (policy === 'open_to_limit' && limit !== undefined
+    ? `jobs start up to ${moneyIn(limit, unit)} an hour`
+    : FAILURE[policy]);
 
 function showCluster(session: Session, cluster: Cluster): void {
   session.fields([
@@ -138,7 +140,7 @@ function showCluster(session: Session, cluster: Cluster): void {
     ['Time zone', cluster.time_zone],
     ['Default partition', cluster.default_partition],
     ['Decisions', cluster.enforcement === 'shadow' ? 'recorded, not applied (shadow)' : 'applied'],
-    ['Bursar away', failure(cluster)],
+    ['Bursar away', failure(cluster, cluster.unit)],
     ['Exempt users', cluster.exempt_users.join(', ') || 'none'],
     ['No account', cluster.without_account === 'deny' ? 'job is denied' : 'job is exempt'],
     ['Settles by', cluster.cost_source === 'usage' ? 'usage and rates' : 'reported cost'],
@@ -146,9 +148,9 @@ function showCluster(session: Session, cluster: Cluster): void {
     ['Without rates', cluster.price_preset === 'none' ? 'nothing is priced' : cluster.price_preset],
     [
       'Holds',
-      `${cluster.hold_multiplier} x the estimate${cluster.hold_cap === undefined ? '' : `, at most ${money(cluster.hold_cap)}`}`,
+      `${cluster.hold_multiplier} x the estimate${cluster.hold_cap === undefined ? '' : `, at most ${moneyIn(cluster.hold_cap, cluster.unit)}`}`,
     ],
-    ['Minimum charge', cluster.minimum_charge === 0 ? undefined : money(cluster.minimum_charge)],
+    ['Minimum charge', cluster.minimum_charge === 0 ? undefined : moneyIn(cluster.minimum_charge, cluster.unit)],
     ['End grace', wallTime(cluster.end_grace_seconds)],
     ['Waits for cost', wallTime(cluster.reconciliation_timeout_seconds)],
     ['Refunds', refundsOf(cluster)],
@@ -156,17 +158,17 @@ function showCluster(session: Session, cluster: Cluster): void {
   session.heading('Partitions');
   if (cluster.partitions.length === 0)
     session.say('None are set: every partition name is accepted, with weight 1 and no time limit.');
-  else showPartitions(session, cluster.partitions);
+  else showPartitions(session, cluster.partitions, cluster.unit);
 }
 
-const showPartitions = (session: Session, partitions: readonly Partition[]): void =>
+const showPartitions = (session: Session, partitions: readonly Partition[], unit?: string): void =>
   session.table(partitions, [
     { title: 'PARTITION', value: (partition) => partition.name },
     { title: 'MAX TIME', value: (partition) => wallTime(partition.max_time_seconds), align: 'right' },
     { title: 'DEFAULT TIME', value: (partition) => wallTime(partition.default_time_seconds), align: 'right' },
     { title: 'WEIGHT', value: (partition) => String(partition.queue_weight), align: 'right' },
     { title: 'SETTLES BY', value: (partition) => partition.cost_source },
-    { title: 'BURSAR AWAY', value: failure },
+    { title: 'BURSAR AWAY', value: (partition) => failure(partition, unit) },
     { title: 'EXEMPT', value: (partition) => (partition.exempt ? 'yes' : undefined) },
   ]);
 
@@ -199,7 +201,7 @@ export function defineCluster(parent: Command, act: Act): void {
               },
               { title: 'SETTLES BY', value: (row) => row.cost_source },
               { title: 'HOLDS', value: (row) => `${row.hold_multiplier} x`, align: 'right' },
-              { title: 'BURSAR AWAY', value: failure, optional: 1 },
+              { title: 'BURSAR AWAY', value: (row) => failure(row, row.unit), optional: 1 },
               { title: 'DECISIONS', value: (row) => row.enforcement, optional: 2 },
             ]),
           'No clusters yet. `bursar cluster create NAME --time-zone ZONE` makes one.',

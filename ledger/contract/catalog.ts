@@ -26,6 +26,8 @@ export interface Cluster extends ClusterTerms {
   refundAdminCancel: RefundPolicy;
   /** What lost_time gives back at most. */
   refundLostTimeSeconds: number;
+  /** The unit that most of its rates are in, and so what its amounts are in; it has none where it has no rates. */
+  unit?: string;
   partitions: Partition[];
 }
 
@@ -51,7 +53,10 @@ export interface PriceBook {
 }
 
 /** What can be set of a cluster; null takes a setting away. */
-export type ClusterSettings = Omit<Cluster, 'name' | 'partitions' | 'defaultPartition' | 'holdCap' | 'failureLimit'> & {
+export type ClusterSettings = Omit<
+  Cluster,
+  'name' | 'unit' | 'partitions' | 'defaultPartition' | 'holdCap' | 'failureLimit'
+> & {
   defaultPartition: string | null;
   failureLimit: Micro | null;
   holdCap: Micro | null;

@@ -24,6 +24,21 @@ test('enforcement, failure limit, exempt users and jobs without an account are s
   expect(changed).not.toHaveProperty('failure_limit');
 });
 
+test('a cluster names the unit of its amounts as soon as its rates have one', async () => {
+  await api.put('/api/v1/clusters/priced', { time_zone: 'UTC', minimum_charge: 2 });
+  expect((await api.get('/api/v1/clusters/priced')).body).not.toHaveProperty('unit');
+  for (const [resource, unit] of [
+    ['cpu', 'SU'],
+    ['gpu', 'SU'],
+    ['cpu', 'USD'],
+  ] as const) {
+    const price = unit === 'USD' ? { price: 1 } : { su_per_unit: 1 };
+    const rate = { cluster: 'priced', resource, unit, ...price, starts_at: '2026-01-01T00:00:00Z', source: 'test' };
+    expect((await api.post('/api/v1/rates', rate)).status).toBe(201);
+  }
+  expect((await api.get('/api/v1/clusters/priced')).body).toMatchObject({ unit: 'SU', minimum_charge: 2 });
+});
+
 test('open up to a limit needs the limit, of the partition or of its cluster', async () => {
   const refused = await api.put(CLUSTER, { failure_policy: 'open_to_limit' });
   expect(refused.status).toBe(400);
