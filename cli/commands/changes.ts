@@ -36,7 +36,7 @@ export function defineChanges(parent: Command, act: Act): void {
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ bursar changes --last 7d\n  $ bursar changes --subject account --name climate\n  $ bursar changes --by rkaur --all --json\n',
+      '\nExamples:\n  $ bursar changes --last 7d\n  $ bursar changes --subject account --name climate\n  $ bursar changes --by rkaur --all --json\n\nDays are read in UTC.\n',
     )
     .action(
       act(async (session, options: Options) => {

@@ -1,7 +1,7 @@
 /** `bursar job show`: one job's story in the order in which it happened. */
 import { clock, clockIn, money, moneyIn, wallTime } from '../format';
 import type { Session } from '../session';
-import type { Color } from '../text';
+import { plural, type Color } from '../text';
 import type { JobStory, Transaction } from '../wire';
 
 const COLORS: Readonly<Record<string, Color>> = {
@@ -50,9 +50,9 @@ function eventMoment(event: JobStory['events'][number]): Moment {
     event.exit_code === undefined ? undefined : `exit ${event.exit_code}`,
     resources &&
       [
-        `${resources.nodes} nodes`,
-        `${resources.cpus} CPUs`,
-        ...(resources.gpus > 0 ? [`${resources.gpus} GPUs`] : []),
+        plural(resources.nodes, 'node'),
+        plural(resources.cpus, 'CPU'),
+        ...(resources.gpus > 0 ? [plural(resources.gpus, 'GPU')] : []),
         ...(resources.memory_mib > 0 ? [`${resources.memory_mib} MiB`] : []),
       ].join(' '),
     event.time_limit_seconds === undefined ? undefined : `limit ${wallTime(event.time_limit_seconds)}`,

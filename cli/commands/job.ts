@@ -128,7 +128,7 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
   )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ bursar job refusals --since 1d --user rkaur\n  $ bursar job refusals --all --csv\n',
+      '\nExamples:\n  $ bursar job refusals --since 1d --user rkaur\n  $ bursar job refusals --all --csv\n\nDays are read in UTC.\n',
     )
     .action(act((session, options: ReportOptions) => answerReport(session, '/api/v1/slurm/refusals', options, DENIED)));
 

@@ -7,6 +7,7 @@ import { differencesOf, replay, type History, type Proposal, type Replayed } fro
 import { withDatabase, databaseUrlOf, URL_OPTION, type Where } from '../own-database';
 import { EXIT, Stop } from '../exit';
 import { showProgress } from '../progress';
+import { plural } from '../text';
 import { deniedRow, renderDifferences, renderReplay } from '../replay/answer';
 import { readProposal } from '../replay/proposal-file';
 import { showReplay } from '../replay/show';
@@ -182,8 +183,10 @@ async function answer(
     differences,
   );
   showReplay(session, body, { overTime: options.overTime ?? false, zone: history.zone });
-  for (const fault of history.faults.listed.slice(0, 5)) session.note(fault);
-  if (history.faults.inAll > 5) session.note(`and ${history.faults.inAll - 5} more rows that cannot be read`);
+  const { inAll, listed } = history.faults;
+  if (inAll > 0) session.note(`${plural(inAll, 'row')} could not be read and ${inAll === 1 ? 'is' : 'are'} left out:`);
+  for (const fault of listed.slice(0, 5)) session.note(`  ${fault}`);
+  if (inAll > 5) session.note(`  and ${inAll - 5} more`);
 }
 
 async function writeReport(

@@ -1,5 +1,6 @@
 /** shadow report and job refusals: what would have been denied on clusters that are only watched, and what was denied. */
 import type { Command } from 'commander';
+import { unitColumns } from '../columns';
 import { readAgo, readTime } from '../dates';
 import { FIELDS } from '../fields';
 import { clock, clockIn, money, moneyIn } from '../format';
@@ -50,7 +51,7 @@ async function readReport(
   return { report, more: cursor !== undefined || beyond.length > 0 };
 }
 
-function show(session: Session, report: RefusalReport, { empty, title }: Words): void {
+function show(session: Session, report: RefusalReport, { empty, title, ranAllTheSame }: Words): void {
   if (report.totals.length === 0) {
     for (const sentence of empty) session.say(sentence);
     return;
@@ -68,13 +69,17 @@ function show(session: Session, report: RefusalReport, { empty, title }: Words):
     ['Since', clockIn(report.since, zone)],
     ['Until', clockIn(report.until, zone)],
   ]);
-  for (const [heading, totals] of [
-    ['By account', report.by_account],
-    ['By user', report.by_user],
-    ['By reason', report.by_code],
+  for (const [what, totals] of [
+    ['account', report.by_account],
+    ['user', report.by_user],
+    ['reason', report.by_code],
   ] as const) {
-    session.heading(heading);
-    session.table(totals, totalColumns());
+    session.heading(`By ${what}`);
+    session.table(totals, [
+      { title: what.toUpperCase(), value: (total) => total.name ?? '(none named)', shrinksTo: 12 },
+      { title: 'DENIED', value: (total) => String(total.denied), align: 'right' },
+      ...unitColumns<Total>(totals, [['COST', costOf]]),
+    ]);
   }
   session.heading('Denials');
   session.table(report.denials, [
@@ -82,35 +87,35 @@ function show(session: Session, report: RefusalReport, { empty, title }: Words):
     { title: 'USER', value: (denial) => denial.user_id, shrinksTo: 8 },
     { title: 'ACCOUNT', value: (denial) => denial.account, shrinksTo: 10 },
     { title: 'JOB', value: (denial) => denial.job_id && `${denial.cluster}/${denial.job_id}`, optional: 1 },
-    { title: 'COST', value: (denial) => denial.unit && moneyIn(denial.estimated_cost, denial.unit) },
-    { title: 'REALLY', value: (denial) => money(denial.would_have_cost), align: 'point', optional: 2 },
+    ...unitColumns<Denial>(report.denials, [
+      ['COST', costOf],
+      ...(ranAllTheSame ? [['REALLY', (denial: Denial) => money(denial.would_have_cost)] as const] : []),
+    ]),
     { title: 'WHY', value: (denial) => denial.message, shrinksTo: 20 },
   ] satisfies Column<Denial>[]);
 }
 
-const totalColumns = (): Column<Total>[] => [
-  { title: 'WHO OR WHY', value: (total) => total.name ?? '(none named)', shrinksTo: 12 },
-  { title: 'DENIED', value: (total) => String(total.denied), align: 'right' },
-  {
-    title: 'COST',
-    value: (total) => (total.unit === undefined ? undefined : moneyIn(total.estimated_cost, total.unit)),
-  },
-];
+/** Without an account that is known there is no price. */
+const costOf = ({ unit, estimated_cost: cost }: Denial | Total): string | undefined =>
+  unit === undefined ? undefined : money(cost);
 
 interface Words {
   empty: readonly string[];
   title: string;
+  /** In shadow mode what is denied runs, and it is known what it would have cost. */
+  ranAllTheSame: boolean;
 }
 
 const WATCHED: Words = {
   title: 'Would be denied',
+  ranAllTheSame: true,
   empty: [
     'Nothing would have been denied.',
     '`bursar cluster set NAME --enforcement shadow` watches a cluster without enforcing.',
   ],
 };
 
-export const DENIED: Words = { title: 'Denied', empty: ['Nothing was denied.'] };
+export const DENIED: Words = { title: 'Denied', ranAllTheSame: false, empty: ['Nothing was denied.'] };
 
 export const withFilters = (command: Command): Command =>
   withPages(
@@ -170,6 +175,8 @@ Examples:
   $ bursar shadow report --account climate --since 2026-03-01 --until 2026-03-31
   $ bursar shadow report --user rkaur --all --csv > denied.csv
   $ bursar shadow report --json | jq .by_account
+
+Days are read in UTC.
 `,
     )
     .action(act((session, options: ReportOptions) => answerReport(session, '/api/v1/slurm/shadow', options, WATCHED)));

@@ -14,9 +14,8 @@ const withPlaces = (command: Command): Command =>
     .option(
       '--prefix <folder>',
       'in front of /etc/bursar, /usr/lib/bursar, /var/spool/bursar, /var/lib/bursar and /etc/systemd',
-      '',
     )
-    .option('--root <folder>', 'write below this folder, for paths without it: for who makes a package', '');
+    .option('--root <folder>', 'write below this folder, for paths without it: for who makes a package');
 
 export function defineSlurm(parent: Command, act: Act): void {
   const slurm = parent

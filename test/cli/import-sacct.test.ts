@@ -196,7 +196,7 @@ describe('a run that Bursar charges by itself is counted once', () => {
     await charge(house);
     const before = await used(house);
     expect(before[0]).toBe(1);
-    expect((await importing(house, imported, '--apply')).out).toMatch(/Charged: +1; reports count the charge/);
+    expect((await importing(house, imported, '--apply')).out).toMatch(/With a charge: +1, which is what reports count/);
     expect(await used(house)).toEqual(before);
   });
 
@@ -265,7 +265,7 @@ describe('a run that Bursar charges by itself is counted once', () => {
       ...noon,
     });
     await house.advance(holdId);
-    expect((await importing(house, text, '--charge')).out).toMatch(/Charged: +1;/);
+    expect((await importing(house, text, '--charge')).out).toMatch(/With a charge: +1,/);
     await importing(house, text, '--charge', '--apply');
     expect(await used(house)).toEqual([1, '28800', '0', '2', 0]);
   });
@@ -317,7 +317,7 @@ test('--charge charges each run once, at the rates of its time; who has a hold i
   const report = join(folder, 'prices.json');
 
   const dry = await importing(house, text, '--charge', '--report', report);
-  expect(dry.out).toMatch(/To be charged: +4 USD/);
+  expect(dry.out).toMatch(/To be charged: +4\.00 USD/);
   expect(dry.out).toMatch(/Left to their holds: +1,/);
   expect(readFileSync(report, 'utf8')).toMatch(
     /"unpriced","line":"3","job_id":"2","account":"physics","detail":"gpu:h100 has no rate/,

@@ -10,7 +10,7 @@ import { importSacct } from '../../../ledger/imports/sacct';
 import type { Sql } from '../../../platform/postgres';
 import { readAgo, readTime } from '../../dates';
 import { EXIT, Stop } from '../../exit';
-import { clock } from '../../format';
+import { clock, moneyIn } from '../../format';
 import { URL_OPTION, type Where } from '../../own-database';
 import { showProgress, type Step } from '../../progress';
 import type { Act, Session } from '../../session';
@@ -241,7 +241,7 @@ function answer(
       ['Rows', `${result.rows}${result.rowsPassedOver > 0 ? `, of them ${result.rowsPassedOver} done before` : ''}`],
       ['Runs', `${result.runs}, of ${plural(result.users, 'user')}`],
       ['Imported before', result.runs > result.fresh ? String(result.runs - result.fresh) : undefined],
-      ['Charged', result.charged > 0 ? `${result.charged}; reports count the charge` : undefined],
+      ['With a charge', some(result.charged, 'which is what reports count')],
       ['Time', result.firstStart && `${time(result.firstStart)} to ${time(result.lastEnd)}`],
       ['CPU-hours', hours(result.cpuSeconds)],
       ['GPU-hours', hours(result.gpuSeconds)],
@@ -259,7 +259,8 @@ function answer(
       ['Left to their holds', late && some(late.followed, 'not charged here: Bursar follows their job')],
       ['Exempt', late && some(late.exempt, 'the cluster does not charge such jobs')],
       ...(late?.totals ?? []).map(
-        ({ unit, amount }) => [wanted.apply ? 'Charged' : 'To be charged', `${renderAmount(amount)} ${unit}`] as const,
+        ({ unit, amount }) =>
+          [wanted.apply ? 'Charged' : 'To be charged', moneyIn(renderAmount(amount), unit)] as const,
       ),
     ]);
     const { newAccounts, unknownAccounts, gaps } = result;
