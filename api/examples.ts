@@ -42,7 +42,7 @@ export const DECISION_EXAMPLE = {
     lines: [
       '16 cpu x 4 h x 0.1 USD',
       '4 gpu x 4 h x 2.19375 USD',
-      '= 41.5 USD for 14400 s on default',
+      '= 41.5 USD for 04:00:00 on default',
       'node costs nothing: default has no rate for it',
       'mem costs nothing: default has no rate for it',
     ],

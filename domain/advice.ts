@@ -8,7 +8,7 @@ import type { JobRequest } from './job';
 import type { ClusterTerms } from './meter';
 import { renderAmount, ZERO, type Micro } from './money';
 import type { AdvisorFallback, FailureMode } from './policy';
-import { amountsOf, type Estimate } from './price';
+import { amountsOf, sumLine, type Estimate } from './price';
 import { NOTHING, fraction, roundHalfEven, type Fraction } from './rational';
 import type { DatedRate } from './tariff';
 import { compareInstants, type Instant } from './time';
@@ -128,7 +128,7 @@ function spokenOf(
   const lines = [
     `the advisor says ${renderAmount(advice.cost)} ${unit}${tasks > 1 ? ' a task' : ''}`,
     ...(tasks > 1 ? [`x ${tasks} array tasks`] : []),
-    `= ${renderAmount(amounts.estimated)} ${unit} for ${own.wallSeconds} s on ${cluster.name}`,
+    sumLine(amounts.estimated, unit, own.wallSeconds, cluster),
   ];
   return {
     by: advice,
@@ -214,7 +214,7 @@ function byFormula(
     lines: [
       ...words,
       ...(request.arrayTasks > 1 ? [`x ${request.arrayTasks} array tasks`] : []),
-      `= ${renderAmount(roundHalfEven(cost))} ${unit} for ${own.wallSeconds} s on ${cluster.name}`,
+      sumLine(roundHalfEven(cost), unit, own.wallSeconds, cluster),
     ],
     unbilled: [],
   };

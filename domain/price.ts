@@ -26,6 +26,7 @@ import {
   times,
   type Fraction,
 } from './rational';
+import { renderDuration } from './slurm-time';
 import { asbbMultiplier, tariffFor, type DatedRate } from './tariff';
 import { MICROS_PER_SECOND, epochMicros, type Instant } from './time';
 
@@ -148,6 +149,10 @@ function withoutTimeLimit(request: JobRequest, cluster: ClusterTerms, holdMultip
 
 // Words -----------------------------------------------------------------------------------------------------------------
 
+/** Where the lines of an estimate come to; the time as Slurm writes it. */
+export const sumLine = (cost: Micro, unit: string, wallSeconds: number, { name }: { name: string }): string =>
+  `= ${renderAmount(cost)} ${unit} for ${renderDuration(wallSeconds)} on ${name}`;
+
 function describe(
   meter: Meter,
   request: JobRequest,
@@ -170,7 +175,7 @@ function describe(
   }
   if (queueWeight !== '1') lines.push(`x ${queueWeight}, the queue weight of ${request.partition}`);
   if (request.arrayTasks > 1) lines.push(`x ${request.arrayTasks} array tasks`);
-  lines.push(`= ${renderAmount(roundHalfEven(cost))} ${unit} for ${wallSeconds} s on ${cluster.name}`);
+  lines.push(sumLine(roundHalfEven(cost), unit, wallSeconds, cluster));
   for (const kind of meter.unbilled) lines.push(`${kind} costs nothing: ${cluster.name} has no rate for it`);
   for (const kind of request.unbilledTres ?? []) {
     lines.push(`${kind} costs nothing: rates are for nodes, CPUs, memory and GPUs`);

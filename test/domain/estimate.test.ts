@@ -67,7 +67,7 @@ describe('the preset asbb-compat', () => {
       '32 node x cpu x 1 h x 0.1 USD',
       '4 gpu x 1 h x 2 USD',
       'x 2, which asbb-compat reads from the name gpu-aws',
-      '= 22.4 USD for 3600 s on alpha',
+      '= 22.4 USD for 01:00:00 on alpha',
     ]);
   });
 

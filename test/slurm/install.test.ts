@@ -94,7 +94,7 @@ test('from nothing to a denied sbatch, and back', async () => {
   // Yes: stamped, held, and the price was said.
   const said = await cluster.run('sbatch', ['--parsable', '-A', 'proj-a', '-t', '10', '--wrap', 'true']);
   expect(said).toMatchObject({ code: 0 });
-  expect(said.stderr).toBe('sbatch: Up to 0.06 USD for 600 s on eagle; the budget covers it.\n');
+  expect(said.stderr).toBe('sbatch: Up to 0.06 USD for 00:10:00 on eagle; the budget covers it.\n');
   const quiet = await cluster.run('sbatch', ['-Q', '-A', 'proj-a', '-t', '10', '--wrap', 'true']);
   expect(quiet).toMatchObject({ code: 0, stderr: '' });
   const job = Number.parseInt(said.stdout, 10);

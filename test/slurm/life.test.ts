@@ -57,7 +57,7 @@ test.each([
   // On a busy machine the estimate may miss its 300 ms, and then nothing is said.
   await eventually('it says so', async () => {
     const { code, stderr } = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
-    return code === 0 && stderr.includes('Up to 0.06 USD for 600 s on life; the budget covers it.');
+    return code === 0 && stderr.includes('Up to 0.06 USD for 00:10:00 on life; the budget covers it.');
   });
   await expectTrueBooks(house, account);
 });
