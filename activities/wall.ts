@@ -3,14 +3,15 @@
  * or that lands after it was given up, does no harm: the next one sets what is left then.
  */
 import { log } from '@temporalio/activity';
+import { Fault } from '../domain/faults';
 import { planWall } from '../domain/slurm-wall';
 import type { Walls } from '../ledger/contract';
-import { changeSlurm, readSlurm, slurmTools, type SlurmPlaces } from '../platform/slurm';
+import { changeSlurm, readSlurm, slurmOf, SlurmFailed, slurmTools, type SlurmPlaces } from '../platform/slurm';
 import type { WallReport } from '../workflows/contracts/wall';
 
 export interface WallSettings extends SlurmPlaces {
-  /** As Bursar knows it. */
-  cluster: string;
+  /** As Bursar and Slurm both call them. */
+  clusters: readonly string[];
 }
 
 export interface WallDeps {
@@ -21,22 +22,39 @@ export interface WallDeps {
 
 export const wallActivities = ({ walls, wall }: WallDeps) => ({
   syncWall: async (): Promise<WallReport> => {
-    if (!wall) return { changed: 0, kept: 0, drifted: [], failures: [] };
-    const run = slurmTools(wall);
-    const slurm = await readSlurm(run);
-    const { changes } = planWall(await walls.readWall(wall.cluster), slurm);
-    const drifted = changes.flatMap(({ account, drift }) => (drift === undefined ? [] : [`${account}: ${drift}`]));
-    // Sets it back, and says so: whoever moved the wall will ask why it does not stay.
-    if (drifted.length > 0) log.warn('the wall was changed in Slurm', { drifted });
-    const due = changes.filter(({ commands }) => commands.length > 0);
-    const failures = await changeSlurm(run, due);
-    if (failures.length > 0) log.warn('the wall could not be set', { failures });
-    return {
-      changed: due.length - failures.length,
-      kept: changes.length - due.length,
-      drifted,
-      failures: failures.map(({ account, failure }) => `${account}: ${failure}`),
-    };
+    const report: WallReport = { changed: 0, kept: 0, drifted: [], failures: [] };
+    if (!wall) return report;
+    const tools = slurmTools(wall);
+    const unreached: Error[] = [];
+    for (const cluster of wall.clusters) {
+      const name = (account: string) => (wall.clusters.length > 1 ? `${cluster}: ${account}` : account);
+      try {
+        const run = await slurmOf(tools, cluster);
+        const slurm = await readSlurm(run);
+        const { changes } = planWall(await walls.readWall(cluster), slurm);
+        const drifted = changes.flatMap(({ account, drift }) =>
+          drift === undefined ? [] : `${name(account)}: ${drift}`,
+        );
+        // Sets it back, and says so: whoever moved the wall will ask why it does not stay.
+        if (drifted.length > 0) log.warn('the wall was changed in Slurm', { drifted });
+        const due = changes.filter(({ commands }) => commands.length > 0);
+        const failures = await changeSlurm(run, due);
+        if (failures.length > 0) log.warn('the wall could not be set', { failures });
+        report.changed += due.length - failures.length;
+        report.kept += changes.length - due.length;
+        report.drifted.push(...drifted);
+        report.failures.push(...failures.map(({ account, failure }) => `${name(account)}: ${failure}`));
+      } catch (error) {
+        // A controller that is down is no reason to leave the walls of the others where they were.
+        const isOfOne = error instanceof SlurmFailed || (error instanceof Fault && error.code === 'cluster_not_found');
+        if (!isOfOne || wall.clusters.length === 1) throw error;
+        log.warn('the wall could not be set', { cluster, failure: error.message });
+        unreached.push(error);
+        report.failures.push(`${cluster}: ${error.message}`);
+      }
+    }
+    if (unreached[0] && unreached.length === wall.clusters.length) throw unreached[0];
+    return report;
   },
 });
 export type WallActivities = ReturnType<typeof wallActivities>;

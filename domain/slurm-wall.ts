@@ -1,6 +1,7 @@
 /**
  * The second wall: what each account has left, as a limit of Slurm's own, so that the money is kept while Bursar is away. One
  * QOS an account, `bursar_<account>`, that does not decay, with GrpTRESMins=billing=N, which is the default of the account.
+ * QOSs belong to a slurmdbd: a second cluster of one gets `bursar_<account>.<cluster>`.
  *
  * What we set is known by the description of the QOS, which says what we set and what was there before; a QOS without it is
  * not ours and is left alone. Pure: it reads what Slurm's commands print and says which commands are to be run.
@@ -11,8 +12,10 @@ import type { Micro } from './money';
 export interface WallAccount {
   account: string;
   unit: string;
-  /** What is left for jobs from now on: granted, less settled and in flight. */
+  /** What is left for jobs from now on, by its own money and by what bounds it from above, less what is in flight. */
   left: Micro;
+  /** The account whose limit leaves less than its own money does. */
+  boundBy?: string;
 }
 
 /** What Bursar wants the wall to be. */
@@ -57,6 +60,7 @@ export interface WallChange {
   /** What Slurm has. */
   was?: bigint;
   left: Micro;
+  boundBy?: string;
   /** Somebody else changed it: what we had set, or the default of the account. */
   drift?: string;
   /** Of sacctmgr. */
@@ -153,6 +157,11 @@ export function isSameWeights(a: string, b: string): boolean {
   return entries(a) === entries(b);
 }
 
+/** Of every cluster that the slurmdbd keeps, in lower case as it does. */
+export const READ_CLUSTERS = ['-nP', 'show', 'cluster', 'format=Cluster'];
+export const readClusters = (text: string): string[] =>
+  rowsOf(text).flatMap(([name = '']) => (name === '' ? [] : [name]));
+
 export const readClusterName = (config: string): string | undefined => /^ClusterName\s*=\s*(\S+)/m.exec(config)?.[1];
 
 /** What of `scontrol show config` keeps the wall from standing. */
@@ -191,6 +200,8 @@ interface Mark {
 const renderMark = ({ cluster, account, set, was }: Mark): string =>
   `bursar wall cluster=${cluster} account=${account} set=${set} was=${was === '' ? '-' : was}`;
 
+const markOf = (qos: SlurmQos | undefined): Mark | undefined => qos && readMark(qos);
+
 function readMark({ description }: SlurmQos): Mark | undefined {
   const match = /^bursar wall cluster=(\S+) account=(\S+) set=(\d+) was=(\S+)$/.exec(description);
   if (!match) return undefined;
@@ -198,7 +209,22 @@ function readMark({ description }: SlurmQos): Mark | undefined {
   return { cluster, account, set: BigInt(set), was: was === '-' ? '' : was };
 }
 
-const qosOf = (account: string): string => `bursar_${account}`;
+/** Both are written in lower case in Slurm. */
+const isOf = (mark: Mark, cluster: string): boolean => mark.cluster.toLowerCase() === cluster.toLowerCase();
+const isMarkOf = (mark: Mark | undefined, account: string, cluster: string): boolean =>
+  mark !== undefined && mark.account === account && isOf(mark, cluster);
+
+/** The QOS of an account's wall: the one that is ours already, else the first name that nobody has. */
+function qosOf(account: string, cluster: string, qos: SlurmState['qos']): string {
+  const plain = `bursar_${account}`;
+  const own = `${plain}.${cluster.toLowerCase()}`;
+  const marks = [plain, own].map((name) => ({ name, found: qos.get(name), mark: markOf(qos.get(name)) }));
+  const ours = marks.find(({ mark }) => isMarkOf(mark, account, cluster));
+  if (ours) return ours.name;
+  // One that somebody made by hand is in the way, and said to be: a second name would hide it.
+  const isAnothers = marks[0]?.mark !== undefined;
+  return isAnothers ? own : plain;
+}
 
 /** Slurm keeps names in lower case. */
 const inSlurm = (account: string): string => account.toLowerCase();
@@ -216,7 +242,7 @@ export function planWall(wall: Wall, slurm: SlurmState): WallPlan {
         ? `it counts in ${own.unit}, and billing weights can only say one unit, ${wall.unit}`
         : association === undefined
           ? 'Slurm has no account of that name on this cluster'
-          : whyNotOurs(slurm.qos.get(qosOf(name)), wall.cluster);
+          : whyNotOurs(slurm.qos.get(qosOf(name, wall.cluster, slurm.qos)), name, wall.cluster);
     if (why !== undefined || association === undefined) without.push({ account: own.account, why: why ?? '' });
     else changes.push(planAccount(wall, own, association, slurm));
   }
@@ -226,20 +252,19 @@ export function planWall(wall: Wall, slurm: SlurmState): WallPlan {
   return { changes, without };
 }
 
-function whyNotOurs(qos: SlurmQos | undefined, cluster: string): string | undefined {
-  if (!qos) return undefined;
-  const mark = readMark(qos);
-  if (!mark) return `there is a QOS ${qos.name} that Bursar has not made; rename it, or take its description away`;
-  return mark.cluster === cluster
-    ? undefined
-    : `the QOS ${qos.name} is the wall of cluster ${mark.cluster}, which shares this slurmdbd`;
+function whyNotOurs(qos: SlurmQos | undefined, account: string, cluster: string): string | undefined {
+  const mark = markOf(qos);
+  if (!qos || isMarkOf(mark, account, cluster)) return undefined;
+  return mark
+    ? `the QOS ${qos.name} is the wall of ${mark.account} on cluster ${mark.cluster}, which shares this slurmdbd`
+    : `there is a QOS ${qos.name} that Bursar has not made; rename it, or take its description away`;
 }
 
 function planAccount(wall: Wall, own: WallAccount, association: SlurmAccount, slurm: SlurmState): WallChange {
   const { account } = association;
-  const name = qosOf(account);
+  const name = qosOf(account, wall.cluster, slurm.qos);
   const qos = slurm.qos.get(name);
-  const mark = qos && readMark(qos);
+  const mark = markOf(qos);
   const used = slurm.used.get(name) ?? 0n;
   const limit = used + billingMinutes(own.left, wall.scale);
   const isAttached = association.defaultQos === name && association.qos.includes(name);
@@ -274,6 +299,7 @@ function planAccount(wall: Wall, own: WallAccount, association: SlurmAccount, sl
     limit,
     ...(qos?.billing === undefined ? {} : { was: qos.billing }),
     left: own.left,
+    ...(own.boundBy === undefined ? {} : { boundBy: own.boundBy }),
     ...(drift ? { drift } : {}),
     commands,
   };
@@ -311,7 +337,7 @@ export interface Removal {
 export function planRemoval(cluster: string, slurm: SlurmState, inUse: ReadonlySet<string>): Removal[] {
   return [...slurm.qos.values()].flatMap((qos): Removal[] => {
     const mark = readMark(qos);
-    if (!mark || mark.cluster !== cluster) return [];
+    if (!mark || !isOf(mark, cluster)) return [];
     const { name } = qos;
     const association = slurm.accounts.get(mark.account);
     const where = ['modify', 'account', 'where', `name=${mark.account}`, `cluster=${slurm.cluster}`, 'set'];

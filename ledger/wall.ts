@@ -14,9 +14,12 @@ interface LeftRow {
   account: string;
   unit: string;
   isOpen: boolean;
-  left: bigint;
+  /** Not held by anybody: its own money, and the least that an account above it or its own subtree limit leaves. */
+  own: bigint;
+  bound: bigint | null;
+  boundBy: string | null;
+  held: bigint;
   at: Instant;
-  hasHolds: boolean;
 }
 
 export function openWalls({ sql, prices, accruals }: { sql: Sql; prices: PriceBooks; accruals: Accruals }): Walls {
@@ -30,21 +33,32 @@ export function openWalls({ sql, prices, accruals }: { sql: Sql; prices: PriceBo
       const rows = await ask(
         () => sql<LeftRow[]>`
           select a.name as account, a.unit, clock.at,
-            a.status = 'active' and a.starts_at <= clock.at and clock.at < a.ends_at as "isOpen",
-            (m.available_micro + m.held_micro
-              + case when a.on_exhaustion = 'overdraft' then a.overdraft_limit_micro else 0 end)::bigint as "left",
-            m.held_micro > 0 as "hasHolds"
+            not exists (
+              select from unnest(array[a.account_no] || a.ancestors) as node (account_no)
+              join ledger.accounts up on up.account_no = node.account_no
+              where up.archived_at is not null or up.status <> 'active' or clock.at < up.starts_at
+                or clock.at >= up.ends_at) as "isOpen",
+            (m.available_micro
+              + case when a.on_exhaustion = 'overdraft' then a.overdraft_limit_micro else 0 end)::bigint as own,
+            least_limit.headroom as bound, least_limit.name as "boundBy", m.held_micro as held
           from ledger.accounts a
           cross join (select clock_timestamp() as at) clock
           cross join lateral ledger.money_of(a.account_no, clock.at) m
+          left join lateral (
+            select l.name, l.limit_micro - l.settled_micro - l.held_micro as headroom
+            from ledger.subtree_limits(a.account_no, clock.at) l
+            order by headroom, l.place limit 1) least_limit on true
           where a.archived_at is null
           order by a.name`,
       );
       const accounts: WallAccount[] = [];
-      for (const { account, unit, isOpen, left, at, hasHolds } of rows) {
-        const running = isOpen && hasHolds ? await accruals(sql, account, at) : [];
-        const inFlight = running.reduce((sum, { held, accrued }) => sum + leastMicro(held, accrued), 0n);
-        accounts.push({ account, unit, left: toMicro(isOpen ? left - inFlight : 0n) });
+      for (const { account, unit, isOpen, own, bound, boundBy, held, at } of rows) {
+        const running = isOpen && held > 0n ? await accruals(sql, account, at) : [];
+        const inFlight = running.reduce((sum, each) => sum + leastMicro(each.held, each.accrued), 0n);
+        const isBound = isOpen && bound !== null && boundBy !== null && bound < own;
+        // What it holds itself is still for its jobs; what its neighbours hold is theirs, and not in the headroom.
+        const left = (isBound ? bound : own) + held - inFlight;
+        accounts.push({ account, unit, left: toMicro(isOpen ? left : 0n), ...(isBound && { boundBy }) });
       }
       const unit = wantedUnit ?? unitOf(name, book) ?? usualUnit(rows) ?? 'USD';
       const now = epochMicros(rows[0]?.at ?? new Date().toISOString());

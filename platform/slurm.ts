@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import {
   planRemoval,
+  READ_CLUSTERS,
   readAssociations,
   readAssociationsOf,
   readClusterName,
+  readClusters,
   READ_QOS,
   READ_USAGE,
   readQos,
@@ -48,6 +50,22 @@ export function slurmTools({ bin, conf, timeoutMs = TIMEOUT_MS }: SlurmPlaces = 
       throw new SlurmFailed(`${program} ${error.isMissing ? `is not here (${where})` : said}`);
     }
   };
+}
+
+/**
+ * The commands as one cluster answers them: this machine's own, or another one of its slurmdbd. A Slurm that is alone in its
+ * slurmdbd may have another name in Bursar; of several none is guessed, for its accounts would get the money of another.
+ */
+export async function slurmOf(run: RunSlurm, cluster: string | undefined): Promise<RunSlurm> {
+  if (cluster === undefined) return run;
+  const wanted = cluster.toLowerCase();
+  if (readClusterName(await run('scontrol', ['show', 'config']))?.toLowerCase() === wanted) return run;
+  const known = readClusters(await run('sacctmgr', READ_CLUSTERS));
+  if (known.length < 2) return run;
+  if (!known.includes(wanted)) {
+    throw new SlurmFailed(`Slurm knows no cluster ${cluster}; its slurmdbd has ${known.join(', ')}`);
+  }
+  return (program, args) => run(program, program === 'sacctmgr' ? args : [`--clusters=${wanted}`, ...args]);
 }
 
 /** What Slurm has of the wall, and its configuration. */

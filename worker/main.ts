@@ -27,7 +27,7 @@ async function main(): Promise<void> {
 
   const { slurm, wallEveryMs } = config;
   const wall = {
-    cluster: config.defaultCluster,
+    clusters: slurm.wallClusters,
     bin: slurm.binPath,
     conf: slurm.configFile,
     timeoutMs: slurm.timeoutMs,

@@ -25,7 +25,12 @@ export const wallRoutes = ({ ledger: { walls }, defaultCluster }: ApiDeps) =>
         scale: wall.scale,
         partitions: partitions.map(({ partition, weights }) => ({ partition, weights })),
         problems: wall.problems,
-        accounts: accounts.map((each) => ({ account: each.account, unit: each.unit, left: amount(each.left) })),
+        accounts: accounts.map((each) => ({
+          account: each.account,
+          unit: each.unit,
+          left: amount(each.left),
+          ...(each.boundBy !== undefined && { bound_by: each.boundBy }),
+        })),
       });
     },
   );

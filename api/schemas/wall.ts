@@ -26,7 +26,10 @@ export const WallAnswer = z
         z.object({
           account: z.string().describe('The account.'),
           unit: z.string().describe('What amounts are counted in: a currency, or a service unit.'),
-          left: Money.describe('For jobs from now on: granted, less settled and in flight, plus its overdraft.'),
+          left: Money.describe(
+            'For jobs from now on: granted, less settled and in flight, plus its overdraft; or what an account above it leaves, if that is less.',
+          ),
+          bound_by: z.string().optional().describe('The account whose limit leaves less than its own money does.'),
         }),
       )
       .describe('What each has left.'),

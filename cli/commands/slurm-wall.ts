@@ -14,7 +14,15 @@ import {
   type WallChange,
   type WallPlan,
 } from '../../domain/slurm-wall';
-import { changeSlurm, planSlurmRemoval, readSlurm, slurmTools, SlurmFailed, type RunSlurm } from '../../platform/slurm';
+import {
+  changeSlurm,
+  planSlurmRemoval,
+  readSlurm,
+  slurmOf,
+  slurmTools,
+  SlurmFailed,
+  type RunSlurm,
+} from '../../platform/slurm';
 import { slurmConfFile } from '../../platform/slurm-conf-file';
 import { EXIT, Stop } from '../exit';
 import { moneyIn } from '../format';
@@ -33,13 +41,26 @@ const withPlaces = (command: Command): Command =>
   command
     .option('--slurm-bin <folder>', "the folder of Slurm's commands (default: those in PATH)")
     .option('--slurm-conf <path>', 'the slurm.conf that they read, or its folder (default: theirs)')
-    .option('--cluster <cluster>', "the cluster as Bursar knows it (default: Slurm's ClusterName)");
+    .option('--cluster <cluster>', "which cluster of the slurmdbd (default: Slurm's own ClusterName)");
 
 const withUnit = (command: Command): Command =>
   withPlaces(command).option('--unit <unit>', "what the weights are to say (default: the unit of the cluster's rates)");
 
 const FIELDS = {
-  change: ['account', 'qos', 'action', 'left', 'unit', 'used', 'limit', 'was', 'drift', 'changed_by', 'changed_at'],
+  change: [
+    'account',
+    'qos',
+    'action',
+    'left',
+    'unit',
+    'bound_by',
+    'used',
+    'limit',
+    'was',
+    'drift',
+    'changed_by',
+    'changed_at',
+  ],
   removal: ['account', 'qos', 'in_use', 'commands'],
 };
 
@@ -52,7 +73,7 @@ export function defineWall(slurm: Command, act: Act): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  $ bursar slurm wall plan\n  $ bursar slurm wall sync\n  $ bursar slurm wall drift\n  $ bursar slurm wall remove --dry-run\n\nThe worker does the sync by itself where slurm.wall_interval is set: docs/operations/wall.md.\n',
+      '\nExamples:\n  $ bursar slurm wall plan\n  $ bursar slurm wall sync\n  $ bursar slurm wall drift --cluster eagle\n  $ bursar slurm wall remove --dry-run\n\nThe worker does the sync by itself where slurm.wall_interval is set: docs/operations/wall.md.\n',
     );
 
   withUnit(
@@ -114,9 +135,6 @@ async function guarded(work: () => Promise<void>): Promise<void> {
   }
 }
 
-const toolsOf = ({ slurmBin, slurmConf }: Options): RunSlurm =>
-  slurmTools({ bin: slurmBin, conf: slurmConf && slurmConfFile(resolve(slurmConf)) });
-
 interface Read {
   run: RunSlurm;
   wanted: SlurmWall;
@@ -127,18 +145,22 @@ interface Read {
   weights: { partition: string; weights: string; has?: string }[];
 }
 
+const toolsOf = ({ slurmBin, slurmConf, cluster }: Options): Promise<RunSlurm> =>
+  slurmOf(slurmTools({ bin: slurmBin, conf: slurmConf && slurmConfFile(resolve(slurmConf)) }), cluster);
+
 async function read(session: Session, options: Options): Promise<Read> {
-  const run = toolsOf(options);
+  const run = await toolsOf(options);
   const slurm = await readSlurm(run);
   const wanted = await session.client.get<SlurmWall>('/api/v1/slurm/wall', {
     cluster: options.cluster ?? slurm.cluster,
     unit: options.unit,
   });
   const has = readPartitionWeights(await run('scontrol', ['-o', 'show', 'partition']));
-  const accounts = wanted.accounts.map(({ account, unit, left }) => ({
+  const accounts = wanted.accounts.map(({ account, unit, left, bound_by: boundBy }) => ({
     account,
     unit,
     left: parseAmount(String(Math.max(left, 0))),
+    ...(boundBy !== undefined && { boundBy }),
   }));
   const plan = planWall({ ...wanted, accounts }, slurm);
   // A partition that Bursar has not heard of is priced as one that has no rate of its own.
@@ -155,6 +177,7 @@ const rowOf = (change: WallChange, unit: string, by?: { actor: string; at: strin
   action: change.action,
   left: renderAmount(change.left),
   unit,
+  ...(change.boundBy === undefined ? {} : { bound_by: change.boundBy }),
   used: change.used.toString(),
   limit: change.limit.toString(),
   ...(change.was === undefined ? {} : { was: change.was.toString() }),
@@ -176,6 +199,9 @@ function showChanges(session: Session, { plan, wanted }: Read): void {
       value: (row) => moneyIn(Number(renderAmount(row.left)), undefined),
       align: 'point',
     },
+    ...(plan.changes.some(({ boundBy }) => boundBy !== undefined)
+      ? [{ title: 'BOUND BY', value: (row: WallChange) => row.boundBy ?? '' }]
+      : []),
     { title: 'USED (MIN)', value: (row) => row.used.toString(), align: 'right' },
     { title: 'LIMIT (MIN)', value: (row) => row.limit.toString(), align: 'right' },
     { title: 'SLURM HAS', value: (row) => row.was?.toString() ?? 'none', align: 'right' },
@@ -301,7 +327,7 @@ async function drift(session: Session, options: Options): Promise<void> {
 }
 
 async function remove(session: Session, options: Options): Promise<void> {
-  const run = toolsOf(options);
+  const run = await toolsOf(options);
   const slurm = await readSlurm(run);
   const planned = await planSlurmRemoval(run, options.cluster ?? slurm.cluster, slurm);
   const failures = options.dryRun ? [] : await changeSlurm(run, planned);

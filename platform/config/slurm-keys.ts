@@ -21,7 +21,7 @@ export const SLURM_KEYS = {
   'slurm.clusters': {
     schema: clusterNames,
     expects: 'names of clusters with commas between them, as Slurm and Bursar both call them',
-    meaning: 'Which clusters. Of several, the commands are asked with --clusters.',
+    meaning: 'Which clusters; those of the wall too. Of several, the commands are asked with --clusters.',
     otherwise: 'default_cluster',
     list: true,
   },
@@ -59,7 +59,7 @@ export const SLURM_KEYS = {
     schema: durationMs('10s', '24h'),
     expects: duration('10s to 24h'),
     meaning:
-      "How often the worker brings the limits in the default cluster's Slurm to what accounts have left, by sacctmgr and scontrol.",
+      'How often the worker brings the limits in the Slurm of slurm.clusters to what accounts have left, by sacctmgr and scontrol.',
     otherwise: 'never',
   },
   'slurm.rest_url': {
@@ -85,6 +85,8 @@ export const SLURM_KEYS = {
 export interface SlurmSettings {
   /** Which clusters have a scheduler that is looked at; none where nobody is to look. */
   clusters: readonly string[];
+  /** Which have limits of their own that follow what is left, where slurm.wall_interval is set. */
+  wallClusters: readonly string[];
   everyMs: number;
   graceSeconds: number;
   timeoutMs: number;
@@ -95,9 +97,11 @@ export interface SlurmSettings {
 
 export function slurmOf(values: Values): SlurmSettings {
   const path = values['slurm.config_path'];
+  const named = values['slurm.clusters'] ?? [values.default_cluster];
   const [restUrl, tokenFile] = [values['slurm.rest_url'], values['slurm.rest_token_file']];
   return Object.freeze({
-    clusters: values['slurm.job_monitor_enabled'] ? (values['slurm.clusters'] ?? [values.default_cluster]) : [],
+    clusters: values['slurm.job_monitor_enabled'] ? named : [],
+    wallClusters: named,
     everyMs: values['slurm.monitor_interval'],
     graceSeconds: values['slurm.hold_grace'],
     timeoutMs: values['slurm.command_timeout'],

@@ -40,7 +40,7 @@ test('a plan shows limits, weights and what is to be known, and asks Slurm for n
     obstacles: [],
   });
   expect((await wall('plan', '--csv')).out).toBe(
-    'account,qos,action,left,unit,used,limit,was,drift,changed_by,changed_at\r\nproj-a,bursar_proj-a,set,1,USD,26,60026,2000,,,\r\n',
+    'account,qos,action,left,unit,bound_by,used,limit,was,drift,changed_by,changed_at\r\nproj-a,bursar_proj-a,set,1,USD,,26,60026,2000,,,\r\n',
   );
   const dry = await wall('sync', '--dry-run');
   expect(dry.out).toContain(
@@ -100,6 +100,53 @@ test('--slurm-conf is the file or its folder, as everywhere', async () => {
     expect(await wall('plan', '--slurm-conf', named)).toMatchObject({ code: 0 });
     expect(slurm.conf()).toBe('/etc/slurm-2/slurm.conf');
   }
+});
+
+test('an account has no more left than the one above it leaves beside what neighbours have used and hold', async () => {
+  await cli.api.account('roof', undefined, { subtree_limit: 0.7 });
+  await cli.api.account('neighbour', 5, { parent: 'roof' });
+  await cli.api.put('/api/v1/accounts/proj-a', { parent: 'roof' });
+  const change = async () => ((await wall('plan', '--json')).json as { changes: object[] }).changes[0];
+  // Of 0.7 its running job has used 0.8.
+  expect(await change()).toMatchObject({ left: '0', bound_by: 'roof' });
+  await cli.api.put('/api/v1/accounts/roof', { subtree_limit: 1.93 });
+  expect(await change()).toMatchObject({ left: '0.2' });
+  expect(await change()).not.toHaveProperty('bound_by');
+  const check = [
+    '--account',
+    'neighbour',
+    '--cluster',
+    'wall',
+    '--partition',
+    'paid',
+    '--cpus',
+    '1',
+    '--time',
+    '08:00:00',
+  ];
+  await cli.works('check', ...check, '--hold');
+  // 1.93 less twice 0.96, plus its own 0.96, less 0.8.
+  expect(await change()).toMatchObject({ left: '0.17', bound_by: 'roof' });
+  expect((await wall('plan')).out).toMatch(/proj-a +0\.17 +roof +26 +10226 /);
+});
+
+test('of several clusters of one slurmdbd the named one is asked and set, and none is guessed', async () => {
+  const two = recordedSlurm({ clusters: ['wall', 'heron'] });
+  await cli.works('cluster', 'create', 'heron', '--time-zone', 'UTC');
+  const ask = (...args: string[]) => cli.bursar('slurm', 'wall', ...args, '--slurm-bin', two.bin);
+  expect(await ask('sync', '--cluster', 'pine')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('Slurm knows no cluster pine; its slurmdbd has wall, heron'),
+  });
+  expect(two.asked()).toEqual([]);
+  await ask('sync', '--cluster', 'heron');
+  // The QOS of the other cluster's wall is left alone.
+  const asked = two.asked();
+  expect(asked).toContain('scontrol --clusters=heron');
+  expect(asked.filter((line) => !line.startsWith('scontrol'))).toEqual([
+    expect.stringContaining('-i add qos bursar_proj-a.heron Flags=NoDecay GrpTRESMins=billing='),
+    expect.stringContaining('set QosLevel+=bursar_proj-a.heron DefaultQOS=bursar_proj-a.heron'),
+  ]);
 });
 
 test('without Slurm’s commands it says what is missing', async () => {

@@ -103,20 +103,23 @@ describe('a plan', () => {
     expect(waysRound(plan, slurm)).toEqual([{ account: 'Proj-B', qos: ['normal'] }]);
   });
 
-  test('leaves a QOS alone that is not ours, or another cluster’s', () => {
+  test('leaves a QOS alone that is not ours, and takes another name beside another cluster’s', () => {
     const with_ = (description: string) => ({
       ...slurm,
       qos: new Map([['bursar_proj-a', { name: 'bursar_proj-a', flags: '', description }]]),
     });
-    for (const [description, why] of [
-      ['made by hand', 'that Bursar has not made'],
-      ['bursar wall cluster=other account=proj-a set=1 was=-', 'is the wall of cluster other'],
-    ] as const) {
-      const plan = planWall(wallOf(left('proj-a', '1')), with_(description));
-      expect(plan.changes).toEqual([]);
-      expect(plan.without[0]?.why).toContain(why);
-      expect(planRemoval('wall', with_(description), new Set())).toEqual([]);
-    }
+    const plan = planWall(wallOf(left('proj-a', '1')), with_('made by hand'));
+    expect(plan.changes).toEqual([]);
+    expect(plan.without[0]?.why).toContain('that Bursar has not made');
+    const others = with_('bursar wall cluster=other account=proj-a set=1 was=-');
+    const [own] = planWall(wallOf(left('proj-a', '1')), others).changes;
+    expect(own).toMatchObject({ qos: 'bursar_proj-a.wall', action: 'create' });
+    for (const state of [with_('made by hand'), others]) expect(planRemoval('wall', state, new Set())).toEqual([]);
+    const mark = own?.commands[0]?.at(-1)?.replace('Description=', '') ?? '';
+    const qos = { name: 'bursar_proj-a.wall', flags: 'NoDecay', billing: 60_000n, description: mark };
+    const both = { ...others, qos: new Map([...others.qos, [qos.name, qos]]) };
+    expect(planWall(wallOf(left('proj-a', '1')), both).changes).toMatchObject([{ qos: qos.name, limit: 60_000n }]);
+    expect(planRemoval('wall', both, new Set())).toMatchObject([{ qos: qos.name }]);
   });
 
   test('without money left keeps the wall at what was used', () => {

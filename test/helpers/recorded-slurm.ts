@@ -16,7 +16,8 @@ export interface RecordedSlurm {
   refuse(words: string): void;
 }
 
-export function recordedSlurm(): RecordedSlurm {
+/** `clusters`: those of its slurmdbd; the recorded one answers for each. */
+export function recordedSlurm({ clusters = ['wall'] }: { clusters?: readonly string[] } = {}): RecordedSlurm {
   const bin = scratchFolder();
   const [log, refusal, conf] = [join(bin, 'asked'), join(bin, 'refusal'), join(bin, 'conf')];
   const script = (name: string, text: string) => {
@@ -27,6 +28,7 @@ export function recordedSlurm(): RecordedSlurm {
   script(
     'scontrol',
     `echo "$SLURM_CONF" > ${conf}
+case "$1" in --clusters=*) echo "scontrol $1" >> ${log}; shift;; esac
 case "$*" in "show config") ${play('config')};; *assoc_mgr*) ${play('usage')};; *partition) ${play('partitions')};; esac\n`,
   );
   script('squeue', 'echo normal\n');
@@ -34,6 +36,7 @@ case "$*" in "show config") ${play('config')};; *assoc_mgr*) ${play('usage')};; 
     'sacctmgr',
     `case "$*" in
   *"show qos"*) ${play('qos')};;
+  *"show cluster"*) printf '%s\\n' ${clusters.join(' ')};;
   *"show assoc"*) ${play('associations')};;
   *"show transactions"*) ${play('changes')};;
   *) if [ -e ${refusal} ]; then cat ${refusal} >&2; exit 1; fi; echo "$*" >> ${log};;

@@ -10,11 +10,11 @@ import { scratchFolder } from '../helpers/scratch';
 import { freshNamespace, quietRuntime, startCrew, until } from './house';
 import { CALLER, openSite } from './site';
 
-test('the schedule sets the limits of Slurm to what is left, and goes where nobody wants it', async () => {
+test('the schedule sets the limits of each Slurm that can be reached to what is left, and goes where nobody wants it', async () => {
   quietRuntime();
   await using site = await openSite();
   await using namespace = await freshNamespace();
-  const slurm = recordedSlurm();
+  const slurm = recordedSlurm({ clusters: ['heron', 'wall'] });
   await site.ledger.catalog.putCluster('wall', { timeZone: 'UTC' }, CALLER);
   await site.ledger.accounts.create(
     {
@@ -27,7 +27,11 @@ test('the schedule sets the limits of Slurm to what is left, and goes where nobo
     },
     CALLER,
   );
-  await using _crew = await startCrew({ namespace, ledger: site.ledger, wall: { bin: slurm.bin, cluster: 'wall' } });
+  await using _crew = await startCrew({
+    namespace,
+    ledger: site.ledger,
+    wall: { bin: slurm.bin, clusters: ['pine', 'wall'] },
+  });
   const { client } = namespace.temporal;
   await ensureWall(client, 1_000);
   const asked = await until('Slurm is asked', async () => {
@@ -44,6 +48,6 @@ test('a command of Slurm that hangs is ended when its time is over', async () =>
   const bin = scratchFolder();
   writeFileSync(join(bin, 'scontrol'), '#!/bin/sh\nexec sleep 30\n');
   chmodSync(join(bin, 'scontrol'), 0o755);
-  const { syncWall } = wallActivities({ walls: site.ledger.walls, wall: { bin, cluster: 'wall', timeoutMs: 200 } });
+  const { syncWall } = wallActivities({ walls: site.ledger.walls, wall: { bin, clusters: ['wall'], timeoutMs: 200 } });
   await expect(syncWall()).rejects.toThrow('scontrol did not end within 200 ms');
 });
