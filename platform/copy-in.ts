@@ -192,7 +192,7 @@ async function streamInto(sql: Pick<Sql, 'unsafe'>, query: string): Promise<Writ
   const stream = await asked.writable();
   // A stream that breaks while nobody waits for it would end the process; the next `write` or `end` says so.
   stream.on('error', () => {});
-  Object.assign(asked, { reject: (error: Error) => stream.destroy(error) });
+  void Object.assign(asked, { reject: (error: Error) => stream.destroy(error) });
   return stream;
 }
 
