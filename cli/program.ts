@@ -1,5 +1,6 @@
 /** The command tree: global options, lazily read groups, errors as sentences, exit codes. */
 import { Command, CommanderError, Option } from 'commander';
+import { codeOf } from '../domain/code-of';
 import { buildFacts } from '../platform/build-facts';
 import { EXIT, EXIT_CODES_HELP, Stop, type ExitCode } from './exit';
 import type { Io } from './io';
@@ -329,7 +330,7 @@ export async function runCli(name: ProgramName, args: readonly string[], io: Io)
 function tell(error: unknown, io: Io, taste: { color: boolean; json: boolean }): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (io.interrupted.aborted) return EXIT.interrupted;
-  const stop = error instanceof Stop ? error : unforeseen(error);
+  const stop = error instanceof Stop ? error : (forbidden(error) ?? unforeseen(error));
   const paint = painter(mayColor(io, taste, 'err'));
   const width = io.err.width();
   const fold = (text: string, indent: string) => (width === undefined ? indent + text : wrap(text, width, indent));
@@ -339,6 +340,15 @@ function tell(error: unknown, io: Io, taste: { color: boolean; json: boolean }):
     for (const hint of stop.hints) io.err.write(`${fold(hint, '  ')}\n`);
   }
   return stop.exitCode;
+}
+
+/** A file of somebody else's, most often of root's. */
+function forbidden(error: unknown): Stop | undefined {
+  const path: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'path') : undefined;
+  if (!['EACCES', 'EPERM'].includes(codeOf(error)) || typeof path !== 'string') return undefined;
+  return new Stop(EXIT.usage, `You may not use ${path}: permission denied.`, {
+    hints: ['Run it as somebody who may: root, or whoever it belongs to.'],
+  });
 }
 
 /** A mistake of ours. The person gets a sentence; whoever mends it sets BURSAR_LOG_LEVEL=debug. */

@@ -4,6 +4,7 @@ import type { Act } from '../session';
 import { doctor, type DoctorOptions } from '../slurm/doctor';
 import { install } from '../slurm/install';
 import type { InstallOptions } from '../slurm/plan';
+import { PARTS } from '../slurm/slurm-conf';
 import { uninstall, type UninstallOptions } from '../slurm/uninstall';
 import { defineLook } from './slurm-look';
 import { defineWall } from './slurm-wall';
@@ -36,7 +37,7 @@ export function defineSlurm(parent: Command, act: Act): void {
         .command(name, { hidden: name === 'configure' })
         .summary('Put the hooks in, or bring them to this version')
         .description(
-          'Write the hooks, their configuration and keys, the unit of the relay, and a block of lines into slurm.conf, whose former text is kept beside it. The same command upgrades; where nothing has changed it changes nothing. slurmctld is not restarted.',
+          'Write the hooks, their configuration and keys, the unit of the relay, and a block of lines into slurm.conf, whose former text is kept beside it. The same command upgrades: what it was told before goes on, and where nothing has changed it changes nothing. slurmctld is not restarted.',
         ),
     )
       .option('--dry-run', 'show everything that would be written, and write nothing')
@@ -47,11 +48,12 @@ export function defineSlurm(parent: Command, act: Act): void {
       )
       .option('--slurm-user <user>', 'who slurmctld runs as (default: SlurmUser of slurm.conf)')
       .addOption(
-        new Option('--without <part...>', 'leave out jobcomp (how jobs ended) or prolog (when they began)').choices([
-          'jobcomp',
-          'prolog',
-        ]),
+        new Option(
+          '--without <part...>',
+          'leave out jobcomp (how jobs ended), prolog (when they began) or cli-filter',
+        ).choices(PARTS),
       )
+      .addOption(new Option('--with <part...>', 'put back what was left out').choices(PARTS))
       .option(
         '--cli-filter',
         'also print the price in sbatch, salloc and srun; every submit host then needs cli_filter.lua',

@@ -1,18 +1,17 @@
 /** `bursar slurm install`: writes what the plan says, makes the keys, and says what is left to do by hand. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, chmodSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildFacts } from '../../platform/build-facts';
 import { codeOf } from '../../domain/code-of';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
 import { plural } from '../text';
-import type { ApiKey, CreatedKey } from '../wire';
 import { digest, orSay, own, standing, textOf, writeWhole } from './files';
+import { keysToMake, keysToRevoke, makeKeys, policyPath, revokeKeys, type HeldKey } from './keys';
 import { CLI_CONFIG, HOOK_KEY, layoutOf, MANIFEST, onDisk, RELAY, UNIT, type Layout } from './layout';
 import { readManifest, type Manifest } from './manifest';
-import { planInstallation, renderCliConfig, type InstallOptions, type Plan, type PlannedFile } from './plan';
+import { planInstallation, type InstallOptions, type Plan, type PlannedFile } from './plan';
 import { diffOf } from './slurm-conf';
 
 interface Change {
@@ -24,9 +23,9 @@ interface Change {
 
 export async function install(session: Session, options: InstallOptions): Promise<void> {
   const layout = layoutOf(options, session.io.env);
-  const plan = await planInstallation(layout, session.endpoint, options);
-  if (plan.conflicts.length > 0) refuse(plan);
   const before = readManifest(layout);
+  const plan = await planInstallation(layout, session.endpoint, options, before);
+  if (plan.conflicts.length > 0) refuse(plan);
   const changes = changesOf(plan, before);
   const diff = diffOf(plan.slurmConf.path, plan.slurmConf.before, plan.slurmConf.after);
   const body = {
@@ -44,6 +43,7 @@ export async function install(session: Session, options: InstallOptions): Promis
       tellChanges(session, plan, changes, diff);
       for (const key of keysToMake(plan))
         session.line(`key      ${key.name} (${key.scope}), unless the one there still works`);
+      for (const key of keysToRevoke(plan, before)) session.line(`revoked  ${key.name}`);
     });
     return;
   }
@@ -61,6 +61,8 @@ export async function install(session: Session, options: InstallOptions): Promis
   writePolicy(session, plan, policy);
   const backup = writeSlurmConf(plan, session.io.now());
   writeManifest(plan, manifest);
+  const revoked = keysToRevoke(plan, before);
+  const lost = await revokeKeys(session, revoked);
   const hasStarted = startRelay(layout);
   const next = nextSteps(plan, diff, hasStarted);
   session.answer({ ...body, files: changes, backup: backup ?? null, keys: manifest.keys, next }, () => {
@@ -79,6 +81,12 @@ export async function install(session: Session, options: InstallOptions): Promis
           : `Installed: ${plural(written, 'file')} written.`,
       ),
     );
+    for (const key of revoked)
+      session.line(
+        lost.includes(key)
+          ? `Key ${key.name} could not be revoked: \`bursar key revoke ${key.name}\`.`
+          : `revoked  ${key.name}`,
+      );
     if (backup !== undefined) session.line(`The slurm.conf of before is ${backup}.`);
     session.heading('What is left to do');
     for (const step of next) session.say(`  ${step}`);
@@ -130,84 +138,6 @@ function tellChanges(session: Session, plan: Plan, changes: readonly Change[], d
   }
 }
 
-interface HeldKey {
-  file: string;
-  token: string;
-  made?: { key_id: string; name: string };
-}
-
-const keysToMake = ({ cluster, parts }: Plan) => [
-  { name: `${cluster}-hook`, scope: 'hook', cluster },
-  ...(parts.has('cli-filter') ? [{ name: `${cluster}-estimate`, scope: 'estimate' }] : []),
-];
-
-/** A key that is there and works is kept, so that installing again changes nothing. */
-async function makeKeys(session: Session, plan: Plan): Promise<{ keys: HeldKey[]; cliFile?: PlannedFile }> {
-  const { layout } = plan;
-  const hookFile = join(layout.etc, HOOK_KEY);
-  const [hook, estimate] = keysToMake(plan);
-  const keys = [
-    await heldKey(session, hookFile, textOf(onDisk(layout, hookFile))?.trim(), hook as NewKey, policyPath(plan)),
-  ];
-  if (estimate === undefined) return { keys };
-  const cliPath = join(layout.etc, CLI_CONFIG);
-  const there = /"token":\s*"([^"]+)"/.exec(textOf(onDisk(layout, cliPath)) ?? '')?.[1];
-  const held = await heldKey(session, cliPath, there, estimate, policyPath(plan));
-  keys.push(held);
-  return { keys, cliFile: await renderCliConfig(plan, session.endpoint, held.token) };
-}
-
-type NewKey = { name: string; scope: string; cluster?: string };
-
-const policyPath = ({ cluster }: Plan): string => `/api/v1/slurm/policy?cluster=${encodeURIComponent(cluster)}`;
-
-async function heldKey(
-  session: Session,
-  file: string,
-  there: string | undefined,
-  wanted: NewKey,
-  proof: string,
-): Promise<HeldKey> {
-  if (there !== undefined && there !== '' && (await isGood(session, there, wanted, proof)))
-    return { file, token: there };
-  // The name may be taken by a key whose secret is lost; the two can be told apart by host and time.
-  const names = [
-    wanted.name,
-    `${wanted.name}-${hostname().split('.')[0]}-${session.io.now().toISOString().slice(0, 19).replace(/\D/g, '')}`,
-  ];
-  for (const name of names) {
-    try {
-      const made = await session.client.post<CreatedKey>('/api/v1/keys', { ...wanted, name });
-      return { file, token: made.key, made: { key_id: made.key_id, name: made.name } };
-    } catch (error) {
-      if (!(error instanceof Stop) || codeIn(error.problem) !== 'api_key_exists') throw error;
-    }
-  }
-  throw new Stop(EXIT.failure, `No key could be made: ${names.join(' and ')} are taken.`, {
-    hints: ['`bursar key list` shows the keys there are.'],
-  });
-}
-
-/** The service knows it by its id, as what it should be, and takes it. While no admin key is made, it would take anything. */
-async function isGood(session: Session, token: string, wanted: NewKey, proof: string): Promise<boolean> {
-  const id = /^bursar_([a-z0-9]+)_/.exec(token)?.[1];
-  const { rows } = await session.client.list<ApiKey>('/api/v1/keys', {}, undefined);
-  const known = rows.find(({ key_id: keyId }) => keyId === id);
-  if (known?.status !== 'active' || known.scope !== wanted.scope || known.cluster !== wanted.cluster) return false;
-  try {
-    await session.connect(session.endpoint, { token }).get(proof);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Stop)) throw error;
-    if (error.exitCode === EXIT.unreachable) throw error;
-    // What its scope forbids it was known for.
-    return codeIn(error.problem) !== 'unauthenticated';
-  }
-}
-
-const codeIn = (problem: unknown): unknown =>
-  typeof problem === 'object' && problem !== null ? Reflect.get(problem, 'code') : undefined;
-
 /** Hooks last, for Slurm reads them as soon as they change, and they need what is before them. */
 function apply(
   plan: Plan,
@@ -253,7 +183,8 @@ function apply(
     files: Object.fromEntries(files.map(({ path: file, text }) => [file, digest(text)])),
     folders: [...new Set(folders)],
     moved: [...(before?.moved ?? []), ...plan.moves],
-    keys: [...(before?.keys ?? []), ...made],
+    keys: [...(before?.keys ?? []).filter((key) => !keysToRevoke(plan, before).includes(key)), ...made],
+    asked: plan.asked,
     slurm_conf: plan.slurmConf.path,
   };
 }

@@ -3,6 +3,13 @@ import { join } from 'node:path';
 import { MANIFEST, onDisk, type Layout } from './layout';
 import { textOf } from './files';
 
+/** It goes on when install is run again, until something else is said. */
+export interface Asked {
+  cluster?: string;
+  hook_url?: string;
+  slurm_user?: string;
+}
+
 export interface Manifest {
   version: string;
   cluster: string;
@@ -17,6 +24,8 @@ export interface Manifest {
   /** API keys that were made. */
   keys: { key_id: string; name: string }[];
   slurm_conf: string;
+  /** What install was told and could not have known. Undefined: the version that installed did not note it. */
+  asked?: Asked;
 }
 
 export function readManifest(layout: Layout): Manifest | undefined {

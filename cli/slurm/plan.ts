@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { given } from '../../domain/given';
 import { EXIT, Stop } from '../exit';
 import { ownerOf, textOf, type Owner } from './files';
 import {
@@ -27,12 +28,14 @@ import {
   type Layout,
   type PlaceOptions,
 } from './layout';
+import type { Asked, Manifest } from './manifest';
 import { compare, PARTS, readSlurmConf, wantedLines, withBlock, type Conflict, type Part } from './slurm-conf';
 
 export interface InstallOptions extends PlaceOptions {
   cluster?: string;
   hookUrl?: string;
   slurmUser?: string;
+  with?: string[];
   without?: string[];
   cliFilter?: boolean;
   dryRun?: boolean;
@@ -59,26 +62,37 @@ export interface Plan {
   moves: { from: string; to: string }[];
   slurmConf: { path: string; before: string; after: string; lines: string[] };
   conflicts: Conflict[];
+  asked: Asked;
 }
 
 const HOOK_OF: Partial<Record<HookName, Part>> = { jobcomp: 'jobcomp', cli_filter: 'cli-filter' };
 
-export async function planInstallation(layout: Layout, endpoint: string, options: InstallOptions): Promise<Plan> {
+/** `before`: what an earlier installation was told goes on, until something else is said. */
+export async function planInstallation(
+  layout: Layout,
+  endpoint: string,
+  options: InstallOptions,
+  before: Manifest | undefined,
+): Promise<Plan> {
   const slurmConf = layout.conf;
-  const before = textOf(onDisk(layout, slurmConf));
-  if (before === undefined) {
+  const text = textOf(onDisk(layout, slurmConf));
+  if (text === undefined) {
     throw new Stop(EXIT.usage, `There is no ${onDisk(layout, slurmConf)}.`, {
       hints: ['Run this where slurmctld runs; --slurm-conf names its slurm.conf, or the folder of it.'],
     });
   }
   const settings = readSlurmConf(onDisk(layout, slurmConf));
-  const cluster = options.cluster ?? settings.get('clustername')?.value;
+  const asked: Asked = {
+    ...before?.asked,
+    ...given({ cluster: options.cluster, hook_url: options.hookUrl, slurm_user: options.slurmUser }),
+  };
+  const cluster = asked.cluster ?? settings.get('clustername')?.value;
   if (cluster === undefined) {
     throw new Stop(EXIT.usage, `${slurmConf} has no ClusterName, so that --cluster must say which cluster this is.`);
   }
-  const url = hookUrl(endpoint, options.hookUrl);
-  const slurmUser = ownerOf(options.slurmUser ?? settings.get('slurmuser')?.value ?? 'root');
-  const parts = partsOf(options);
+  const url = hookUrl(endpoint, asked.hook_url);
+  const slurmUser = ownerOf(asked.slurm_user ?? settings.get('slurmuser')?.value ?? 'root');
+  const parts = partsOf(options, before);
   const { lines, conflicts } = compare(wantedLines(layout.library, parts), settings);
   const config = await renderConfig(layout, { endpoint, url, cluster });
   return {
@@ -89,13 +103,19 @@ export async function planInstallation(layout: Layout, endpoint: string, options
     slurmUser,
     parts,
     ...foldersAndFiles(layout, parts, slurmUser, config),
-    slurmConf: { path: slurmConf, before, after: withBlock(before, lines), lines },
+    slurmConf: { path: slurmConf, before: text, after: withBlock(text, lines), lines },
     conflicts,
+    asked,
   };
 }
 
-function partsOf({ without = [], cliFilter }: InstallOptions): Set<Part> {
-  return new Set(PARTS.filter((part) => (part === 'cli-filter' ? cliFilter === true : !without.includes(part))));
+function partsOf(
+  { with: more = [], without = [], cliFilter }: InstallOptions,
+  before: Manifest | undefined,
+): Set<Part> {
+  const had = before?.parts ?? ['jobcomp', 'prolog'];
+  const wanted = new Set([...had, ...more, ...(cliFilter ? ['cli-filter'] : [])]);
+  return new Set(PARTS.filter((part) => wanted.has(part) && !without.includes(part)));
 }
 
 /** Lua in the controller speaks no TLS. */

@@ -143,3 +143,25 @@ export async function tryHook(
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Runs an installed prolog or epilog once, with a spool of its own. What it wrote; or why it wrote nothing. */
+export async function tryScript(layout: Layout, name: 'prolog' | 'epilog'): Promise<{ failure?: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'bursar-doctor-'));
+  try {
+    const installed = readFileSync(onDisk(layout, join(layout.library, `${name}.sh`)), 'utf8');
+    const script = join(folder, `${name}.sh`);
+    writeFileSync(
+      script,
+      installed.replace(/^spool=.*$/m, () => `spool='${folder}'`),
+      { mode: 0o700 },
+    );
+    await run(script, [], { env: { PATH: '/usr/bin:/bin', SLURM_JOB_ID: '0' }, timeout: PATIENCE_MS });
+    const record: unknown = JSON.parse(readFileSync(join(folder, `${name}.ndjson`), 'utf8'));
+    const isRight = typeof record === 'object' && record !== null && Reflect.get(record, 'source') === name;
+    return isRight ? {} : { failure: 'it wrote something else than a record' };
+  } catch (error) {
+    return { failure: `it wrote no record: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { path } from '../client';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
 import { digest, orSay, standing, textOf, writeWhole } from './files';
+import { revokeKeys } from './keys';
 import { layoutOf, MANIFEST, onDisk, RELAY_MODULES, UNIT, type Layout, type PlaceOptions } from './layout';
 import { readManifest, type Manifest } from './manifest';
 import { diffOf, withBlock } from './slurm-conf';
@@ -128,19 +128,6 @@ function foldersOf(layout: Layout, { folders = [] }: Manifest): string[] {
 
 function removeIfEmpty(folder: string): void {
   if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
-}
-
-async function revokeKeys(session: Session, keys: Manifest['keys']): Promise<Manifest['keys']> {
-  const left: Manifest['keys'] = [];
-  for (const key of keys) {
-    try {
-      await session.client.delete(path`/api/v1/keys/${key.key_id}`);
-    } catch (error) {
-      if (!(error instanceof Stop)) throw error;
-      if (error.exitCode !== EXIT.notFound) left.push(key);
-    }
-  }
-  return left;
 }
 
 function stopRelay(layout: Layout): void {

@@ -45,6 +45,12 @@ const everything = (): Record<string, string> =>
       .map((entry) => join(entry.parentPath, entry.name))
       .map((path) => [path.slice(place.length + 1), readFileSync(path, 'utf8')]),
   );
+const keyNames = async () => {
+  const keys = (await cli.api.get('/api/v1/keys')).body as { name: string; status: string }[];
+  return keys
+    .filter(({ name, status }) => name.startsWith(`eagle${made}-`) && status === 'active')
+    .map(({ name }) => name);
+};
 const works = async (ended: Promise<Ended>): Promise<Ended> => {
   const { code, err } = await ended;
   expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -126,11 +132,29 @@ test('installing again changes nothing, keeps what the site has set, and leaves 
 
   const config = JSON.parse(read('etc/bursar/slurm.json')) as object;
   writeFileSync(join(place, 'etc/bursar/slurm.json'), JSON.stringify({ ...config, deadline_ms: 250 }));
-  await works(install('--without', 'prolog'));
+  const { out } = await works(install('--without', 'prolog', 'cli-filter'));
+  expect(out).toContain(`revoked  eagle${made}-estimate`);
+  expect(await keyNames()).toEqual([`eagle${made}-hook`]);
   expect(JSON.parse(read('etc/bursar/slurm.json'))).toMatchObject({ deadline_ms: 250 });
   expect(read('slurm/slurm.conf')).toMatch(/JobSubmitPlugins=lua\nJobCompType=jobcomp\/lua\n# END bursar/);
   expect(existsSync(join(place, 'slurm/cli_filter.lua'))).toBe(false);
   expect(existsSync(join(place, 'usr/lib/bursar/slurm/prolog.sh'))).toBe(false);
+});
+
+test('what it was told goes on when it is run again, until something else is said', async () => {
+  await works(install('--cli-filter', '--without', 'jobcomp', '--hook-url', 'http://127.0.0.2:1'));
+  conf(`${read('slurm/slurm.conf')}JobCompType=jobcomp/filetxt\n`);
+  const before = everything();
+  const { out } = await works(slurm('install'));
+  expect(out).toContain('Installed already; nothing has changed.');
+  expect({ ...everything(), 'var/lib/bursar/policy.json': '' }).toEqual({
+    ...before,
+    'var/lib/bursar/policy.json': '',
+  });
+  expect(await slurm('install', '--with', 'jobcomp')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('JobCompType=jobcomp/filetxt'),
+  });
 });
 
 test('a key that does not work any more is made anew, under another name', async () => {
@@ -205,8 +229,7 @@ test('uninstalling takes back what was written, keys included, and nothing that 
   });
   // What install made is gone, with the folders around it; what was there stays, and be it empty.
   expect([readdirSync(place).toSorted(), readdirSync(join(place, 'var'))]).toEqual([['slurm', 'var'], ['spool']]);
-  const keys = (await cli.api.get('/api/v1/keys')).body as { name: string; status: string }[];
-  expect(keys.filter(({ name, status }) => name.startsWith(`eagle${made}-`) && status === 'active')).toEqual([]);
+  expect(await keyNames()).toEqual([]);
   expect(await slurm('uninstall')).toMatchObject({ code: 1, err: expect.stringContaining('nothing is installed') });
 });
 

@@ -46,6 +46,8 @@ export interface HookConfig {
   policy_file?: string;
   state_file?: string;
   policy_seconds?: number;
+  queue_seconds?: number;
+  history_seconds?: number;
   show?: boolean;
 }
 
@@ -54,7 +56,7 @@ export function readObject(path: string): Record<string, unknown> | undefined {
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
   }

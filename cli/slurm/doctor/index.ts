@@ -6,10 +6,13 @@ import type { Session } from '../../session';
 import { plural } from '../../text';
 import { CONFIG, layoutOf, onDisk, type Layout, type PlaceOptions } from '../layout';
 import { askController } from '../probe';
+import { readManifest } from '../manifest';
 import { readSlurmConf } from '../slurm-conf';
-import { failed, FINDING_FIELDS, INSTALL, readObject, type Finding, type HookConfig } from './finding';
-import { configuration, hookFiles, policyFile, relay, slurmConf, spool } from './machine';
-import { hooks, service } from './service';
+import { readConfiguration } from './configuration';
+import { FINDING_FIELDS, type Finding } from './finding';
+import { hookFiles, policyFile, relay, slurmConf } from './machine';
+import { rights } from './rights';
+import { hooks, scripts, service } from './service';
 import { submitHost } from './submit-host';
 
 export interface DoctorOptions extends PlaceOptions {
@@ -47,23 +50,18 @@ export async function doctor(session: Session, options: DoctorOptions): Promise<
 }
 
 async function controller(session: Session, layout: Layout, options: DoctorOptions): Promise<Finding[]> {
-  const place = onDisk(layout, join(layout.etc, CONFIG));
-  const config: HookConfig | undefined = readObject(place);
-  if (config === undefined) {
-    const why = existsSync(place) ? 'is no JSON object, or not to be read by you' : 'is not there';
-    return [
-      failed('configuration', `${place} ${why}`, existsSync(place) ? 'Run this as root; mend the file.' : INSTALL),
-    ];
-  }
+  const { finding, config } = readConfiguration(onDisk(layout, join(layout.etc, CONFIG)));
   const settings = readSlurmConf(onDisk(layout, layout.conf));
   const active = await askController(layout, session);
+  const machine = [finding, ...hookFiles(layout), ...slurmConf(layout, settings, active)];
+  if (config === undefined) return machine;
+  const slurmUser = readManifest(layout)?.asked?.slurm_user ?? settings.get('slurmuser')?.value ?? 'root';
   return [
-    configuration(place, config),
-    ...hookFiles(layout),
-    ...slurmConf(layout, settings, active),
+    ...machine,
+    ...rights(layout, config, slurmUser),
     ...(await service(session, config)),
     ...(await hooks(layout, config, options)),
-    ...spool(layout, config, settings),
+    ...(await scripts(layout)),
     ...relay(session, config),
     policyFile(session, config),
     ...(existsSync(onDisk(layout, join(layout.slurm, 'cli_filter.lua'))) ? await submitHost(layout) : []),

@@ -1,28 +1,14 @@
-/** What lies on this machine: configuration, hooks, slurm.conf, spool, what the relay and its policy file say. */
-import { existsSync, statSync } from 'node:fs';
+/** What lies on this machine: hooks, slurm.conf, what the relay and its policy file say. */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFacts } from '../../../platform/build-facts';
 import type { Session } from '../../session';
-import { digest, ownerOf, textOf } from '../files';
+import { digest, textOf } from '../files';
 import { HOOK_NAMES, renderHook, siteName, siteScript } from '../hook-files';
 import { onDisk, type Layout } from '../layout';
 import { readManifest } from '../manifest';
 import { blockIn, type Setting } from '../slurm-conf';
 import { failed, INSTALL, ok, readObject, unknown, warning, type Finding, type HookConfig } from './finding';
-
-export function configuration(place: string, config: HookConfig): Finding {
-  const missing = (['url', 'cluster', 'token_file', 'spool', 'policy_file'] as const).filter(
-    (name) => config[name] === undefined,
-  );
-  if (missing.length > 0) return failed('configuration', `${place} lacks ${missing.join(', ')}`, INSTALL);
-  if ((statSync(place).mode & 0o007) !== 0) {
-    return warning('configuration', `${place} can be read by everybody`, `chmod o= ${place}`);
-  }
-  return ok(
-    'configuration',
-    `${place}: cluster ${config.cluster}, asks ${config.url} for at most ${config.deadline_ms ?? 500} ms`,
-  );
-}
 
 export function hookFiles(layout: Layout): Finding[] {
   const manifest = readManifest(layout);
@@ -115,24 +101,6 @@ export function slurmConf(
           'Restart slurmctld: systemctl restart slurmctld.',
         ),
   ];
-}
-
-export function spool(layout: Layout, config: HookConfig, settings: ReadonlyMap<string, Setting>): Finding[] {
-  const folder = config.spool ?? layout.spool;
-  const user = settings.get('slurmuser')?.value ?? 'root';
-  const findings = [folder, join(config.policy_file ?? '', '..')].map((each): Finding => {
-    if (!existsSync(each)) return failed('spool', `${each} is not there`, INSTALL);
-    const { uid, mode } = statSync(each);
-    const owner = ownerOf(user);
-    return owner.uid === 0 || (uid === owner.uid && (mode & 0o200) !== 0)
-      ? ok('spool', `${each} is ${user}'s`)
-      : failed(
-          'spool',
-          `${each} cannot be written by ${user}`,
-          `chown ${owner.user}:${owner.group} ${each} && chmod 0750 ${each}`,
-        );
-  });
-  return findings;
 }
 
 const RELAY_IS_SILENT_AFTER_S = 60;

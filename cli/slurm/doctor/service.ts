@@ -5,7 +5,7 @@ import { buildFacts } from '../../../platform/build-facts';
 import type { Session } from '../../session';
 import { textOf } from '../files';
 import { onDisk, type Layout } from '../layout';
-import { askAs, findLua, tryHook, type Tried } from '../probe';
+import { askAs, findLua, tryHook, tryScript, type Tried } from '../probe';
 import { failed, INSTALL, ok, unknown, warning, type Finding, type HookConfig } from './finding';
 
 const CLOCKS_MAY_DIFFER_S = 2;
@@ -124,6 +124,16 @@ export async function hooks(
         ? ok('jobcomp hook', 'writes its line')
         : failed('jobcomp hook', record.logged || record.failure || 'it failed', INSTALL),
     );
+  }
+  return findings;
+}
+
+export async function scripts(layout: Layout): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const name of ['prolog', 'epilog'] as const) {
+    if (!existsSync(onDisk(layout, join(layout.library, `${name}.sh`)))) continue;
+    const { failure } = await tryScript(layout, name);
+    findings.push(failure === undefined ? ok(name, 'writes its line') : failed(name, failure, INSTALL));
   }
   return findings;
 }

@@ -1,6 +1,8 @@
 /** `bursar slurm doctor`: whatever is broken on purpose is found, with what to do. No controller runs here. */
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  chmodSync,
   chownSync,
   mkdirSync,
   readFileSync,
@@ -14,6 +16,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Finding } from '../../../cli/slurm/doctor/finding';
+import { PACKAGE_ROOT } from '../../../platform/paths';
 import { startCli, type TestCli } from '../../cli/helpers/cli';
 import { removeScratch, scratchFolder } from '../../helpers/scratch';
 
@@ -23,6 +26,8 @@ let place: string;
 let made = 0;
 beforeAll(async () => {
   scratch = scratchFolder();
+  // Else nobody but root could enter it.
+  chmodSync(scratch, 0o755);
   cli = await startCli();
   await cli.api.account('lab', 1000);
 });
@@ -125,9 +130,55 @@ test('files that are gone, changed, not read again, or not to be written', async
       'warning: /usr/lib/bursar/slurm/bursar-relay.py: it was changed since it was installed',
       expect.stringMatching(/^warning: \/slurm\/jobcomp.lua: it is not what version/),
       expect.stringMatching(/^failed: slurm.conf: .* does not say JobSubmitPlugins=lua, JobCompType=jobcomp\/lua/),
-      'failed: spool: /var/spool/bursar cannot be written by slurm',
+      'failed: rights: /var/spool/bursar cannot be written by slurm',
     ]),
   );
+});
+
+test('files that SlurmUser may not use, which root would never notice', async () => {
+  chownSync(at('etc/bursar/slurm.json'), 0, 0);
+  chownSync(at('etc/bursar/hook.key'), 0, 0);
+  chmodSync(at('usr/lib/bursar/slurm/epilog.sh'), 0o644);
+  expect(await troubles()).toEqual([
+    'failed: rights: /etc/bursar/slurm.json cannot be read by slurm',
+    'failed: rights: /etc/bursar/hook.key cannot be read by slurm',
+    'failed: rights: /usr/lib/bursar/slurm/epilog.sh cannot be executed by slurm',
+  ]);
+  expect((await slurm('doctor')).out).toContain(`chown root:slurm ${at('etc/bursar/slurm.json')} && chmod 0640`);
+  chmodSync(at('etc/bursar'), 0o700);
+  expect(await troubles()).toContainEqual('failed: rights: slurm may not enter /etc/bursar');
+});
+
+test('a prolog that cannot do its work', async () => {
+  writeFileSync(at('usr/lib/bursar/slurm/prolog.sh'), "#!/bin/sh\nspool='/nowhere'\nexit 0\n");
+  expect(await troubles()).toContainEqual(expect.stringMatching(/^failed: prolog: it wrote no record/));
+});
+
+test('a configuration that lacks something or says what makes no sense is all that is said of it', async () => {
+  change('etc/bursar/slurm.json', { url: 5, deadline_ms: 'soon', spool: undefined });
+  expect(await troubles()).toEqual([
+    'failed: configuration: /etc/bursar/slurm.json lacks spool; has 5 for url, which is an address (http://…); has "soon" for deadline_ms, which is a number above 0',
+  ]);
+  writeFileSync(at('etc/bursar/slurm.json'), '[]');
+  expect(await troubles()).toEqual(['failed: configuration: /etc/bursar/slurm.json is no JSON object']);
+  change('etc/bursar/slurm.json', {});
+});
+
+test('whoever is not root is told to be', () => {
+  chmodSync(at('etc/bursar/slurm.json'), 0o600);
+  for (const command of ['doctor', 'install', 'uninstall']) {
+    const places = ['--slurm-conf', at('slurm'), '--prefix', place];
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(PACKAGE_ROOT, 'bin/bursar.js'), '--endpoint', cli.url, 'slurm', command, ...places],
+      { encoding: 'utf8', uid: 65534, gid: 65534, env: { PATH: process.env.PATH, BURSAR_HOME: '/nonexistent' } },
+    );
+    expect({ command, status, stderr }).toEqual({
+      command,
+      status: 2,
+      stderr: expect.stringMatching(/permission denied.*\n.*root/),
+    });
+  }
 });
 
 test('a script of the site that Slurm has not read', async () => {
