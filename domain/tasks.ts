@@ -38,9 +38,10 @@ export interface Strand {
   heardAt: bigint;
 }
 
-export function readStrand(holds: readonly StoryHold[], events: readonly RunEvent[], index: number): Strand {
+export function readStrand(holds: readonly StoryHold[], told: readonly RunEvent[], index: number): Strand {
   const hold = holds[index] as StoryHold;
   const leader = holds[0] as StoryHold;
+  const events = told.filter((event) => !isAskedForAnew(holds, event));
   const own = events.filter(({ holdNo }) => holdNo === hold.holdNo);
   if (holds.length === 1) return ordinaryStrand(hold, own);
 
@@ -62,6 +63,13 @@ export function readStrand(holds: readonly StoryHold[], events: readonly RunEven
   const { arrayTasks } = hold;
   const unfinished = isOver ? 0 : 1;
   return { hold, tasks, events: mine, wholeCosts, arrayTasks, isOver, unfinished, ...latestNews(hold, tasks) };
+}
+
+/** A change from before its hold was placed: whoever asked for the hold asked for the job as it was by then. */
+function isAskedForAnew(holds: readonly StoryHold[], { type, holdNo, recordedAt, arrayTasks }: RunEvent): boolean {
+  if (type !== 'resized' || arrayTasks !== undefined) return false;
+  const hold = holds.find((each) => each.holdNo === holdNo);
+  return hold !== undefined && !hold.late && recordedAt < hold.placedAt;
 }
 
 function ordinaryStrand(hold: StoryHold, events: readonly RunEvent[]): Strand {

@@ -198,6 +198,23 @@ test.each([
   expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
 });
 
+test.each([
+  ['another account', { account: 'proj-b', time_limit: 240 }, 4.8],
+  ['another partition', { partition: 'debug', time_limit: 240 }, 2.4],
+])('a longer limit from before a move to %s does not make the new hold smaller', async (_what, changes, left) => {
+  const key = await submitted();
+  expect(await modify(key, { time_limit: 120 })).toMatchObject({ hold_amount: 2.4 });
+  await settle();
+  const longer = { ...RAW, time_limit: 120 };
+  expect(await modify(key, changes, longer)).toMatchObject({ accept: true, hold_amount: left });
+  expect(await settle()).toMatchObject({ state: 'pending', held: left });
+  const started_at = SUBMITTED + 30;
+  await tell({ source: 'prolog', at: started_at, env: { SLURM_JOB_ID: '100', SLURM_RESTART_COUNT: '0' } });
+  const { deadline } = await settle();
+  expect(Date.parse(deadline) / 1000).toBeGreaterThanOrEqual(started_at + 240 * 60);
+  expect(await openHolds()).toMatchObject([{ held: left }]);
+});
+
 test('a job without a hold is asked about when it asks for more, and has one from then on', async () => {
   const newer = newKey();
   expect(await modify(undefined, { time_limit: 120 }, RAW, newer)).toMatchObject({
