@@ -3,20 +3,18 @@
  * as much as before goes by; more must pass every limit; another account or partition is another hold. Less gives nothing back
  * before the end: Slurm judges the update after us, and one that it refuses leaves the job as it was.
  *
+ * Of a job that runs only that is priced which Slurm changes in one; the rest is refused before any money moves.
+ *
  * Nothing here leaves a job without its hold, whichever of its steps is the last: a resize is one command, an exchange of
  * holds is one transaction, and the event that tells the job's story of the change comes after them.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { Fault, FAULTS } from '../../domain/faults';
 import { given } from '../../domain/given';
-import type { TransactionId } from '../../domain/ids';
 import type { JobRequest } from '../../domain/job';
-import { mostMicro, toMicro, ZERO, type Micro } from '../../domain/money';
-import { estimate } from '../../domain/price';
-import { countOf, type Submission } from '../../domain/slurm-submission';
-import { mergeChanges } from '../../domain/slurm-changes';
-import { readStrand } from '../../domain/tasks';
-import { instantOfMs, instantOfSeconds, type Instant } from '../../domain/time';
+import { ZERO, type Micro } from '../../domain/money';
+import { mergeChanges, whatStaysAsItRuns } from '../../domain/slurm-changes';
+import type { Submission } from '../../domain/slurm-submission';
+import { instantOfMs } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import { holdMoved } from '../admission';
 import { newHoldId } from '../admission-item';
@@ -29,14 +27,14 @@ import type {
   Hold,
   Holds,
   ModificationAnswer,
-  PriceBook,
   Slurm,
-  SlurmModification,
 } from '../contract';
 import { ask, unavailable } from '../errors';
 import type { RecordEvents } from '../events';
 import type { NumberedCluster, PriceBooks } from '../price-book';
-import { loadFacts, type LedgerFacts } from '../story-facts';
+import { loadFacts } from '../story-facts';
+import { isSamePrice, needOf } from './change-price';
+import { nameOf, openHoldOf, userOf, type Asked, type JobHold } from './changed-job';
 import { clusterAsOfNow } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
@@ -58,34 +56,6 @@ const REFUSED = 402;
 /** Changes of one job come one after the other; more of them at once than this is somebody's loop. */
 const LOOKS_MAX = 8;
 
-/** The open hold that a job has, if any. */
-interface JobHold {
-  holdId: TransactionId;
-  account: string;
-  partition: string;
-  late: boolean;
-  uncharged: 'shadow' | 'exempt' | null;
-  /** Of the check that placed it. */
-  key: string | null;
-}
-
-/** A change that asks for money, with everything it is judged by. */
-interface Asked {
-  cluster: NumberedCluster;
-  book: PriceBook;
-  now: Instant;
-  jobId: string;
-  /** '' where the whole job is changed. */
-  task: string;
-  submittedAt?: Instant;
-  newKey: string;
-  /** The key that the job carries, if any. */
-  stamp?: string;
-  before: Submission;
-  after: Submission;
-  caller: Caller;
-}
-
 export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'> {
   const { sql, prices, admission, holds, recordEvents, defaultCluster } = deps;
 
@@ -93,21 +63,25 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     async modify(modification, caller) {
       const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
       const { cluster, book } = await clusterAsOfNow(prices, name);
+      const job = nameOf(modification);
       const after = submissionOf(mergeChanges(facts, changes));
       const before = submissionOf(facts);
-      if ('code' in after) return refuse(cluster, newKey, after, caller, nameOf(modification).jobId);
+      if ('code' in after) return refuse(cluster, newKey, after, caller, job.jobId);
       if (!('code' in before) && isSamePrice(before, after)) return goesBy(cluster);
 
-      const now = instantOfMs(Date.now());
+      const user = await userOf(sql, cluster, job, facts, stamp);
+      const own = <S extends Submission>(submission: S): S => ({ ...submission, ...given({ user }) });
+      const stays = whatStaysAsItRuns(facts, changes);
+      if (stays !== undefined) return keepAsItRuns(cluster, newKey, stays, own(after), caller, job.jobId);
       const asked: Asked = {
         cluster,
         book,
-        now,
-        ...nameOf(modification),
+        now: instantOfMs(Date.now()),
+        ...job,
         newKey,
         ...given({ stamp }),
-        before: 'code' in before ? after : before,
-        after,
+        before: own('code' in before ? after : before),
+        after: own(after),
         caller,
       };
       let hold = await openHoldOf(sql, cluster, asked, stamp);
@@ -291,6 +265,20 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     return { ...goesBy(cluster), code, message: reason, stamp: key };
   }
 
+  /** Slurm refuses it after us, whatever we say; in shadow mode it is left to Slurm. In neither case does any money move. */
+  async function keepAsItRuns(
+    cluster: NumberedCluster,
+    key: string,
+    what: string,
+    after: Submission,
+    caller: Caller,
+    jobId: string,
+  ): Promise<ModificationAnswer> {
+    if (cluster.enforcement === 'shadow') return goesBy(cluster);
+    const reason = `Job ${jobId} is not waiting any more: Slurm changes ${what} of a job only before it starts. Nothing was changed.`;
+    return refuse(cluster, key, { code: 'job_not_pending', reason }, caller, jobId, after);
+  }
+
   async function refuse(
     cluster: NumberedCluster,
     key: string,
@@ -330,76 +318,4 @@ function answerOf(decision: Decision, { enforcement }: Cluster, key: string): Mo
     ...(holdId === undefined ? {} : { holdId }),
     ...(accept ? { stamp: key } : {}),
   };
-}
-
-const isSamePrice = (before: Submission, after: Submission): boolean =>
-  before.account === after.account &&
-  before.user === after.user &&
-  isDeepStrictEqual(before.partitions, after.partitions) &&
-  isDeepStrictEqual(before.job, after.job);
-
-/** Tasks go by their array's id, as everywhere. */
-function nameOf({ facts, jobId }: SlurmModification): Pick<Asked, 'jobId' | 'task' | 'submittedAt'> {
-  const array = countOf(facts.array_job_id);
-  const task = array === undefined ? undefined : countOf(facts.array_task_id, 'zero');
-  const submitted = countOf(facts.submit_time);
-  return {
-    jobId: array === undefined ? jobId : String(array),
-    task: task === undefined ? '' : String(task),
-    ...(submitted === undefined ? {} : { submittedAt: instantOfSeconds(submitted) }),
-  };
-}
-
-/**
- * What the hold must hold from now on, never less than it does: the new price of every run that is still to come or to end; of
- * one array task, the difference that it makes. A sentence where the changed job has no price.
- */
-function needOf(
-  job: JobRequest,
-  { holdId }: JobHold,
-  facts: LedgerFacts,
-  asked: Asked,
-): { held: Micro; amount: Micro; isMore: boolean } | string {
-  const { cluster, book, now, before, task } = asked;
-  const index = facts.holds.findIndex((hold) => hold.holdId === holdId);
-  const hold = facts.holds[index];
-  if (!hold) throw new Error(`hold ${holdId} is not in its own story`);
-  const { unit, holdMultiplier } = facts.account;
-  const own = holdMultiplier === undefined ? {} : { holdMultiplier };
-  const price = (request: JobRequest, arrayTasks: number) =>
-    estimate({ ...request, arrayTasks }, cluster, book.rates, unit, now, own);
-  const tasks = task === '' ? Math.max(readStrand(facts.holds, facts.events, index).unfinished, 1) : 1;
-  const [was, is] = [price({ ...before.job, partition: job.partition }, tasks), price(job, tasks)];
-  if (is.refusal) return is.refusal.detail;
-  const amount = task === '' ? is.hold : toMicro(hold.held + is.hold - was.hold);
-  return { held: hold.held, amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold };
-}
-
-/** By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. */
-async function openHoldOf(
-  sql: Sql,
-  { clusterNo }: NumberedCluster,
-  { jobId, submittedAt }: Pick<Asked, 'jobId' | 'submittedAt'>,
-  stamp: string | undefined,
-): Promise<JobHold | undefined> {
-  const [row] = await ask(
-    () => sql<JobHold[]>`
-      with found as (
-        select 1 as rank, ledger.standing_hold(d.decision_no, null, null, null) as hold_no
-        from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
-        where d.key = ${stamp ?? null}::text and d.code = 'placed' and h.cluster_no = ${clusterNo}
-        union all
-        select case when j.stamp = ${stamp ?? null}::text then 2 else 3 end, j.hold_no
-        from ledger.jobs j
-        where j.cluster_no = ${clusterNo} and j.hold_no is not null
-          and (j.stamp = ${stamp ?? null}::text
-            or (j.job_id = ${jobId} and j.submitted_at = ${submittedAt ?? null}::timestamptz)))
-      select h.hold_id as "holdId", a.name as account, h.partition, h.late, h.uncharged,
-        (select d.key from ledger.decisions d where d.decision_no = h.hold_no) as key
-      from found join ledger.holds h using (hold_no) join ledger.accounts a using (account_no)
-      where h.status = 'open'
-      order by found.rank
-      limit 1`,
-  );
-  return row;
 }

@@ -215,6 +215,58 @@ test.each([
   expect(await openHolds()).toMatchObject([{ held: left }]);
 });
 
+describe('of a job that Slurm names by the number of its user', () => {
+  const { user: _, ...nameless } = { ...RAW, user_id: 1001 };
+
+  test("a change counts in its user's limit, and is refused by it", async () => {
+    await api.put('/api/v1/accounts/proj-b/user-limits/alice', { limit: 2 });
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b', time_limit: 120 }, nameless)).toMatchObject({
+      accept: false,
+      code: 'user_limit_exceeded',
+    });
+    expect(await modify(key, { account: 'proj-b' }, nameless)).toMatchObject({ accept: true });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-b', user_id: 'alice' }]);
+    await tell(completed(key, { account: 'proj-b' }));
+    await settle();
+    const { body } = await api.get('/api/v1/accounts/proj-b/user-limits');
+    expect(body).toMatchObject([{ user: 'alice', used: 0.5, held: 0 }]);
+  });
+
+  test('nothing is held or charged where its user is exempt', async () => {
+    await api.put('/api/v1/clusters/default', { exempt_users: ['root', 'alice'] });
+    const key = await submitted();
+    expect(await modify(key, { time_limit: 120 }, nameless)).toMatchObject({ accept: true, code: 'exempt_user' });
+    expect(await openHolds()).toEqual([]);
+    await tell(completed(key));
+    expect(await settle()).toMatchObject({ charged: 0, admitted: 'exempt' });
+  });
+});
+
+describe('a job that does not wait any more', () => {
+  const running = { ...RAW, job_state: 1 };
+
+  test.each([
+    ['account', { account: 'proj-b' }],
+    ['partition', { partition: 'debug' }],
+    ['number of CPUs', { min_cpus: 400 }],
+  ])('keeps its %s, and no money moves', async (what, changes) => {
+    const key = await submitted();
+    const refused = await modify(key, changes, running);
+    expect(refused).toMatchObject({ accept: false, code: 'job_not_pending', message: expect.stringContaining(what) });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-a', partition: 'cpu', held: 1.2 }]);
+    await api.put('/api/v1/clusters/default', { enforcement: 'shadow' });
+    expect(await modify(key, changes, running)).toMatchObject({ accept: true, would_deny: false });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-a', partition: 'cpu', held: 1.2 }]);
+  });
+
+  test('is held for when it gets more time, and may be told once more what it has', async () => {
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-a', time_limit: 120 }, running)).toMatchObject({ hold_amount: 2.4 });
+    expect(await modify(key, { account: 'proj-b' }, { ...RAW, job_state: 0x8000 })).toMatchObject({ accept: true });
+  });
+});
+
 test('a job without a hold is asked about when it asks for more, and has one from then on', async () => {
   const newer = newKey();
   expect(await modify(undefined, { time_limit: 120 }, RAW, newer)).toMatchObject({
