@@ -93,9 +93,9 @@ function M.cost(job, partition)
   return math.ceil(hourly * weight * (minutes / 60) * tasks_of(job.array) * MICRO)
 end
 
--- Adds to what this hour has let in unasked, or says that it would be too much. Written before the job is let in: a controller
--- that is killed in between has counted a job too many, never one too few.
-function M.count(bursar, config, pot, micro, limit, now)
+-- Adds to what this hour has let in unasked, or says that it would be too much for one of the pots: { limit, micro } by name.
+-- Written before the job is let in: a controller that is killed in between has counted a job too many, never one too few.
+function M.count(bursar, config, pots, now)
   local path = config.hour_file or (config.policy_file or "") .. ".hour"
   local hour = math.floor(now / 3600)
   local kept = { hour = hour, micro = {} }
@@ -114,11 +114,13 @@ function M.count(bursar, config, pot, micro, limit, now)
   if kept.micro.unknown then
     return false, "what this hour has already let in is not known"
   end
-  local total = (tonumber(kept.micro[pot]) or 0) + micro
-  if total > limit * MICRO then
-    return false, "this hour's amount is used up"
+  for name, pot in pairs(pots) do
+    local total = (tonumber(kept.micro[name]) or 0) + pot.micro
+    if total > pot.limit * MICRO then
+      return false, "this hour's amount of " .. name .. " is used up"
+    end
+    kept.micro[name] = total
   end
-  kept.micro[pot] = total
   local lines = {}
   for name, amount in pairs(kept.micro) do
     lines[#lines + 1] = string.format("%q:%.0f", name, amount)
@@ -139,19 +141,30 @@ end
 
 local AWAY = "Bursar, which keeps the budgets, cannot be asked now"
 
-local function policy_of(policy, names)
-  local strictest, limit, pot = nil, nil, nil
+local function policy_of(policy, name)
+  local partition = partition_of(policy, name)
+  local own = STRICTER[partition.failure_policy] and partition.failure_policy
+  return own or (STRICTER[policy.failure_policy] and policy.failure_policy) or "closed", partition
+end
+
+-- Of several partitions the strictest policy, whatever their order; and where that is an amount by the hour, the pot of each, for
+-- Slurm may start the job in any of them: what it costs there has to fit in all.
+local function strictest_of(policy, job, names)
+  local strictest, pots = nil, {}
   for _, name in ipairs(names) do
-    local partition = partition_of(policy, name)
-    local own = STRICTER[partition.failure_policy] and partition.failure_policy
-    local says = own or (STRICTER[policy.failure_policy] and policy.failure_policy) or "closed"
+    local says, partition = policy_of(policy, name)
     if not strictest or STRICTER[says] > STRICTER[strictest] then
       strictest = says
-      limit = tonumber(partition.failure_limit) or tonumber(policy.failure_limit) or 0
-      pot = tonumber(partition.failure_limit) and "partition " .. name or "cluster"
+    end
+    if says == "open_to_limit" then
+      local own = tonumber(partition.failure_limit)
+      local pot = own and "partition " .. name or "cluster"
+      local micro = M.cost(job, partition) or math.huge
+      pots[pot] = pots[pot] or { limit = own or tonumber(policy.failure_limit) or 0, micro = 0 }
+      pots[pot].micro = math.max(pots[pot].micro, micro)
     end
   end
-  return strictest or "closed", limit or 0, pot or "cluster"
+  return strictest or "closed", pots
 end
 
 -- { accept, outcome, sentence, why, cost } with the cost in the unit.
@@ -183,7 +196,7 @@ function M.decide(bursar, config, job, now)
     return { accept = false, outcome = "closed", sentence = sentence, why = "no account" }
   end
 
-  local says, limit, pot = policy_of(policy, names)
+  local says, pots = strictest_of(policy, job, names)
   -- Of several partitions the dearest; where one has no price, none is known.
   local dearest = #names > 0 and 0 or nil
   for _, name in ipairs(names) do
@@ -202,7 +215,7 @@ function M.decide(bursar, config, job, now)
   if not cost then
     return { accept = false, outcome = "closed", sentence = sentence, why = "no price is known for it" }
   end
-  local counted, why = M.count(bursar, config, pot, dearest, limit, now)
+  local counted, why = M.count(bursar, config, pots, now)
   if counted then
     return { accept = true, outcome = "open_to_limit", why = "policy", cost = cost }
   end

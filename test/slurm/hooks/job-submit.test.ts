@@ -227,6 +227,35 @@ test('open up to an amount an hour: what fits passes, what does not is refused, 
   expect(JSON.parse(readFileSync(join(folder, 'policy.json.hour'), 'utf8')).micro).toEqual({ cluster: 30_000_000 });
 });
 
+test('open up to an amount an hour: of several partitions every amount counts, in whatever order they are named', async () => {
+  policy({
+    failure_policy: 'open_to_limit',
+    failure_limit: 1000,
+    partitions: {
+      cpu: { per_hour: { cpu: 1 }, failure_limit: 10 },
+      gpu: { per_hour: { cpu: 2 }, failure_limit: 100 },
+      big: { per_hour: { cpu: 3 } },
+      free: { per_hour: { cpu: 0 }, failure_policy: 'open' },
+    },
+  });
+  start(nobody);
+  // Four CPUs for an hour: 4 in cpu, 8 in gpu, 12 in big.
+  expect(await submit({ partition: 'gpu,cpu,free' })).toMatchObject({ code: 0 });
+  expect(await submit({ partition: 'big,cpu' })).toMatchObject({ code: 0 });
+  for (const partition of ['gpu,cpu', 'cpu,gpu', 'free,big,cpu', 'cpu']) {
+    expect(await submit({ partition })).toMatchObject({
+      code: REFUSED,
+      logged: expect.stringContaining('partition cpu'),
+    });
+  }
+  expect(await submit({ partition: 'gpu' })).toMatchObject({ code: 0 });
+  expect(JSON.parse(readFileSync(join(folder, 'policy.json.hour'), 'utf8')).micro).toEqual({
+    'partition cpu': 8_000_000,
+    'partition gpu': 16_000_000,
+    cluster: 12_000_000,
+  });
+});
+
 test('a total that was cut off, or cannot be written, lets nothing in', async () => {
   policy({ failure_policy: 'open_to_limit', failure_limit: 1000 });
   writeFileSync(join(folder, 'policy.json.hour'), '{"hou');
