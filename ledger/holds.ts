@@ -97,7 +97,7 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
           and (${filter.user ?? null}::text is null or h.user_name = ${filter.user ?? null})
           and (${filter.status ?? null}::text is null or h.status = ${filter.status ?? null})
           and (${filter.overdue ?? null}::boolean is null or (h.overdue_at is not null) = ${filter.overdue ?? null})
-          and (${filter.late ?? null}::boolean is null or h.late = ${filter.late ?? null})
+          and (${filter.late ?? null}::boolean is null or ledger.came_late(h) = ${filter.late ?? null})
           and h.hold_no < ${cursorOf(page)}`,
         rowsAsked(page),
         page.offset,

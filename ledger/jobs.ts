@@ -92,7 +92,7 @@ export function openJobs({ sql, prices, holds, movements }: JobsOptions): Jobs {
           and (${filter.user ?? null}::text is null or j.user_name = ${filter.user ?? null})
           and (${filter.state ?? null}::text is null or j.state = ${filter.state ?? null})
           and (${filter.quarantined ?? null}::boolean is null or j.quarantined = ${filter.quarantined ?? null})
-          and (${filter.late ?? null}::boolean is null or coalesce(h.late, false) = ${filter.late ?? null})
+          and (${filter.late ?? null}::boolean is null or coalesce(ledger.came_late(h), false) = ${filter.late ?? null})
           and (${filter.admitted ?? null}::text is null or coalesce(came.admitted, h.uncharged) = ${filter.admitted ?? null})
           and (${filter.jobId ?? null}::text is null or j.job_id = ${filter.jobId ?? null})
           and j.job_no < ${cursorOf(page)}`,
@@ -219,7 +219,7 @@ const jobsWhere = (
       select j.job_no as "jobNo", c.name as cluster, c.time_zone as "timeZone", j.job_id as "jobId", j.name,
         j.account_name as account, a.unit, j.user_name as "user", j.partition, j.submitted_at as "submittedAt", j.state,
         j.quarantined, coalesce(h.group_no, h.hold_no) as "leaderNo", h.hold_id as "holdId",
-        coalesce(h.late, false) as late, coalesce(came.admitted, h.uncharged) as admitted,
+        coalesce(ledger.came_late(h), false) as late, coalesce(came.admitted, h.uncharged) as admitted,
         came.reason as "admissionReason", came.cost_micro as "admissionCost", j.stamp,
         coalesce(members.held, h.held_micro) as held, coalesce(members.charged, h.charged_micro) as charged,
         coalesce(s.generation, 0) as generation, j.updated_at as "updatedAt"

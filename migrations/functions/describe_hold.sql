@@ -5,7 +5,7 @@ as $$
   select jsonb_build_object(
     'hold_id', h.hold_id, 'key', d.key, 'account', a.name, 'unit', a.unit, 'cluster', c.name, 'partition', h.partition,
     'user', h.user_name, 'status', h.status, 'placed_micro', h.placed_micro::text, 'held_micro', h.held_micro::text,
-    'charged_micro', h.charged_micro::text, 'released_micro', h.released_micro::text, 'late', h.late,
+    'charged_micro', h.charged_micro::text, 'released_micro', h.released_micro::text, 'late', ledger.came_late(h),
     'overdue_at', h.overdue_at, 'effective_at', h.effective_at, 'placed_at', h.placed_at, 'closed_at', h.closed_at,
     'group', (select leader.hold_id from ledger.holds leader where leader.hold_no = h.group_no),
     'resized_micro', r.all_micro::text, 'given_back_micro', r.back_micro::text,

@@ -328,14 +328,20 @@ describe('a job that a hook let in while the service was away', () => {
   test('gets its hold late, whichever is told first: what the hook did or what became of the job', async () => {
     const [first, second] = [newKey(), newKey()];
     expect(await tell(alone(first), completed(first))).toMatchObject({ recorded: 2 });
-    expect(await settle('100')).toMatchObject({ charged: 0.5, hold: { late: false, placed: 1.2 } });
+    expect(await settle('100')).toMatchObject({ charged: 0.5, late: true, hold: { late: true, placed: 1.2 } });
 
     const requeued = { job_id: 200, job_state: 0x400 };
     await tell(completed(second, requeued));
     expect(await story('200')).toMatchObject({ hold: { late: true } });
     expect(await tell(alone(second))).toMatchObject({ recorded: 1, receipts: [{ job_id: '200' }] });
     expect(await tell(alone(second))).toMatchObject({ duplicates: 1 });
-    expect(await settle('200')).toMatchObject({ charged: 0.5, hold: { late: false, placed: 1.2 } });
+    expect(await settle('200')).toMatchObject({ charged: 0.5, late: true, hold: { late: true, placed: 1.2 } });
+
+    const late = (await api.get('/api/v1/holds?late=true')).body;
+    expect(late).toMatchObject([{ key: second }, { placed: 0 }, { key: first }]); // And what the second one had meanwhile.
+    expect((await api.get('/api/v1/holds?late=false')).body).toEqual([]);
+    expect((await api.get('/api/v1/jobs?late=true')).body).toMatchObject([{ job_id: '200' }, { job_id: '100' }]);
+    expect((await api.get('/api/v1/jobs?late=false')).body).toEqual([]);
   });
 
   test('and that the budget could not pay for is followed and charged all the same', async () => {
@@ -370,6 +376,7 @@ describe('a job that a hook let in while the service was away', () => {
     const key = newKey();
     const { transaction_id } = await submit(RAW, key);
     expect(await tell(alone(key))).toMatchObject({ receipts: [{ status: 'recorded', transaction_id }] });
+    expect((await api.get('/api/v1/holds?late=true')).body).toEqual([]);
     await api.ledger.slurm.record(undefined, [alone(key)], { principal: 'relay' });
     expect(await balance()).toMatchObject({ budget_held: 1.2 });
   });
