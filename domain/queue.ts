@@ -60,6 +60,8 @@ export interface KnownJob {
   isKnown: boolean;
   hasStart: boolean;
   hasEnd: boolean;
+  /** A change of it had moved its hold to another account, and it still has the one of before. */
+  isUnchanged: boolean;
   /** When the run was suspended and resumed, as far as it was told, in order. */
   pauses: readonly { type: 'suspended' | 'resumed'; at: Instant }[];
 }
@@ -86,7 +88,7 @@ export interface QueueEvent {
   onlyWaiting?: true;
 }
 
-const NOTHING_KNOWN: KnownJob = { isBound: false, isKnown: false, hasStart: false, hasEnd: false, pauses: [] };
+const NOTHING_KNOWN: KnownJob = { isBound: false, isKnown: false, hasStart: false, hasEnd: false, isUnchanged: false, pauses: [] };
 
 /** What a row tells beyond what is known; of a job that nobody knows, all of it. */
 export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NOTHING_KNOWN): QueueEvent[] {
@@ -113,6 +115,11 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
   if (isNewJob) {
     const { task: _, ...ofTheJob } = common;
     events.push({ ...ofTheJob, type: 'submitted', at: job.submittedAt });
+  }
+  // It is said once more under which account it is, as of now: whose hold it is follows from that.
+  if (known.isUnchanged && !isNewJob) {
+    const { task: _, ...ofTheJob } = common;
+    events.push({ ...ofTheJob, type: 'submitted', at: takenAt });
   }
   if (startedAt !== undefined && !known.hasStart && job.phase !== 'ended') {
     events.push({ ...run, type: 'started', at: startedAt });

@@ -27,6 +27,8 @@ export interface SlurmEvent {
   submittedAt?: Instant;
   startedAt?: Instant;
   account?: string;
+  /** Of a prolog or an epilog, which give no job a hold: they only say what Slurm has it under. */
+  seenAccount?: string;
   user?: string;
   partition?: string;
   name?: string;
@@ -214,11 +216,12 @@ export function envOf(raw: RawFacts): RawFacts {
   throw malformed('env: is required, the environment of the script as an object');
 }
 
-function scriptJob(env: RawFacts): Pick<SlurmEvent, 'jobId' | 'task' | 'user' | 'partition' | 'name'> {
+function scriptJob(env: RawFacts): Pick<SlurmEvent, 'jobId' | 'task' | 'seenAccount' | 'user' | 'partition' | 'name'> {
   const id = { job_id: env.SLURM_JOB_ID, array_job_id: env.SLURM_ARRAY_JOB_ID, array_task_id: env.SLURM_ARRAY_TASK_ID };
   return {
     ...arrayOf(id),
     ...given({
+      seenAccount: textOf(env.SLURM_JOB_ACCOUNT),
       user: textOf(env.SLURM_JOB_USER),
       partition: textOf(env.SLURM_JOB_PARTITION),
       name: textOf(env.SLURM_JOB_NAME),

@@ -158,6 +158,7 @@ function rowOf(event: EventToRecord, i: number, cluster: Pick<NumberedCluster, '
     hold_id: event.holdId,
     hold_key: event.holdKey,
     account: event.account,
+    seen_account: event.seenAccount,
     user: event.user,
     partition: event.partition,
     name: event.name,

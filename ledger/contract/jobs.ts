@@ -36,6 +36,8 @@ export interface JobEvent {
   holdId?: string;
   holdKey?: string;
   account?: string;
+  /** What the scheduler has it under, where that is said by one who gives no job a hold (a prolog). */
+  seenAccount?: string;
   user?: string;
   partition?: string;
   name?: string;

@@ -25,6 +25,7 @@ interface KnownRow {
   isKnown: boolean;
   hasStart: boolean;
   hasEnd: boolean;
+  isUnchanged: boolean;
   pauses: ['suspended' | 'resumed', number][] | null;
 }
 
@@ -41,8 +42,8 @@ export async function newsOf(
     const known = await ask(
       () => sql<KnownRow[]>`
         select i, hold_id as "holdId", is_bound as "isBound", is_known as "isKnown", has_start as "hasStart",
-          has_end as "hasEnd", pauses
-        from ledger.queue_known(${cluster.clusterNo}::int, ${rows}::text::jsonb)`,
+          has_end as "hasEnd", is_unchanged as "isUnchanged", pauses
+        from ledger.queue_known(${cluster.clusterNo}::int, ${rows}::text::jsonb, ${takenAt}::timestamptz)`,
     );
     for (const row of known) {
       const job = part[row.i];

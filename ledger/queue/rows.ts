@@ -25,6 +25,7 @@ const rowOf = (job: QueuedJob) => ({
   started: microsOf(job.startedAt),
   phase: job.phase,
   evidence: evidenceOf(job),
+  account: job.account ?? null,
 });
 
 /** That the end of a run is known is not enough where its record says that its user gets something back. */

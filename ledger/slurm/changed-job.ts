@@ -57,7 +57,7 @@ export async function openHoldOf(
   const [row] = await ask(
     () => sql<JobHold[]>`
       with found as (
-        select 1 as rank, ledger.standing_hold(d.decision_no, null, null, null) as hold_no
+        select 1 as rank, ledger.standing_hold(d.decision_no) as hold_no
         from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
         where d.key = ${stamp ?? null}::text and d.code = 'placed' and h.cluster_no = ${clusterNo}
         union all

@@ -30,6 +30,14 @@ begin
 
   select array_agg(hold_no) into v_hold_nos
   from (select p_hold_no as hold_no union select h.hold_no from ledger.holds h where h.group_no = p_hold_no) members;
+  -- Before the facts are compared: a job whose hold is moved meanwhile (replace_hold, undo_replacement) is moved under this lock.
+  if jsonb_array_length(p_acts) > 0 then
+    perform ledger.lock_tree(array(
+      select h.account_no from ledger.holds h where h.hold_no = any (v_hold_nos)
+      union
+      select c.account_no from jsonb_array_elements(p_acts) act (act)
+      join ledger.charges c on c.run_key = coalesce(act.act #>> '{request,run_key}', act.act ->> 'run_key')));
+  end if;
   select coalesce(max(e.event_no), 0) into v_event_no
   from ledger.jobs j cross join lateral ledger.events_of_job(j) e where j.hold_no = any (v_hold_nos);
   select count(*) into v_charge_count from ledger.charges where hold_no = any (v_hold_nos);

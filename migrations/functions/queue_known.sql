@@ -1,13 +1,15 @@
 -- queue_known: what the ledger knows of the rows of a queue, of those alone that tell something new. Reads only, takes no
 -- locks; a queue of ten thousand jobs of which everything is known costs one pass over their events and returns nothing.
 --
--- p_rows: [{i, job_id, task, key, submitted, started, phase, evidence}], times in microseconds since 1970. `evidence` is what a
--- record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
+-- p_rows: [{i, job_id, task, key, submitted, started, phase, evidence, account}], times in microseconds since 1970. `evidence` is
+-- what a record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
 -- was not told, or only guessed (by an epilog, or when it was missed); where it is suspended and that was not told, or the other
--- way round. `pauses`: [[type, at]] of its run.
-create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb)
-returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, pauses jsonb)
+-- way round; where it still has the account that it had before a change of more than ten seconds before the
+-- queue was taken (Slurm has not made it). `pauses`: [[type, at]] of its run.
+create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb, p_taken_at timestamptz default null)
+returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, is_unchanged boolean,
+  pauses jsonb)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
 as $$
@@ -16,7 +18,7 @@ begin
   return query
   with rows as materialized (
     select * from jsonb_to_recordset(p_rows) as r (
-      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text, evidence text)
+      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text, evidence text, account text)
   ), found as materialized (
     select r.*, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
     from rows r
@@ -50,6 +52,8 @@ begin
       (coalesce(coalesce(f.started, -1) = any (own.ends), false)
         or (f.started is null and coalesce(-1 = any (whole.ends), false)))
         and (f.evidence is null or coalesce(f.evidence = any (own.endings), false)) as has_end,
+      f.phase <> 'ended' and exists (select from ledger.holds o where o.replaced_by = f.hold_no)
+        and ledger.hold_before_change(f.hold_no, f.account, null, p_taken_at - interval '10 seconds') is not null as is_unchanged,
       paused.pauses, paused.last
     from found f
     left join told own on own.job_no = f.job_no and own.task = f.task
@@ -60,13 +64,14 @@ begin
       from jsonb_array_elements(coalesce(own.pauses, '[]'::jsonb) || coalesce(whole.pauses, '[]'::jsonb)) as p (pause)
       where (p.pause ->> 1)::bigint >= f.started) paused
   )
-  select c.i, c.stamped_id, c.is_bound, c.is_known, c.has_start, c.has_end, c.pauses
+  select c.i, c.stamped_id, c.is_bound, c.is_known, c.has_start, c.has_end, c.is_unchanged, c.pauses
   from compared c
   where not c.is_known
     or (c.stamped_no is not null and not c.is_bound)
     or (c.phase in ('running', 'suspended') and c.started is not null and (
       not c.has_start or (c.phase = 'suspended') <> (c.last is not distinct from 'suspended')))
     or (c.phase = 'ended' and not c.has_end)
+    or c.is_unchanged
   order by c.i;
 end;
 $$;

@@ -2,7 +2,8 @@
 --
 -- Idempotent by fingerprint: an event that is known changes nothing. An event of a job that has no hold opens a late one
 -- if it names a known account, and waits unmatched otherwise. A job that has a hold takes what was reported of it before it
--- had one (take_reports). Returns one receipt an event, in the order of the array; one with rivalNo, the event's number,
+-- had one (take_reports). Its account is whose hold it gets, where it has none; the seen account only says what Slurm has it under
+-- (hold_before_change): a prolog opens no hold. Returns one receipt an event, in the order of the array; one with rivalNo, the event's number,
 -- where it says a cost that is no correction and the hold's jobs have others.
 --
 -- Races: events of one (cluster, job id) are recorded one caller after the other, so a job's event numbers grow in the
@@ -23,6 +24,7 @@ declare
   v_rival_no bigint;
   v_adopted boolean;
   v_uncharged text;
+  v_is_named boolean;
   v_unmoved_no bigint;
   v_reported boolean;
   v_undone_nos bigint[];
@@ -39,17 +41,12 @@ begin
 
   select array_agg(tree.account_no) into v_undone_nos
   from jsonb_to_recordset(p_events) as e (
-    cluster_no int, at timestamptz, hold_id text, hold_key text, account text, partition text)
-  cross join lateral (
-    select h.hold_no, h.cluster_no, h.account_no, h.replaced_by from ledger.holds h
-    where h.hold_id = e.hold_id and h.replaced_by is not null
-    union all
-    select h.hold_no, h.cluster_no, h.account_no, h.replaced_by
-    from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
-    where d.key = e.hold_key and d.code = 'placed' and h.replaced_by is not null) old
-  join ledger.holds new on new.hold_no = old.replaced_by
-  cross join lateral (values (old.account_no), (new.account_no)) as tree (account_no)
-  where old.cluster_no = e.cluster_no and ledger.standing_hold(old.hold_no, e.account, e.partition, e.at) is null;
+    cluster_no int, job_id text, at timestamptz, account text, seen_account text, partition text)
+  join ledger.jobs j on j.cluster_no = e.cluster_no and j.job_id = e.job_id
+  join ledger.holds new on new.hold_no = j.hold_no
+  join ledger.holds old on old.hold_no = case when exists (select from ledger.holds o where o.replaced_by = new.hold_no) then
+    ledger.hold_before_change(new.hold_no, coalesce(e.account, e.seen_account), e.partition, e.at) end
+  cross join lateral (values (old.account_no), (new.account_no)) as tree (account_no);
   if v_undone_nos is not null then
     perform ledger.lock_tree(v_undone_nos);
   end if;
@@ -58,7 +55,7 @@ begin
     select *, hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
     from jsonb_to_recordset(p_events) as e (
       i int, cluster_no int, job_id text, type text, task text, at timestamptz, submitted_at timestamptz,
-      started_at timestamptz, hold_id text, hold_key text, account text, "user" text, partition text, name text,
+      started_at timestamptz, hold_id text, hold_key text, account text, seen_account text, "user" text, partition text, name text,
       facts jsonb, fingerprint text, new_hold_id text)
     order by lock_no, i
   loop
@@ -77,20 +74,22 @@ begin
       order by d.principal = p_principal desc limit 1;
     end if;
 
-    v_unmoved_no := v_hold_no;
-    v_hold_no := ledger.standing_hold(v_hold_no, v_event.account, v_event.partition, v_event.at);
+    v_is_named := v_hold_no is not null;
+    v_hold_no := ledger.standing_hold(v_hold_no);
 
     v_job := ledger.bind_job(
       v_event.cluster_no, v_event.job_id, v_event.task, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at,
       v_hold_no);
-    if v_hold_no is null and v_unmoved_no is not null then
+    v_unmoved_no := ledger.hold_before_change(
+      v_job.hold_no, coalesce(v_event.account, v_event.seen_account), v_event.partition, v_event.at);
+    if v_unmoved_no is not null then
       v_rung := v_rung || v_job.hold_no;
       v_job.hold_no := ledger.undo_replacement(v_job.job_no, v_unmoved_no, v_event.new_hold_id, v_event.at, p_actor);
     end if;
 
     -- A stamp whose submission has no hold: why not decides whether its runs are charged.
     v_uncharged := null;
-    if v_hold_no is null and v_unmoved_no is null and v_event.hold_key is not null then
+    if v_hold_no is null and v_event.hold_key is not null then
       v_uncharged := ledger.why_uncharged(v_event.cluster_no, v_event.hold_key);
     end if;
 
@@ -117,7 +116,7 @@ begin
     values (
       v_job.job_no, v_event.type, v_event.task, v_event.at,
       v_event.facts || case
-        when v_event.submitted_at is null and v_unmoved_no is null then jsonb '{"byIdAlone": true}' else '{}' end,
+        when v_event.submitted_at is null and not v_is_named then jsonb '{"byIdAlone": true}' else '{}' end,
       decode(v_event.fingerprint, 'hex'))
     on conflict (job_no, fingerprint) do nothing;
     v_fresh := found;

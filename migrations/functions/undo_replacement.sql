@@ -3,8 +3,8 @@
 -- its first gave back, or as much of that as may still be held. Without this, whoever names a stranger's account in an update
 -- that Slurm refuses would run at the stranger's expense, and whoever names a cheaper partition with hardly anything held.
 --
--- Returns the hold that the job has now. Nothing happens where the job has another hold than the one of the change, or that
--- has paid for a run. The caller holds the advisory lock of (cluster, job id) and the trees of both accounts, and rings the
+-- p_hold_no is the hold that it had before the change, or before several of them (hold_before_change). Returns the hold that the
+-- job has now. Nothing happens where that of the change has paid for a run. The caller holds the advisory lock of (cluster, job id) and the trees of both accounts, and rings the
 -- story of the hold that the job had.
 create function ledger.undo_replacement(
   p_job_no bigint, p_hold_no bigint, p_new_hold_id text, p_at timestamptz, p_actor text
@@ -22,10 +22,8 @@ declare
 begin
   select * into strict v_job from ledger.jobs where job_no = p_job_no;
   select * into strict v_old from ledger.holds where hold_no = p_hold_no;
-  select * into v_wrong from ledger.holds where hold_no = v_old.replaced_by;
-  if v_job.hold_no is distinct from v_wrong.hold_no
-    or exists (select from ledger.charges where hold_no = v_wrong.hold_no)
-  then
+  select * into strict v_wrong from ledger.holds where hold_no = v_job.hold_no;
+  if exists (select from ledger.charges where hold_no = v_wrong.hold_no) then
     return v_job.hold_no;
   end if;
   select name into strict v_account from ledger.accounts where account_no = v_old.account_no;

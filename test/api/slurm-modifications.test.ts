@@ -186,6 +186,96 @@ test.each([
   expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
 });
 
+describe('a move of which nobody said in time that Slurm would refuse it', () => {
+  const at = SUBMITTED + 3600;
+  const env = { SLURM_JOB_ID: '100', SLURM_RESTART_COUNT: '0', SLURM_JOB_PARTITION: 'cpu' };
+  const script = (source: string, account: string, time = at) => ({
+    source,
+    at: time,
+    env: { ...env, SLURM_JOB_ACCOUNT: account },
+  });
+
+  test('ends with its start: a prolog says whose it is, and the epilog charges nobody else', async () => {
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+    await tell(script('prolog', 'proj-a'));
+    expect(await openHolds()).toMatchObject([{ account: 'proj-a', held: 1.2 }]);
+    await tell(script('epilog', 'proj-a', at + 1801));
+    await settle();
+    await tell(completed(key));
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+    expect([await used('proj-a'), await used('proj-b')]).toEqual([0.5, 0]);
+  });
+
+  test('stays where the prolog names the account that it was moved to', async () => {
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+    await tell(script('prolog', 'proj-b'), script('epilog', 'proj-b', at + 1800));
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-b', charged: 0.5 });
+  });
+
+  test('ends with a look at the queue, but not while Slurm may still make it', async () => {
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+    const listed = (account: string) =>
+      `100|100|N/A|PENDING|${SUBMITTED}|N/A|N/A|0:00|1:00:00|${account}|alice|cpu||cpu=10,mem=5000M,node=1|${renderStamp(key)}\n`;
+    const look = async (account: string, seconds: number) => {
+      const taken_at = Math.floor(Date.now() / 1000) + seconds;
+      const { status, body } = await api.post('/api/v1/slurm/queue', {
+        taken_at,
+        sent_at: taken_at,
+        squeue: listed(account),
+      });
+      expect({ status, body }).toMatchObject({ status: 200, body: { jobs: 1, unreadable: 0 } });
+    };
+    await look('proj-a', 2);
+    await look('proj-b', 20);
+    expect(await openHolds()).toMatchObject([{ account: 'proj-b', held: 1.2 }]);
+    await look('proj-a', 20);
+    expect(await openHolds()).toMatchObject([{ account: 'proj-a', held: 1.2, late: true }]);
+    expect(await settle()).toMatchObject({ state: 'pending', account: 'proj-a', held: 1.2 });
+  });
+
+  test('of several refused moves the account of before them all pays', async () => {
+    await api.account('proj-c', 10);
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+    expect(await modify(key, { account: 'proj-c' })).toMatchObject({ accept: true });
+    await tell(completed(key));
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+    expect([await held('proj-b'), await held('proj-c'), await used('proj-c')]).toEqual([0, 0, 0]);
+  });
+
+  test('does not lose the account where the job starts in a partition that it had before, too', async () => {
+    const key = await submitted();
+    await api.put('/api/v1/clusters/default/partitions/big', { weight: 4 });
+    expect(await modify(key, { account: 'proj-b', partition: 'big,cpu' })).toMatchObject({ accept: true });
+    expect(await openHolds()).toMatchObject([{ account: 'proj-b', partition: 'big' }]);
+    await tell(completed(key, { account: 'proj-b' }));
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-b', charged: 0.5 });
+  });
+
+  test('is not charged by a story that looked before the job was given back', async () => {
+    const key = await submitted();
+    expect(await modify(key, { account: 'proj-b' })).toMatchObject({ accept: true });
+    const { transaction_id: wrong } = await story();
+    const said = (type: string, time: number) => ({ job_id: '100', type, at: new Date(time * 1000).toISOString() });
+    await api.post('/api/v1/jobs/events', { events: [said('started', at), said('ended', at + 1800)] });
+    const done: Promise<unknown>[] = [];
+    await api.sql.begin(async (tx) => {
+      await tx`select from ledger.account_totals for update`;
+      done.push(tell(completed(key)));
+      await eventually('the record to wait', async () => (await waiting()) === 1);
+      done.push(api.ledger.jobs.advance(wrong));
+      await eventually('the story to wait', async () => (await waiting()) === 2);
+    });
+    await Promise.all(done);
+    expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+    expect([await used('proj-a'), await used('proj-b'), await held('proj-b')]).toEqual([0.5, 0, 0]);
+    expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+  });
+});
+
 test.each([
   ['a cheaper partition', {}],
   ['an exempt one', { exempt: true }],
