@@ -3,22 +3,14 @@ import { migrationFiles } from '../../migrations/migrate';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { buildProgram, GROUPS } from '../../cli/program';
+import { GROUPS } from '../../cli/program';
 import { runBursar } from './helpers/cli';
-
-const IO = {
-  out: { write: () => undefined, isTerminal: false, width: () => undefined },
-  err: { write: () => undefined, isTerminal: false, width: () => undefined },
-  env: {},
-  interrupted: new AbortController().signal,
-  insisted: new AbortController().signal,
-  now: () => new Date(),
-};
+import { wholeProgram } from './helpers/program';
 
 const commandsBelow = (command: Command, way: string[] = []): string[][] =>
   command.commands.flatMap((below) => [[...way, below.name()], ...commandsBelow(below, [...way, below.name()])]);
 
-const ALL = commandsBelow(buildProgram('bursar', IO, () => true));
+const ALL = commandsBelow(wholeProgram());
 
 test('there is a command for everything that the ledger knows', () => {
   expect(GROUPS.map(({ name }) => name)).toEqual(
