@@ -153,10 +153,13 @@ export async function readClusters(sql: Sql | Tx, name?: string): Promise<Number
   return clusters.map((row) => clusterOf(row, byCluster.get(row.clusterNo) ?? []));
 }
 
+export const rateColumns = (sql: Sql | Tx) => sql`
+  r.rate_no as "rateNo", c.name as cluster, r.partition, r.resource, r.unit, r.rate_micro as "rateMicro",
+  r.starts_at as "startsAt", r.ends_at as "endsAt", r.source`;
+
 const readRates = async (sql: Sql | Tx): Promise<Rate[]> => {
   const rows = await sql<RateRow[]>`
-    select r.rate_no as "rateNo", c.name as cluster, r.partition, r.resource, r.unit, r.rate_micro as "rateMicro",
-           r.starts_at as "startsAt", r.ends_at as "endsAt", r.source
+    select ${rateColumns(sql)}
     from ledger.rates r join ledger.clusters c using (cluster_no)
     order by r.rate_no`;
   return rows.map(rateOf);
