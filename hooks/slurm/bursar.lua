@@ -149,6 +149,80 @@ local function take(kept, place)
   return nil
 end
 
+-- The head of an answer; or nil, why not, and whether not one byte of it came. `stays`: more may be asked over this connection.
+local function read_head(step)
+  local line, lost, some = step("receive", "*l")
+  local minor, status = (line or ""):match("^HTTP/1%.(%d) (%d%d%d)")
+  if not status then
+    local nothing = not line and lost ~= "timeout" and (some or "") == ""
+    return nil, line and "what answers there does not speak HTTP" or lost, nothing
+  end
+  local head = { status = tonumber(status), stays = minor == "1" }
+  repeat
+    line, lost = step("receive", "*l")
+    if not line then
+      return nil, lost
+    end
+    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
+    name = name and name:lower()
+    if name == "content-length" then
+      head.length = tonumber(value)
+    elseif name == "transfer-encoding" then
+      head.is_chunked = value:lower():find("chunked", 1, true) ~= nil
+    elseif name == "connection" then
+      head.stays = head.stays and not value:lower():find("close", 1, true)
+    end
+  until line == ""
+  return head
+end
+
+local TOO_LONG = "an answer of more than " .. ANSWER_BYTES_MAX .. " bytes"
+
+local function read_chunks(step, head)
+  local body = ""
+  while true do
+    local line, lost = step("receive", "*l")
+    local size = line and tonumber(line:match("^%x+") or "", 16)
+    if not size then
+      return nil, lost or "a broken answer"
+    end
+    if size == 0 then
+      head.stays = head.stays and step("receive", "*l") == ""
+      return body
+    end
+    if #body + size > ANSWER_BYTES_MAX then
+      return nil, TOO_LONG
+    end
+    local piece, stopped = step("receive", size)
+    if not piece then
+      return nil, stopped
+    end
+    body = body .. piece
+    step("receive", "*l")
+  end
+end
+
+local function read_body(step, head)
+  if head.is_chunked then
+    return read_chunks(step, head)
+  end
+  if not head.length then
+    head.stays = false
+    local body, stopped, rest = step("receive", "*a")
+    if not body and stopped == "closed" then
+      return rest or ""
+    end
+    return body, stopped
+  end
+  if head.length > ANSWER_BYTES_MAX then
+    return nil, TOO_LONG
+  end
+  if head.length <= 0 then
+    return ""
+  end
+  return step("receive", head.length)
+end
+
 -- One question over `connection`, which is closed unless the answer has come whole and more may be asked: then `keep` gets it.
 -- Status and body; or nil, why not, and whether not one byte of an answer came.
 local function converse(connection, request, left, keep)
@@ -170,69 +244,19 @@ local function converse(connection, request, left, keep)
   if not sent then
     return finish(nil, failed, failed ~= "timeout")
   end
-
-  local line, lost, some = step("receive", "*l")
-  local minor, status = (line or ""):match("^HTTP/1%.(%d) (%d%d%d)")
-  if not status then
-    local nothing = not line and lost ~= "timeout" and (some or "") == ""
-    return finish(nil, line and "what answers there does not speak HTTP" or lost, nothing)
+  local head, lost, nothing = read_head(step)
+  if not head then
+    return finish(nil, lost, nothing)
   end
-  local length, chunked
-  local stays = minor == "1"
-  repeat
-    line, lost = step("receive", "*l")
-    if not line then
-      return finish(nil, lost)
-    end
-    local name, value = line:match("^([^:]+):%s*(.-)%s*$")
-    name = name and name:lower()
-    if name == "content-length" then
-      length = tonumber(value)
-    elseif name == "transfer-encoding" then
-      chunked = value:lower():find("chunked", 1, true)
-    elseif name == "connection" then
-      stays = stays and not value:lower():find("close", 1, true)
-    end
-  until line == ""
-
-  local body = ""
-  while chunked or length == nil or #body < length do
-    local want = length and length - #body
-    if chunked then
-      line, lost = step("receive", "*l")
-      want = line and tonumber(line:match("^%x+") or "", 16)
-      if not want then
-        return finish(nil, lost or "a broken answer")
-      end
-      if want == 0 then
-        stays = stays and step("receive", "*l") == ""
-        break
-      end
-    end
-    if #body + (want or 0) > ANSWER_BYTES_MAX then
-      return finish(nil, "an answer of more than " .. ANSWER_BYTES_MAX .. " bytes")
-    end
-    local piece, stopped, rest = step("receive", want or "*a")
-    if not piece then
-      if not (stopped == "closed" and length == nil and not chunked) then
-        return finish(nil, stopped)
-      end
-      piece = rest or ""
-    end
-    body = body .. piece
-    if length == nil and not chunked then
-      stays = false
-      break
-    end
-    if chunked then
-      step("receive", "*l")
-    end
+  local body, broken = read_body(step, head)
+  if not body then
+    return finish(nil, broken)
   end
-  if not (stays and keep) then
-    return finish(tonumber(status), body)
+  if not (head.stays and keep) then
+    return finish(head.status, body)
   end
   keep(connection)
-  return tonumber(status), body
+  return head.status, body
 end
 
 -- The answer's status and body, or nil and why not. `deadline` bounds all of it: the socket's own patience is counted anew by

@@ -23,71 +23,28 @@ local REFUSED = slurm.ESLURM_ACCOUNTING_POLICY or slurm.ERROR
 -- Between calls only these live, and only until Slurm reads the script again.
 local breaker = { failures = 0, closed_until = 0 }
 local hets = {}
-local kept = {}
+local kept_connection = {}
 
-local FACTS = {
-  user = "user_name",
-  user_id = "user_id",
-  account = "account",
-  default_account = "default_account",
-  partition = "partition",
-  time_limit = "time_limit",
-  min_nodes = "min_nodes",
-  max_nodes = "max_nodes",
-  num_tasks = "num_tasks",
-  ntasks_per_node = "ntasks_per_node",
-  cpus_per_task = "cpus_per_task",
-  min_cpus = "min_cpus",
-  min_mem_per_node = "min_mem_per_node",
-  min_mem_per_cpu = "min_mem_per_cpu",
-  tres_per_job = "tres_per_job",
-  tres_per_node = "tres_per_node",
-  tres_per_socket = "tres_per_socket",
-  tres_per_task = "tres_per_task",
-  gres = "gres",
-  qos = "qos",
-  reservation = "reservation",
-}
-local SUBMITTED = {
-  array = "array_inx",
-  name = "name",
-  work_dir = "work_dir",
-  het_offset = "het_job_offset",
-  script = "script",
-  alloc_node = "alloc_node",
-}
-local RECORDED = {
-  user = "user_name",
-  user_id = "user_id",
-  default_account = "default_account",
-  job_state = "job_state",
-  submit_time = "submit_time",
-  start_time = "start_time",
-  end_time = "end_time",
-  restart_cnt = "restart_cnt",
-  array_job_id = "array_job_id",
-  array_task_id = "array_task_id",
-  array = "array_task_str",
-  array_task_cnt = "array_task_cnt",
-  het_job_id = "het_job_id",
-  het_offset = "het_job_offset",
-  total_cpus = "total_cpus",
-  total_nodes = "total_nodes",
-  tres_req_str = "tres_req_str",
-  name = "name",
-}
+-- Facts by their names on the wire; where Slurm has another name for one it stands behind "=".
+local function named(words)
+  local names = {}
+  for word in words:gmatch("%S+") do
+    local wire, name = word:match("^(.+)=(.+)$")
+    names[wire or word] = name or word
+  end
+  return names
+end
+
+local OWNER = " user=user_name user_id default_account "
+local PRICE = " account partition time_limit min_nodes max_nodes num_tasks ntasks_per_node cpus_per_task min_cpus min_mem_per_node"
+  .. " min_mem_per_cpu tres_per_job tres_per_node tres_per_socket tres_per_task gres qos reservation "
+local SUBMITTED = named(OWNER .. PRICE .. "array=array_inx name work_dir het_offset=het_job_offset script alloc_node")
+local RECORDED = named(
+  OWNER .. PRICE .. "name job_state submit_time start_time end_time restart_cnt array=array_task_str array_job_id array_task_id"
+  .. " array_task_cnt het_job_id het_offset=het_job_offset total_cpus total_nodes tres_req_str"
+)
 -- What makes a job dearer or cheaper. Holding, releasing, renaming and the like are nobody's business here.
-local PRICED = {}
-for wire, name in pairs(FACTS) do
-  PRICED[wire] = name
-end
-PRICED.user, PRICED.user_id, PRICED.default_account = nil, nil, nil
-for wire, name in pairs(SUBMITTED) do
-  FACTS[wire] = name
-end
-for wire, name in pairs(PRICED) do
-  RECORDED[wire] = RECORDED[wire] or name
-end
+local PRICED = named(PRICE)
 
 local function log(format, ...)
   slurm.log_info("bursar: " .. format, ...)
@@ -108,7 +65,7 @@ local function ask(config, path, question, began)
   if now < breaker.closed_until and breaker.closed_until - now <= pause then
     return nil, "not asked: it did not answer a moment ago"
   end
-  local answer, why, status = bursar.ask(config, bursar.token(config), path, question, began + full, full, kept)
+  local answer, why, status = bursar.ask(config, bursar.token(config), path, question, began + full, full, kept_connection)
   if status and status < 500 then
     if breaker.closed_until > 0 then
       log("the service answers again")
@@ -184,8 +141,8 @@ local function write_down(config, record, decision, why, began)
   record.outcome = decision.outcome
   record.cost = decision.cost
   record.why = decision.why .. "; " .. why
-  local kept, lost = bursar.spool(config, "submit", record)
-  if not kept then
+  local written, lost = bursar.spool(config, "submit", record)
+  if not written then
     slurm.log_error("bursar: what was decided alone is not written down: %s", tostring(lost))
   end
 end
@@ -197,7 +154,7 @@ local function submit(job_desc)
   local stamp = "bursar:" .. key
   job_desc.admin_comment = bursar.stamped(job_desc.admin_comment, stamp)
 
-  local job = bursar.facts(job_desc, FACTS)
+  local job = bursar.facts(job_desc, SUBMITTED)
   forget_old_hets(began)
   local het = het_of(job, began)
   if het then
@@ -251,6 +208,21 @@ local function is_less(before, changes)
   return before.time_limit ~= nil and changes.time_limit <= before.time_limit
 end
 
+-- As if the changed job were a new one, which counts too much rather than too little.
+local function decide_change(config, record, changes, began)
+  if is_less(record, changes) then
+    return { accept = true, outcome = "open", why = "the job becomes shorter" }
+  end
+  local after = {}
+  for wire, value in pairs(record) do
+    after[wire] = value
+  end
+  for wire, value in pairs(changes) do
+    after[wire] = value
+  end
+  return alone.decide(bursar, config, after, began)
+end
+
 -- Slurm asks us before it asks whether the job is his who changes it (22.05): nobody moves the money of another's job. Root and
 -- SlurmUser, whose process this is, may change any.
 local function is_stranger(uid, owner)
@@ -302,20 +274,7 @@ local function modify(job_desc, job_rec, uid)
     return REFUSED
   end
   why = tostring(why or "its answer makes no sense")
-  local decision
-  if is_less(record, changes) then
-    decision = { accept = true, outcome = "open", why = "the job becomes shorter" }
-  else
-    -- As if it were a new job, which counts too much rather than too little.
-    local after = {}
-    for wire, value in pairs(record) do
-      after[wire] = value
-    end
-    for wire, value in pairs(changes) do
-      after[wire] = value
-    end
-    decision = alone.decide(bursar, config, after, began)
-  end
+  local decision = decide_change(config, record, changes, began)
   log("service away (%s); change of job %s: %s (%s)", why, tostring(job_id), decision.outcome, decision.why)
   local written = { source = "modify", key = key, job_id = job_id, stamp = before, job = record, changes = changes }
   write_down(config, written, decision, why, began)
