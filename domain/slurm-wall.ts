@@ -237,12 +237,13 @@ export function planWall(wall: Wall, slurm: SlurmState): WallPlan {
   const known = new Map(wall.accounts.map((each) => [inSlurm(each.account), each]));
   for (const [name, own] of [...known].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const association = slurm.accounts.get(name);
+    const qos = slurm.qos.get(qosOf(name, wall.cluster, slurm.qos));
     const why =
       own.unit !== wall.unit
-        ? `it counts in ${own.unit}, and billing weights can only say one unit, ${wall.unit}`
+        ? `it counts in ${own.unit}, and billing weights can only say one unit, ${wall.unit}${whatStands(qos, name, wall.cluster)}`
         : association === undefined
           ? 'Slurm has no account of that name on this cluster'
-          : whyNotOurs(slurm.qos.get(qosOf(name, wall.cluster, slurm.qos)), name, wall.cluster);
+          : whyNotOurs(qos, name, wall.cluster);
     if (why !== undefined || association === undefined) without.push({ account: own.account, why: why ?? '' });
     else changes.push(planAccount(wall, own, association, slurm));
   }
@@ -251,6 +252,12 @@ export function planWall(wall: Wall, slurm: SlurmState): WallPlan {
   }
   return { changes, without };
 }
+
+/** Of a wall that was set while the weights said the account's own unit. */
+const whatStands = (qos: SlurmQos | undefined, account: string, cluster: string): string =>
+  qos !== undefined && isMarkOf(markOf(qos), account, cluster)
+    ? `; the limit that ${qos.name} has is of before, and stays`
+    : '';
 
 function whyNotOurs(qos: SlurmQos | undefined, account: string, cluster: string): string | undefined {
   const mark = markOf(qos);

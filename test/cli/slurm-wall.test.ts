@@ -156,3 +156,38 @@ test('without Slurm’s commands it says what is missing', async () => {
   const other = await wall('plan', '--cluster', 'nowhere');
   expect(other).toMatchObject({ code: 4 });
 });
+
+interface Plan {
+  unit: string;
+  changes: { account: string; left: string }[];
+  weights: { weights: string }[];
+  without: { account: string; why: string }[];
+}
+const renderWithout = ({ account, why }: Plan['without'][number]) => `${account}: ${why}`;
+
+test('where accounts count in two units the wall is of one of them, and the others are named; nothing is added up', async () => {
+  await cli.works('rates', 'set', 'wall', 'gpu', '--su', '8', '--unit', 'SU', '--from', '2026-01-01');
+  await cli.works('rates', 'set', 'wall', 'cpu', '--su', '2', '--unit', 'SU', '--from', '2026-01-01');
+  await cli.api.account('proj-b', 40, { unit: 'SU' });
+  const planned = async (...args: string[]) => {
+    const { json } = await wall('plan', '--json', ...args);
+    const { unit, changes, weights, without } = json as Plan;
+    const [paid] = weights.map((each) => each.weights);
+    return [
+      unit,
+      changes.map(({ account, left }) => `${account} ${left}`),
+      paid,
+      without.map(renderWithout).filter((each) => each.startsWith('proj-')),
+    ];
+  };
+  const counts = (account: string, own: string, unit: string) =>
+    `${account}: it counts in ${own}, and billing weights can only say one unit, ${unit}`;
+  // The unit of most of the cluster's rates, or the one that is asked for.
+  const before = '; the limit that bursar_proj-a has is of before, and stays';
+  const other = `${counts('proj-a', 'USD', 'SU')}${before}`;
+  expect(await planned()).toEqual(['SU', ['proj-b 40'], 'CPU=2000,GRES/gpu=8000', [other]]);
+  const dollars = ['USD', ['proj-a 0.17'], 'CPU=100', [counts('proj-b', 'SU', 'USD')]];
+  expect(await planned('--unit', 'USD')).toEqual(dollars);
+  expect((await wall('sync', '--unit', 'USD', '--dry-run')).out).not.toContain('proj-b set=');
+  expect((await wall('plan')).out).toContain(`- ${other.replace(':', ' has no wall:')}`);
+});
