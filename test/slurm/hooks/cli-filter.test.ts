@@ -1,39 +1,12 @@
 /** cli_filter.lua: a price beside the submission, never in its way. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { removeScratch, scratchFolder } from '../../helpers/scratch';
-import { respond, startHook, startService, type Hook, type Service } from './helpers/hook';
+import { respond } from './helpers/hook';
+import { openHookHouse } from './helpers/hook-house';
 
-let scratch: string;
-let service: Service;
-let hook: Hook | undefined;
-let made = 0;
-beforeAll(async () => {
-  scratch = scratchFolder();
-  service = await startService();
-});
-beforeEach(() => {
-  service.asked.length = 0;
-  service.answer = { message: 'This job costs up to 14 USD, and fits.', cost: 14, unit: 'USD', fits: true };
-});
-afterEach(() => hook?.stop());
-afterAll(async () => {
-  await service.stop();
-  await removeScratch(scratch);
-});
+const house = openHookHouse({ message: 'This job costs up to 14 USD, and fits.', cost: 14, unit: 'USD', fits: true });
 
-function start(more: object = {}): Hook {
-  const folder = join(scratch, String((made += 1)));
-  mkdirSync(folder);
-  return (hook = startHook('cli_filter.lua', folder, {
-    url: service.url,
-    token: 'estimates',
-    cluster: 'eagle',
-    show: true,
-    ...more,
-  }));
-}
-const filter = (options: object) => (hook as Hook).call({ call: 'filter', job: options });
+const start = (more: object = {}): void =>
+  house.start('cli_filter.lua', { url: house.service.url, token: 'estimates', cluster: 'eagle', show: true, ...more });
+const filter = (options: object) => house.call({ call: 'filter', job: options });
 
 test('the price is printed, asked for as the controller would see the job', async () => {
   start();
@@ -51,7 +24,7 @@ test('the price is printed, asked for as the controller would see the job', asyn
       array: '1-10',
     }),
   ).toMatchObject({ code: 0, told: 'sbatch: This job costs up to 14 USD, and fits.\n' });
-  expect(service.asked).toEqual([
+  expect(house.service.asked).toEqual([
     {
       path: '/api/v1/slurm/estimates',
       authorization: 'Bearer estimates',
@@ -78,16 +51,15 @@ test('the price is printed, asked for as the controller would see the job', asyn
 test('a time that nobody said is not sent', async () => {
   start();
   await filter({ time: '2982616-04:14:00' });
-  expect(service.asked[0]?.body.job).toEqual({ user: 'rkaur' });
+  expect(house.service.asked[0]?.body.job).toEqual({ user: 'rkaur' });
 });
 
 test('nothing is asked where the site does not want it', async () => {
   start({ show: false });
   expect(await filter({ account: 'lab' })).toMatchObject({ code: 0, told: '' });
-  hook?.stop();
   start();
   expect(await filter({ account: 'lab', quiet: '1' })).toMatchObject({ code: 0, told: '' });
-  expect(service.asked).toEqual([]);
+  expect(house.service.asked).toEqual([]);
 });
 
 test.each([
@@ -96,7 +68,7 @@ test.each([
   ['makes no sense', (_asked: unknown, response: Parameters<typeof respond>[0]) => void response.end('<html>')],
 ])('a service that %s: nothing is printed or refused, within 300 ms', async (_how, answer) => {
   start();
-  service.answer = answer;
+  house.service.answer = answer;
   const came = await filter({ account: 'lab' });
   expect(came).toMatchObject({ code: 0, logged: '', told: '' });
   expect(came.ms).toBeLessThan(450);

@@ -1,53 +1,19 @@
 /** job_submit.lua with everything around it played: what it asks, what it stamps, and how long it takes at most. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStamp, renderStamp } from '../../../domain/slurm-stamp';
 import { STAMP_CASES } from '../../domain/slurm-stamp-cases';
-import { removeScratch, scratchFolder } from '../../helpers/scratch';
-import { respond, spooled, startHook, startService, type Hook, type Service } from './helpers/hook';
+import { respond, spooled } from './helpers/hook';
+import { openSubmitHouse, REFUSED, YES } from './helpers/hook-house';
 
-let scratch: string;
-let folder: string;
-let service: Service;
-let hook: Hook | undefined;
-let made = 0;
-beforeAll(async () => {
-  scratch = scratchFolder();
-  service = await startService();
-});
-beforeEach(() => {
-  folder = join(scratch, String((made += 1)));
-  mkdirSync(folder);
-  service.asked.length = 0;
-  service.answer = YES;
-});
-afterEach(() => hook?.stop());
-afterAll(async () => {
-  await service.stop();
-  await removeScratch(scratch);
-});
-
-const YES = { accept: true, message: '', mode: 'enforce' };
 const NO = { accept: false, message: "Insufficient budget: in account 'lab' 12.4 USD is left." };
-const REFUSED = 2050;
 const STAMP = /^bursar:[0-9a-f]{32}$/;
-const JOB = { user_name: 'rkaur', user_id: 1000, account: 'lab', partition: 'gpu', time_limit: 60, min_cpus: 4 };
 
-const start = (more: object = {}): Hook =>
-  (hook = startHook('job_submit.lua', folder, {
-    url: service.url,
-    token: 'secret',
-    cluster: 'eagle',
-    deadline_ms: 500,
-    spool: join(folder, 'spool'),
-    policy_file: join(folder, 'policy.json'),
-    ...more,
-  }));
-const submit = (job: object = {}, more: object = {}) =>
-  (hook as Hook).call({ call: 'submit', job: { ...JOB, ...job }, ...more });
+const house = openSubmitHouse();
+const { startHook: start, submit } = house;
 const policy = (more: object) =>
   writeFileSync(
-    join(folder, 'policy.json'),
+    join(house.folder, 'policy.json'),
     JSON.stringify({
       cluster: 'eagle',
       unit: 'USD',
@@ -66,7 +32,7 @@ test('a job that may start is stamped with the key that was asked with, and what
   start();
   const came = await submit({ tres_per_node: 'gres:gpu:2', array_inx: '1-10%2', script: '#!/bin/sh\n' });
   expect(came).toMatchObject({ code: 0, told: '', comment: expect.stringMatching(STAMP) });
-  expect(service.asked).toEqual([
+  expect(house.service.asked).toEqual([
     {
       path: '/api/v1/slurm/submissions',
       authorization: 'Bearer secret',
@@ -100,59 +66,59 @@ test.each(STAMP_CASES)(
   'the hooks read in %j what the service reads, and put the new stamp there',
   async (comment, key) => {
     start();
-    const { stamp } = await (hook as Hook).call({ call: 'stamp', comment });
+    const { stamp } = await house.call({ call: 'stamp', comment });
     expect(stamp).toBe(key && renderStamp(key));
     const { comment: stamped = '' } = await submit({ admin_comment: comment });
-    expect(readStamp(stamped)).toBe(service.asked[0]?.body.key);
+    expect(readStamp(stamped)).toBe(house.service.asked[0]?.body.key);
   },
 );
 
 test('a no is told in the words of the service', async () => {
   start();
-  service.answer = NO;
+  house.service.answer = NO;
   expect(await submit()).toMatchObject({ code: REFUSED, told: NO.message, comment: expect.stringMatching(STAMP) });
 });
 
 test('what the service cannot read is refused under every policy', async () => {
   policy({ failure_policy: 'open' });
   start();
-  service.answer = (_asked, response) => respond(response, 400, { detail: 'time_limit: what is that?' });
+  house.service.answer = (_asked, response) => respond(response, 400, { detail: 'time_limit: what is that?' });
   expect(await submit()).toMatchObject({ code: REFUSED, told: expect.stringContaining('what is that?') });
 });
 
 test('an answer that hangs, drips or floods takes the deadline and no longer; then the breaker spares the wait', async () => {
   policy({ failure_policy: 'open' });
   start({ breaker: { failures: 3, seconds: 60 } });
-  service.answer = () => undefined;
+  house.service.answer = () => undefined;
   const hung = await submit();
   expect(hung).toMatchObject({ code: 0, comment: expect.stringMatching(STAMP) });
   expect(hung.ms).toBeGreaterThan(450);
   expect(hung.ms).toBeLessThan(650);
-  service.answer = (_asked, response) => {
+  house.service.answer = (_asked, response) => {
     // A line of the head at a time: each of them would have a patience of its own.
     response.socket?.write('HTTP/1.1 200 OK\r\n');
     const drip = setInterval(() => response.socket?.write('x: y\r\n'), 50);
     response.on('close', () => clearInterval(drip));
   };
   expect((await submit()).ms).toBeLessThan(650);
-  service.answer = (_asked, response) => {
+  house.service.answer = (_asked, response) => {
     response.writeHead(200);
     response.end('x'.repeat(1_000_000));
   };
   expect((await submit()).code).toBe(0);
-  const asked = service.asked.length;
+  const asked = house.service.asked.length;
   const spared = await submit();
   expect(spared).toMatchObject({ code: 0, comment: expect.stringMatching(STAMP) });
   expect(spared.ms).toBeLessThan(100);
-  expect(service.asked).toHaveLength(asked);
+  expect(house.service.asked).toHaveLength(asked);
 });
 
 test('the breaker lets one through after its time, and an answer closes it', async () => {
   policy({ failure_policy: 'closed' });
   start({ breaker: { failures: 1, seconds: 0.2 } });
-  service.answer = (_asked, response) => respond(response, 503, {});
+  house.service.answer = (_asked, response) => respond(response, 503, {});
   expect(await submit()).toMatchObject({ code: REFUSED, told: expect.stringContaining('cannot be asked now') });
-  service.answer = YES;
+  house.service.answer = YES;
   let came = await submit();
   while (came.code !== 0) came = await submit();
   expect(came.logged).toContain('answers again');
@@ -197,7 +163,7 @@ test.each([
   expect(came).toMatchObject({ code, comment: expect.stringMatching(STAMP) });
   expect(came.told === '').toBe(code === 0);
   expect(came.logged).toContain(`${outcome} for user`);
-  expect(spooled(folder, 'submit')).toEqual([
+  expect(spooled(house.folder, 'submit')).toEqual([
     expect.objectContaining({
       source: 'submit',
       outcome,
@@ -213,18 +179,19 @@ test('open up to an amount an hour: what fits passes, what does not is refused, 
   // Four CPUs and one GPU for an hour: 14. Two of them fit, and then one of two.
   const job = { tres_per_job: 'gres:gpu:a100:1' };
   expect(await submit(job)).toMatchObject({ code: 0 });
-  hook?.stop();
   start(nobody);
   expect(await submit(job)).toMatchObject({ code: 0 });
   expect(await submit(job)).toMatchObject({ code: REFUSED, logged: expect.stringContaining('used up') });
   expect(await submit({ min_cpus: 1, array_inx: '1-2' })).toMatchObject({ code: 0 });
   expect(await submit({ min_cpus: 1, time_limit: 1 })).toMatchObject({ code: REFUSED });
-  expect(spooled(folder, 'submit')).toEqual(
+  expect(spooled(house.folder, 'submit')).toEqual(
     ['open_to_limit', 'open_to_limit', 'closed', 'open_to_limit', 'closed'].map((outcome) =>
       expect.objectContaining({ outcome }),
     ),
   );
-  expect(JSON.parse(readFileSync(join(folder, 'policy.json.hour'), 'utf8')).micro).toEqual({ cluster: 30_000_000 });
+  expect(JSON.parse(readFileSync(join(house.folder, 'policy.json.hour'), 'utf8')).micro).toEqual({
+    cluster: 30_000_000,
+  });
 });
 
 test('open up to an amount an hour: of several partitions every amount counts, in whatever order they are named', async () => {
@@ -258,11 +225,10 @@ test('open up to an amount an hour: of several partitions every amount counts, i
 
 test('a total that was cut off, or cannot be written, lets nothing in', async () => {
   policy({ failure_policy: 'open_to_limit', failure_limit: 1000 });
-  writeFileSync(join(folder, 'policy.json.hour'), '{"hou');
+  writeFileSync(join(house.folder, 'policy.json.hour'), '{"hou');
   start(nobody);
   expect(await submit()).toMatchObject({ code: REFUSED });
-  hook?.stop();
-  start({ ...nobody, hour_file: join(folder, 'not', 'there') });
+  start({ ...nobody, hour_file: join(house.folder, 'not', 'there') });
   expect(await submit()).toMatchObject({ code: REFUSED, logged: expect.stringContaining('cannot be written') });
 });
 
@@ -271,9 +237,9 @@ test('a refused component of a heterogeneous job gives back the holds of those b
   const component = (offset: number, more: object = {}) =>
     submit({ het_job_offset: offset, alloc_node: 'login1', ...more });
   const [first, , second] = [await component(0), await component(0, { user_id: 1001 }), await component(1)];
-  service.answer = (asked, response) => respond(response, 200, asked.path.endsWith('/withdrawals') ? {} : NO);
+  house.service.answer = (asked, response) => respond(response, 200, asked.path.endsWith('/withdrawals') ? {} : NO);
   expect(await component(2)).toMatchObject({ code: REFUSED });
-  expect(service.asked.at(-1)).toMatchObject({
+  expect(house.service.asked.at(-1)).toMatchObject({
     path: '/api/v1/slurm/withdrawals',
     body: { cluster: 'eagle', keys: [first.comment?.slice(7), second?.comment?.slice(7)] },
   });
@@ -284,9 +250,9 @@ test('two heterogeneous jobs that cannot be told apart are left to the looks at 
   const component = (offset: number) => submit({ het_job_offset: offset, alloc_node: 'login1' });
   await component(0);
   await component(0);
-  service.answer = NO;
+  house.service.answer = NO;
   expect(await component(1)).toMatchObject({ code: REFUSED });
-  expect(service.asked.filter(({ path }) => path.endsWith('/withdrawals'))).toEqual([]);
+  expect(house.service.asked.filter(({ path }) => path.endsWith('/withdrawals'))).toEqual([]);
 });
 
 const RECORD = {
@@ -297,13 +263,12 @@ const RECORD = {
   time_limit: 60,
   user_id: 1000,
 };
-const modify = (job: object, more: object = {}) =>
-  (hook as Hook).call({ call: 'modify', job, record: RECORD, ...more });
+const modify = (job: object, more: object = {}) => house.call({ call: 'modify', job, record: RECORD, ...more });
 
 test('a change that can cost is asked about with both sides of it, and refused with the reason; others are not asked about', async () => {
   start();
   expect(await modify({ time_limit: 120 })).toMatchObject({ code: 0 });
-  expect(service.asked[0]).toMatchObject({
+  expect(house.service.asked[0]).toMatchObject({
     path: '/api/v1/slurm/modifications',
     body: {
       job_id: 65_534,
@@ -313,14 +278,14 @@ test('a change that can cost is asked about with both sides of it, and refused w
       changes: { time_limit: 120 },
     },
   });
-  service.answer = NO;
+  house.service.answer = NO;
   expect(await modify({ account: 'other' })).toMatchObject({
     code: REFUSED,
     logged: expect.stringContaining(NO.message),
   });
-  expect(service.asked).toHaveLength(2);
+  expect(house.service.asked).toHaveLength(2);
   expect(await modify({ priority: 0 })).toMatchObject({ code: 0 });
-  expect(service.asked).toHaveLength(2);
+  expect(house.service.asked).toHaveLength(2);
 });
 
 test("an administrator's comment does not lose the stamp, and a new stamp takes the place of the old", async () => {
@@ -328,7 +293,7 @@ test("an administrator's comment does not lose the stamp, and a new stamp takes 
   expect(await modify({ admin_comment: 'watched' })).toMatchObject({ comment: `watched ${RECORD.admin_comment}` });
   const docs = 'see bursar:docs';
   expect(await modify({ admin_comment: docs })).toMatchObject({ comment: `${docs} ${RECORD.admin_comment}` });
-  service.answer = { accept: true, stamp: 'bursar:fedcba9876543210' };
+  house.service.answer = { accept: true, stamp: 'bursar:fedcba9876543210' };
   expect(await modify({ account: 'other' }, { uid: 0 })).toMatchObject({ comment: 'bursar:fedcba9876543210' });
   expect((await modify({ account: 'other' }, { uid: 1000 })).comment).toBeUndefined();
 });
@@ -351,18 +316,22 @@ test('with the service away a job may become shorter, and longer as the policy s
     changes: { time_limit: minutes },
     why: expect.any(String),
   });
-  expect(spooled(folder, 'submit')).toMatchObject([written('open', 30), written('closed', 90), written('open', 90)]);
+  expect(spooled(house.folder, 'submit')).toMatchObject([
+    written('open', 30),
+    written('closed', 90),
+    written('open', 90),
+  ]);
 });
 
 test('what somebody else asks of a job is left to Slurm, which refuses it after us: no money moves', async () => {
   start();
-  service.answer = NO;
+  house.service.answer = NO;
   expect(await modify({ account: 'other' }, { uid: 1001 })).toMatchObject({ code: 0, logged: '' });
-  expect(service.asked).toEqual([]);
+  expect(house.service.asked).toEqual([]);
   expect(await modify({ account: 'other' }, { uid: 1000 })).toMatchObject({ code: REFUSED });
   const slurmUser = process.getuid?.();
   expect(await modify({ account: 'other' }, { uid: slurmUser })).toMatchObject({ code: REFUSED });
-  expect(service.asked.map(({ body }) => Object.keys(body as object))).not.toContainEqual(
+  expect(house.service.asked.map(({ body }) => Object.keys(body as object))).not.toContainEqual(
     expect.arrayContaining(['uid']),
   );
 });
@@ -370,22 +339,21 @@ test('what somebody else asks of a job is left to Slurm, which refuses it after 
 test('a mistake of ours lets nobody in but root', async () => {
   start({ url: 7 });
   expect(await submit()).toMatchObject({ code: REFUSED });
-  writeFileSync(join(folder, 'slurm.json'), '{');
+  writeFileSync(join(house.folder, 'slurm.json'), '{');
   expect(await submit()).toMatchObject({
     code: REFUSED,
     told: expect.stringContaining('has failed'),
     logged: expect.stringContaining('cannot be read'),
   });
   expect(await submit({}, { uid: 0 })).toMatchObject({ code: 0 });
-  expect(existsSync(join(folder, 'spool/submit.ndjson'))).toBe(true);
+  expect(existsSync(join(house.folder, 'spool/submit.ndjson'))).toBe(true);
 });
 
 test('a full spool, or none, stops no decision', async () => {
   policy({ failure_policy: 'open' });
   start({ ...nobody, spool_bytes: 8 });
   expect(await submit()).toMatchObject({ code: 0, logged: expect.stringContaining('is full') });
-  expect(readFileSync(join(folder, 'spool/submit.ndjson.dropped'), 'utf8')).toBe('.');
-  hook?.stop();
-  start({ ...nobody, spool: join(folder, 'nowhere') });
+  expect(readFileSync(join(house.folder, 'spool/submit.ndjson.dropped'), 'utf8')).toBe('.');
+  start({ ...nobody, spool: join(house.folder, 'nowhere') });
   expect(await submit()).toMatchObject({ code: 0, logged: expect.stringContaining('not written down') });
 });

@@ -1,45 +1,21 @@
 /** bursar-relay.py: what is in the spool reaches the service, whatever dies meanwhile, and the policy file is fresh. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFileSync,
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../helpers/eventually';
-import { removeScratch, scratchFolder } from '../../helpers/scratch';
-import { HOOKS, respond, startService, type Asked, type Service } from './helpers/hook';
+import { HOOKS, respond, type Asked } from './helpers/hook';
+import { openHookHouse } from './helpers/hook-house';
 
-let scratch: string;
-let folder: string;
-let service: Service;
+const house = openHookHouse(take);
 let relays: ChildProcess[] = [];
-let made = 0;
-beforeAll(async () => {
-  scratch = scratchFolder();
-  service = await startService();
-});
 beforeEach(() => {
-  folder = join(scratch, String((made += 1)));
-  mkdirSync(join(folder, 'spool'), { recursive: true });
-  writeFileSync(join(folder, 'key'), 'secret\n');
-  service.asked.length = 0;
+  writeFileSync(join(house.folder, 'key'), 'secret\n');
   seen.clear();
-  service.answer = take;
 });
 afterEach(async () => {
   await Promise.all(relays.map(kill));
   relays = [];
-});
-afterAll(async () => {
-  await service.stop();
-  await removeScratch(scratch);
 });
 
 /** How often each job was recorded. The service drops duplicates, as the real one does. */
@@ -55,14 +31,14 @@ function take({ path, body }: Asked, response: Parameters<typeof respond>[0]): v
 }
 
 const configure = (more: object = {}): string => {
-  const file = join(folder, 'slurm.json');
+  const file = join(house.folder, 'slurm.json');
   const config = {
-    url: service.url,
-    token_file: join(folder, 'key'),
+    url: house.service.url,
+    token_file: join(house.folder, 'key'),
     cluster: 'eagle',
-    spool: join(folder, 'spool'),
-    policy_file: join(folder, 'policy.json'),
-    slurm_bin: folder,
+    spool: join(house.folder, 'spool'),
+    policy_file: join(house.folder, 'policy.json'),
+    slurm_bin: house.folder,
     ...more,
   };
   writeFileSync(file, JSON.stringify(config));
@@ -92,23 +68,23 @@ async function once1(more: object = {}): Promise<{ status: number | null; out: s
   return { status, out, err };
 }
 const write = (...lines: string[]) =>
-  appendFileSync(join(folder, 'spool/jobcomp.ndjson'), lines.map((line) => `\n${line}\n`).join(''));
+  appendFileSync(join(house.folder, 'spool/jobcomp.ndjson'), lines.map((line) => `\n${line}\n`).join(''));
 const line = (job: number, more: object = {}) => JSON.stringify({ source: 'jobcomp', job_id: job, at: 1, ...more });
-const state = () => JSON.parse(readFileSync(join(folder, 'relay.json'), 'utf8')) as Record<string, unknown>;
-const fileOf = (name: string) => readFileSync(join(folder, 'spool', name), 'utf8');
+const state = () => JSON.parse(readFileSync(join(house.folder, 'relay.json'), 'utf8')) as Record<string, unknown>;
+const fileOf = (name: string) => readFileSync(join(house.folder, 'spool', name), 'utf8');
 
 test('one round sends what is there in batches, with the key and the cluster, and writes the policy file', async () => {
   write(...Array.from({ length: 1200 }, (_, job) => line(job)));
   const ended = await once1();
   expect(ended).toMatchObject({ status: 0, err: '' });
-  const events = service.asked.filter(({ path }) => path === '/api/v1/slurm/events');
+  const events = house.service.asked.filter(({ path }) => path === '/api/v1/slurm/events');
   expect(events.map(({ body, authorization }) => [body.records.length, body.cluster, authorization])).toEqual([
     [500, 'eagle', 'Bearer secret'],
     [500, 'eagle', 'Bearer secret'],
     [200, 'eagle', 'Bearer secret'],
   ]);
   expect(events[0]?.body.records[0]).toEqual({ source: 'jobcomp', job_id: 0, at: 1 });
-  expect(JSON.parse(readFileSync(join(folder, 'policy.json'), 'utf8'))).toEqual({
+  expect(JSON.parse(readFileSync(join(house.folder, 'policy.json'), 'utf8'))).toEqual({
     ...POLICY,
     addresses: ['127.0.0.1'],
     fetched_at: expect.any(Number),
@@ -124,30 +100,30 @@ test('killed again and again at any moment, a relay loses nothing and skips noth
   for (let job = 0; job < JOBS; job += 1) write(line(job, { work_dir: 'x'.repeat(600) }));
   let written = JOBS;
   for (let life = 0; life < 12; life += 1) {
-    const before = service.asked.length;
+    const before = house.service.asked.length;
     const relay = startRelay({ queue_seconds: 0, history_seconds: 0 });
     // Killed while it is being answered, after the answer, or before the offset is kept: whatever the moment is.
     const patience = 1 + (life % 3);
-    await eventually('some batches', () => service.asked.length >= before + patience || seen.size === written);
+    await eventually('some batches', () => house.service.asked.length >= before + patience || seen.size === written);
     write(line((written += 1) - 1));
     await kill(relay);
   }
   startRelay({ queue_seconds: 0, history_seconds: 0 });
   await eventually('everything is there', () => seen.size === written, 30_000);
   expect([...seen.keys()].toSorted((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, job) => job));
-  await eventually('the file is done with', () => !existsSync(join(folder, 'spool/jobcomp.sending')), 30_000);
+  await eventually('the file is done with', () => !existsSync(join(house.folder, 'spool/jobcomp.sending')), 30_000);
 }, 120_000);
 
 test('while the service is away the spool is kept, said once, and sent when it is back', async () => {
-  service.answer = (_asked, response) => respond(response, 503, { detail: 'restarting' });
+  house.service.answer = (_asked, response) => respond(response, 503, { detail: 'restarting' });
   write(line(1));
   const relay = startRelay({ queue_seconds: 0, history_seconds: 0 });
   await eventually(
     'the trouble is known',
-    () => existsSync(join(folder, 'relay.json')) && (state().trouble as unknown[]).length === 2,
+    () => existsSync(join(house.folder, 'relay.json')) && (state().trouble as unknown[]).length === 2,
   );
   expect(state().backlog_bytes).toBeGreaterThan(0);
-  service.answer = take;
+  house.service.answer = take;
   await eventually('it is sent', () => seen.get(1) === 1, 30_000);
   await eventually('it says so', () => relay.said().includes('works again: send the spool'));
   expect(relay.said().match(/cannot: send the spool/g)).toHaveLength(1);
@@ -155,19 +131,20 @@ test('while the service is away the spool is kept, said once, and sent when it i
 
 test('on a full disk everything is sent all the same, what was sent makes room, and accounting is looked at', async () => {
   // The disk takes neither a mark nor what is to be put aside.
-  for (const name of ['jobcomp.offset.half', 'rejected.ndjson']) symlinkSync('/dev/full', join(folder, 'spool', name));
-  writeFileSync(join(folder, 'sacct'), '#!/bin/sh\necho 1\n');
-  chmodSync(join(folder, 'sacct'), 0o755);
+  for (const name of ['jobcomp.offset.half', 'rejected.ndjson'])
+    symlinkSync('/dev/full', join(house.folder, 'spool', name));
+  writeFileSync(join(house.folder, 'sacct'), '#!/bin/sh\necho 1\n');
+  chmodSync(join(house.folder, 'sacct'), 0o755);
   const sacct = { arguments: [], header: false };
-  service.answer = (asked, response) =>
+  house.service.answer = (asked, response) =>
     asked.path.startsWith('/api/v1/slurm/policy')
       ? respond(response, 200, { ...POLICY, sacct })
       : take(asked, response);
   write(line(1), '{"source":"jobc', line(2));
   const relay = startRelay({ queue_seconds: 0, history_seconds: 1 });
-  const histories = () => service.asked.filter(({ path }) => path.endsWith('/history')).length;
+  const histories = () => house.service.asked.filter(({ path }) => path.endsWith('/history')).length;
   await eventually('accounting is told', () => histories() >= 2, 30_000);
-  await eventually('there is room again', () => !existsSync(join(folder, 'spool/jobcomp.sending')), 30_000);
+  await eventually('there is room again', () => !existsSync(join(house.folder, 'spool/jobcomp.sending')), 30_000);
   write(line(3));
   await eventually('what comes next is sent', () => seen.has(3), 30_000);
   expect([...seen]).toEqual([1, 2, 3].map((job) => [job, 1]));
@@ -177,7 +154,7 @@ test('on a full disk everything is sent all the same, what was sent makes room, 
 
 test('what can never be taken is put aside with the reason, and takes nothing with it', async () => {
   write(line(1), '{"source":"jobc', line(2), line(3), line(4));
-  service.answer = (asked, response) => {
+  house.service.answer = (asked, response) => {
     if (!asked.path.endsWith('/events')) return take(asked, response);
     const jobs = (asked.body.records as { job_id: number }[]).map(({ job_id: job }) => job);
     // The third makes the whole request unreadable; the second is refused by itself.
@@ -199,10 +176,10 @@ test('what can never be taken is put aside with the reason, and takes nothing wi
 
 test('an answer that has not one receipt for each record is no answer', async () => {
   write(line(1));
-  service.answer = (asked, response) =>
+  house.service.answer = (asked, response) =>
     respond(response, 200, asked.path.endsWith('/events') ? { receipts: [] } : POLICY);
   expect(await once1()).toMatchObject({ status: 1, out: expect.stringContaining('not one receipt for each') });
-  service.answer = take;
+  house.service.answer = take;
   expect(await once1()).toMatchObject({ status: 0 });
   expect(seen.get(1)).toBe(1);
 });
@@ -210,22 +187,22 @@ test('an answer that has not one receipt for each record is no answer', async ()
 test('the end of a line that is still to come is waited for', async () => {
   const half = line(7);
   write(line(6));
-  appendFileSync(join(folder, 'spool/jobcomp.ndjson'), `\n${half.slice(0, 10)}`);
+  appendFileSync(join(house.folder, 'spool/jobcomp.ndjson'), `\n${half.slice(0, 10)}`);
   await once1();
   expect([...seen.keys()]).toEqual([6]);
-  appendFileSync(join(folder, 'spool/jobcomp.ndjson'), `${half.slice(10)}\n`);
+  appendFileSync(join(house.folder, 'spool/jobcomp.ndjson'), `${half.slice(10)}\n`);
   await once1();
   expect([...seen.keys()]).toEqual([6, 7]);
-  expect(existsSync(join(folder, 'spool/rejected.ndjson'))).toBe(false);
+  expect(existsSync(join(house.folder, 'spool/rejected.ndjson'))).toBe(false);
 });
 
 test('squeue is asked before the spool is sent and told after it; sacct too; each only if policy says how', async () => {
   for (const name of ['squeue', 'sacct']) {
-    writeFileSync(join(folder, name), `#!/bin/sh\necho "HEAD"; echo "${name} $*$WANTED"\n`);
-    chmodSync(join(folder, name), 0o755);
+    writeFileSync(join(house.folder, name), `#!/bin/sh\necho "HEAD"; echo "${name} $*$WANTED"\n`);
+    chmodSync(join(house.folder, name), 0o755);
   }
   write(line(1));
-  service.answer = (asked, response) =>
+  house.service.answer = (asked, response) =>
     asked.path.startsWith('/api/v1/slurm/policy')
       ? respond(response, 200, {
           ...POLICY,
@@ -234,38 +211,38 @@ test('squeue is asked before the spool is sent and told after it; sacct too; eac
         })
       : take(asked, response);
   expect(await once1()).toMatchObject({ status: 0 });
-  expect(service.asked.map(({ path }) => path.replace('/api/v1/slurm/', ''))).toEqual([
+  expect(house.service.asked.map(({ path }) => path.replace('/api/v1/slurm/', ''))).toEqual([
     'policy?cluster=eagle',
     'events',
     'queue',
     'history',
   ]);
-  expect(service.asked[2]?.body).toEqual({
+  expect(house.service.asked[2]?.body).toEqual({
     cluster: 'eagle',
     taken_at: expect.any(Number),
     sent_at: expect.any(Number),
     squeue: 'HEAD\nsqueue -h -O JobID:20 so\n',
   });
-  expect(service.asked[3]?.body.sacct).toMatch(/^HEAD\nsacct -P -X -S now-9\d{4}seconds -E now\n$/);
+  expect(house.service.asked[3]?.body.sacct).toMatch(/^HEAD\nsacct -P -X -S now-9\d{4}seconds -E now\n$/);
 });
 
 test('a controller that does not answer stops neither spool nor policy, and no empty queue is told', async () => {
-  writeFileSync(join(folder, 'squeue'), '#!/bin/sh\necho "Unable to contact slurm controller" >&2; exit 1\n');
-  chmodSync(join(folder, 'squeue'), 0o755);
+  writeFileSync(join(house.folder, 'squeue'), '#!/bin/sh\necho "Unable to contact slurm controller" >&2; exit 1\n');
+  chmodSync(join(house.folder, 'squeue'), 0o755);
   write(line(1));
-  service.answer = (asked, response) =>
+  house.service.answer = (asked, response) =>
     asked.path.startsWith('/api/v1/slurm/policy')
       ? respond(response, 200, { ...POLICY, squeue: { arguments: [] } })
       : take(asked, response);
   expect(await once1()).toMatchObject({ status: 1, out: expect.stringContaining('Unable to contact') });
   expect(seen.get(1)).toBe(1);
-  expect(service.asked.filter(({ path }) => path.endsWith('/queue'))).toEqual([]);
+  expect(house.service.asked.filter(({ path }) => path.endsWith('/queue'))).toEqual([]);
 });
 
 test('SIGTERM ends it cleanly, and there is one relay a spool', async () => {
   const relay = startRelay({ queue_seconds: 0, history_seconds: 0 });
   await eventually('it runs', () => relay.said().includes('began'));
-  const second = spawnSync('python3', [...python, '--config', join(folder, 'slurm.json'), '--once'], {
+  const second = spawnSync('python3', [...python, '--config', join(house.folder, 'slurm.json'), '--once'], {
     encoding: 'utf8',
   });
   expect(second).toMatchObject({ status: 1, stderr: expect.stringContaining('another relay') });
@@ -273,7 +250,7 @@ test('SIGTERM ends it cleanly, and there is one relay a spool', async () => {
   relay.kill('SIGTERM');
   expect(await gone).toEqual([0, null]);
   expect(relay.said()).toMatch(/ended\n$/);
-  expect(readdirSync(join(folder, 'spool')).filter((name) => name.endsWith('.half'))).toEqual([]);
+  expect(readdirSync(join(house.folder, 'spool')).filter((name) => name.endsWith('.half'))).toEqual([]);
 });
 
 test('a configuration that cannot be used is said in one line', () => {

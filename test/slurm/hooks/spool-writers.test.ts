@@ -1,23 +1,11 @@
 /** What jobcomp.lua, prolog.sh and epilog.sh leave in the spool, and that nothing of theirs stops a job. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeScratch, scratchFolder } from '../../helpers/scratch';
-import { HOOKS, spooled, startHook, type Hook } from './helpers/hook';
+import { HOOKS, spooled } from './helpers/hook';
+import { openHookHouse } from './helpers/hook-house';
 
-let scratch: string;
-let folder: string;
-let hook: Hook | undefined;
-let made = 0;
-beforeAll(() => {
-  scratch = scratchFolder();
-});
-beforeEach(() => {
-  folder = join(scratch, String((made += 1)));
-  mkdirSync(join(folder, 'spool'), { recursive: true });
-});
-afterEach(() => hook?.stop());
-afterAll(() => removeScratch(scratch));
+const house = openHookHouse();
 
 const RUN = {
   job_id: 65_534,
@@ -35,13 +23,13 @@ const RUN = {
 };
 
 test('every run that ends is one line, with what Slurm said of it', async () => {
-  hook = startHook('jobcomp.lua', folder, { spool: join(folder, 'spool') });
-  expect(await hook.call({ call: 'record', job: { ...RUN } })).toMatchObject({ code: 0, logged: '' });
+  house.start('jobcomp.lua', { spool: join(house.folder, 'spool') });
+  expect(await house.call({ call: 'record', job: { ...RUN } })).toMatchObject({ code: 0, logged: '' });
   // What a full disk or a kill cut off is a line of its own, and takes no other with it.
-  appendFileSync(join(folder, 'spool/jobcomp.ndjson'), '{"source":"jobc');
-  await hook.call({ call: 'record', job: { ...RUN, job_id: 7 } });
+  appendFileSync(join(house.folder, 'spool/jobcomp.ndjson'), '{"source":"jobc');
+  await house.call({ call: 'record', job: { ...RUN, job_id: 7 } });
   const { array_task_id: _none, ...said } = RUN;
-  const [first, cutOff, second] = readFileSync(join(folder, 'spool/jobcomp.ndjson'), 'utf8')
+  const [first, cutOff, second] = readFileSync(join(house.folder, 'spool/jobcomp.ndjson'), 'utf8')
     .split('\n')
     .filter((line) => line !== '');
   expect(JSON.parse(first as string)).toEqual({ ...said, source: 'jobcomp', at: expect.any(Number) });
@@ -50,45 +38,45 @@ test('every run that ends is one line, with what Slurm said of it', async () => 
 });
 
 test('beyond its bound the spool drops, counts and says so, and the controller goes on', async () => {
-  hook = startHook('jobcomp.lua', folder, { spool: join(folder, 'spool'), spool_bytes: 8000 });
+  house.start('jobcomp.lua', { spool: join(house.folder, 'spool'), spool_bytes: 8000 });
   const came = [];
-  for (let job = 1; job <= 6; job += 1) came.push(await hook.call({ call: 'record', job: { ...RUN, job_id: job } }));
+  for (let job = 1; job <= 6; job += 1) came.push(await house.call({ call: 'record', job: { ...RUN, job_id: job } }));
   expect(came.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0]);
   expect(came.filter(({ logged }) => logged !== '')).toEqual([
     expect.objectContaining({ logged: expect.stringContaining('a record is lost (1 so far)') }),
   ]);
-  const kept = spooled(folder, 'jobcomp').length;
+  const kept = spooled(house.folder, 'jobcomp').length;
   expect(kept).toBeGreaterThan(0);
-  expect(readFileSync(join(folder, 'spool/jobcomp.ndjson.dropped'), 'utf8')).toHaveLength(6 - kept);
+  expect(readFileSync(join(house.folder, 'spool/jobcomp.ndjson.dropped'), 'utf8')).toHaveLength(6 - kept);
 });
 
 test('on a full disk a record is lost, counted and said to be so, and nothing else happens', async () => {
-  symlinkSync('/dev/full', join(folder, 'spool/jobcomp.ndjson'));
-  symlinkSync('/dev/full', join(folder, 'spool/prolog.ndjson'));
-  hook = startHook('jobcomp.lua', folder, { spool: join(folder, 'spool') });
-  expect(await hook.call({ call: 'record', job: RUN })).toMatchObject({
+  symlinkSync('/dev/full', join(house.folder, 'spool/jobcomp.ndjson'));
+  symlinkSync('/dev/full', join(house.folder, 'spool/prolog.ndjson'));
+  house.start('jobcomp.lua', { spool: join(house.folder, 'spool') });
+  expect(await house.call({ call: 'record', job: RUN })).toMatchObject({
     code: 0,
     logged: expect.stringMatching(/a record is lost .*No space left/),
   });
   expect(run('prolog.sh', { SLURM_JOB_ID: '7' })).toMatchObject({ status: 0, stdout: '', stderr: '' });
   for (const name of ['jobcomp', 'prolog'])
-    expect(readFileSync(join(folder, `spool/${name}.ndjson.dropped`), 'utf8')).toBe('.');
+    expect(readFileSync(join(house.folder, `spool/${name}.ndjson.dropped`), 'utf8')).toBe('.');
 });
 
 test('without a configuration nothing is raised', async () => {
-  hook = startHook('jobcomp.lua', folder, {});
-  writeFileSync(join(folder, 'slurm.json'), 'not json');
-  expect(await hook.call({ call: 'record', job: RUN })).toMatchObject({
+  house.start('jobcomp.lua', {});
+  writeFileSync(join(house.folder, 'slurm.json'), 'not json');
+  expect(await house.call({ call: 'record', job: RUN })).toMatchObject({
     code: 0,
     logged: expect.stringContaining('lost'),
   });
 });
 
 const run = (name: string, env: Record<string, string>) => {
-  const script = join(folder, name);
+  const script = join(house.folder, name);
   copyFileSync(join(HOOKS, 'prolog.sh'), script);
   return spawnSync('sh', [script], {
-    env: { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(folder, 'spool'), ...env },
+    env: { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(house.folder, 'spool'), ...env },
     encoding: 'utf8',
   });
 };
@@ -102,10 +90,10 @@ test('prolog and epilog write the environment that Slurm gave them, whatever is 
   });
   run('epilog.sh', { SLURM_JOB_ID: '7', SLURM_JOB_EXIT_CODE: '256', SLURM_JOB_NODELIST: 'n'.repeat(5000) });
   const at = expect.any(Number);
-  expect(spooled(folder, 'prolog')).toEqual([
+  expect(spooled(house.folder, 'prolog')).toEqual([
     { source: 'prolog', at, env: { SLURM_JOB_ID: '7', SLURM_JOB_NAME: 'a "b" \\ c  d é' } },
   ]);
-  expect(spooled(folder, 'epilog')).toEqual([
+  expect(spooled(house.folder, 'epilog')).toEqual([
     {
       source: 'epilog',
       at,
@@ -118,14 +106,14 @@ test('a prolog ends with 0 in a few milliseconds, also where nothing can be writ
   expect(run('prolog.sh', { SLURM_JOB_ID: '7', BURSAR_SPOOL: '/nowhere' })).toMatchObject({ status: 0, stderr: '' });
   run('prolog.sh', { SLURM_JOB_ID: '7' });
   expect(run('prolog.sh', { SLURM_JOB_ID: '8', BURSAR_SPOOL_BYTES: '1' })).toMatchObject({ status: 0 });
-  expect(spooled(folder, 'prolog')).toHaveLength(1);
-  expect(readFileSync(join(folder, 'spool/prolog.ndjson.dropped'), 'utf8')).toBe('.');
-  expect(existsSync(join(folder, 'spool/epilog.ndjson'))).toBe(false);
+  expect(spooled(house.folder, 'prolog')).toHaveLength(1);
+  expect(readFileSync(join(house.folder, 'spool/prolog.ndjson.dropped'), 'utf8')).toBe('.');
+  expect(existsSync(join(house.folder, 'spool/epilog.ndjson'))).toBe(false);
   // On a busy machine; by itself it takes five.
   const took = Array.from({ length: 9 }, () => {
     const began = performance.now();
-    execFileSync('sh', [join(folder, 'prolog.sh')], {
-      env: { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(folder, 'spool') },
+    execFileSync('sh', [join(house.folder, 'prolog.sh')], {
+      env: { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(house.folder, 'spool') },
     });
     return performance.now() - began;
   }).toSorted((a, b) => a - b);
