@@ -49,8 +49,9 @@ export const WITHOUT_ACCOUNT = ['deny', 'exempt'] as const;
 export type WithoutAccount = (typeof WITHOUT_ACCOUNT)[number];
 
 /**
- * How a job came in that no hold was placed for: exempt by the site's policy, though it would have been denied (shadow), let in
- * by a hook while the service was away; or did not: denied without a decision, refused by a hook alone.
+ * What became of a submission that no hold was placed for. It was let in: exempt by the site's policy, though it would have been
+ * denied (shadow), or by a hook while the service was away. Or it was not, whatever the name `admitted` says that this has in the
+ * ledger and on the wire: denied without a decision, or refused by a hook alone (closed). A job of those ran in spite of that.
  */
 export const ADMISSIONS = ['exempt', 'shadow', 'open', 'open_to_limit', 'denied', 'closed'] as const;
 export type AdmissionKind = (typeof ADMISSIONS)[number];

@@ -147,7 +147,7 @@ const jobFields = {
     .enum(ADMISSIONS)
     .optional()
     .describe(
-      'How a hook let it in, where not by a check that held its money: exempt, shadow (it would have been denied), open or open_to_limit (while the service was away).',
+      'How it came in, where not by a check that held its money: exempt, shadow (it would have been denied), open or open_to_limit (a hook let it in while the service was away). With denied or closed it was refused, by the service or by a hook alone, and there is such a job all the same: the answer came after the deadline of the hook, or somebody went round it.',
     ),
   admission_reason: z.string().optional().describe('The same as a sentence.'),
   admission_cost: Money.optional().describe('What a hook that decided alone made of its cost.'),

@@ -72,7 +72,12 @@ function cameIn({
   unit,
 }: JobStory): string | undefined {
   if (admitted === undefined) return late ? 'without a check; its hold was opened late' : undefined;
-  const how = [admitted.replaceAll('_', ' '), cost === undefined ? undefined : `for ${moneyIn(cost, unit)}`];
+  // There is a job, so it was let in, whatever had been said.
+  const isRefused = admitted === 'denied' || admitted === 'closed';
+  const how = [
+    isRefused ? 'though it was refused' : admitted.replaceAll('_', ' '),
+    cost === undefined ? undefined : `for ${moneyIn(cost, unit)}`,
+  ];
   return [how.filter(Boolean).join(' '), reason].filter(Boolean).join(': ');
 }
 

@@ -102,7 +102,10 @@ export const JOBS: readonly ExportTable[] = [
       plain('cluster_no', 'of clusters'),
       plain('key', "the hook's, stamped on the job"),
       plain('principal', 'who told of it'),
-      plain('admitted', 'exempt, denied, shadow, open, open_to_limit or closed'),
+      plain(
+        'admitted',
+        'what became of it: let in as exempt, shadow, open or open_to_limit; or refused: denied, closed',
+      ),
       plain('code', 'why'),
       plain('reason', 'the same as a sentence'),
       plain('account', 'as the job named it', 'account_name'),

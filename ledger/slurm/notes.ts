@@ -10,6 +10,7 @@ import type { NumberedCluster } from '../price-book';
 
 export interface SubmissionNote {
   key: string;
+  /** Or not: denied and closed are among them. */
   admitted: AdmissionKind;
   code: string;
   reason: string;

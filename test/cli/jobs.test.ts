@@ -63,6 +63,16 @@ test('a hold is listed, resized, shown and released', async () => {
   expect((await cli.works('hold', 'list', '--overdue')).out).toBe('No holds found.\n');
 });
 
+test('a job that runs though it was refused is said to, and can be listed', async () => {
+  const key = '0123456789abcdef0123456789abcdef';
+  const asked = { cluster: 'default', key, job: { user: 'rkaur', account: 'nowhere', partition: 'cpu', min_cpus: 1 } };
+  expect((await cli.api.post('/api/v1/slurm/submissions', asked)).body).toMatchObject({ accept: false });
+  const event = { type: 'submitted', cluster: 'default', job_id: '640', hold_key: key, at: '2026-03-02T08:00:00Z' };
+  await cli.api.post('/api/v1/jobs/events', { events: [event] });
+  expect((await cli.works('job', 'show', 'default/640')).out).toMatch(/Came in: +though it was refused: .*nowhere/);
+  expect((await cli.works('job', 'list', '--admitted', 'denied')).out).toContain('640');
+});
+
 test("a job's story is told in order, with its money and its page in the Temporal UI", async () => {
   const hold = await held();
   const event = (...args: string[]) => cli.works('job', 'event', 'default/501', ...args);
