@@ -311,7 +311,7 @@ function namesOf(text: string, own: string): Named {
 }
 
 function located(fault: Fault, line: number, where: string): Fault {
-  const said = fault.message.startsWith(where) ? fault.message : `${where}${fault.message}`;
+  const said = fault.message.startsWith('column ') ? fault.message : `${where}${fault.message}`;
   return new Fault(fault.code, `line ${line}: ${said}`, { facts: { line } });
 }
 

@@ -10,7 +10,7 @@ import { given } from './given';
 import type { EndState, Resources } from './job';
 import { nearestOf } from './nearest';
 import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
-import { jobMemoryMib, readGres, readMemory, readTres, type Tres } from './slurm-resources';
+import { jobMemoryMib, parseCount, readGres, readMemory, readTres, type Tres } from './slurm-resources';
 import { readTime } from './slurm-clock';
 import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
 import { MICROS_PER_SECOND, compareInstants, epochMicros, type Instant, type LocalReading } from './time';
@@ -308,12 +308,13 @@ function readExitCode(text: string): number | undefined {
 /** What a run had; what it asked for stands in where the record of the end does not say. */
 export function allocatedOf(fields: Readonly<Record<string, string | undefined>>): Resources {
   const allocated = column('AllocTRES', () => readTres(fields.alloctres ?? ''));
-  if (allocated.cpus !== undefined) return resourcesOf(allocated, fields, 'ncpus');
-  return resourcesOf(
-    column('ReqTRES', () => readTres(fields.reqtres ?? '')),
-    fields,
-    'ncpus',
-  );
+  const { cpus, nodes, gpus, memoryMib } = allocated;
+  if (cpus !== undefined) return resourcesOf(allocated, fields, 'ncpus');
+  const requested = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
+  if ([nodes, gpus, memoryMib].every((said) => said === undefined)) return resourcesOf(requested, fields, 'ncpus');
+  // A list that was cut off, or is of a site that does not count CPUs: what it says holds, and only the CPUs are looked for elsewhere.
+  const asked = requested.cpus === undefined ? undefined : String(requested.cpus);
+  return resourcesOf(allocated, { ...fields, ncpus: fields.ncpus || asked }, 'ncpus');
 }
 
 function resourcesOf(
@@ -321,8 +322,9 @@ function resourcesOf(
   fields: Readonly<Record<string, string | undefined>>,
   cpuColumn: 'reqcpus' | 'ncpus',
 ): Resources {
-  const nodes = tres.nodes ?? countOf(fields.nnodes);
-  const cpus = tres.cpus ?? countOf(fields[cpuColumn] || fields.ncpus || fields.reqcpus);
+  const nodes = tres.nodes ?? column('NNodes', () => countOf(fields.nnodes));
+  const cpuText = fields[cpuColumn] || fields.ncpus || fields.reqcpus;
+  const cpus = tres.cpus ?? column(fields[cpuColumn] || fields.ncpus ? 'NCPUS' : 'ReqCPUS', () => countOf(cpuText));
   const memoryMib =
     tres.memoryMib ??
     column('ReqMem', () => (fields.reqmem ? jobMemoryMib(readMemory(fields.reqmem), { nodes, cpus }) : 0));
@@ -332,8 +334,12 @@ function resourcesOf(
   return { nodes, cpus, gpus, gpusByModel, memoryMib };
 }
 
-/** sacct shortens large counts to `1.5K` unless told otherwise; those are not exact and TRES says it better. */
-const countOf = (text: string | undefined): number => (text && /^\d{1,9}$/.test(text) ? Number(text) : 1);
+/** Of nodes or CPUs; a job that names none had one. */
+function countOf(text: string | undefined): number {
+  const count = text === undefined || text === '' ? 1 : parseCount(text);
+  if (count !== undefined) return count;
+  throw malformed(`"${shorten(text ?? '')}" is no count; sacct writes 512, or 2K, and with --noconvert always the first`);
+}
 
 // Events ------------------------------------------------------------------------------------------------------------------
 

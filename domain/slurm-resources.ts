@@ -246,10 +246,20 @@ export function readResources(
 const countOr = (count: number | undefined, unset: number): number =>
   count === undefined || isUnsetCount(count) ? unset : count;
 
+/** `512`, `2K`, `1.50K`: Slurm shortens a count only where nothing of it is lost. Undefined: it is none, or too large to be one. */
+export function parseCount(text: string): number | undefined {
+  const match = /^(\d{1,15})(?:\.(\d{1,2})(?=[KMG]))?([KMG]?)$/i.exec(text);
+  if (!match) return undefined;
+  const [, whole = '', decimals = '', unit = ''] = match;
+  const count = (Number(whole + decimals) * (TIMES[unit.toUpperCase()] ?? 1)) / 10 ** decimals.length;
+  return Number.isInteger(count) && count <= LARGEST_COUNT ? count : undefined;
+}
+
+const TIMES: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+
 function readCount(part: string, value: string): number {
-  const match = /^(\d{1,15})(k?)$/i.exec(value);
-  const count = match ? Number(match[1]) * (match[2] ? 1024 : 1) : Number.NaN;
-  if (count <= LARGEST_COUNT) return count;
+  const count = parseCount(value);
+  if (count !== undefined) return count;
   throw malformed(`"${shorten(part)}" has no count; write a whole number, like gpu:a100:4 or cpu=8`);
 }
 

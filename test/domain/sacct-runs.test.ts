@@ -160,6 +160,18 @@ test('resources are understood in every spelling that Slurm has had', () => {
   expect(of({ AllocTRES: 'cpu=4,gpu:a100=2,mem=4000M,node=1' })).toEqual([1, 4, 2, 4000]);
   expect(of({ AllocTRES: '1=4,2=4000,3=18446744073709551614,4=1,5=4' })).toEqual([1, 4, 0, 4000]);
   expect(of({ AllocTRES: '', NNodes: '2', NCPUS: '8', ReqMem: '2147486648Mn' })).toEqual([2, 8, 0, 24_000]);
+  // Without --noconvert sacct shortens what it can without losing anything.
+  expect(of({ AllocTRES: '', NNodes: '2K', NCPUS: '1.50K' })).toEqual([2048, 1536, 0, 0]);
+  expect(of({ AllocTRES: 'cpu=1.50K,mem=4G,node=1K' })).toEqual([1024, 1536, 0, 4096]);
+});
+
+test('what AllocTRES says holds, also where it does not say how many CPUs', () => {
+  const of = (changes: Partial<Record<string, string>>) => runOf(changes).resources;
+  const cut = { AllocTRES: 'node=2,mem=8G,gres/gpu=4' };
+  expect(of({ ...cut, NCPUS: '64' })).toMatchObject({ nodes: 2, cpus: 64, gpus: 4, memoryMib: 8192 });
+  expect(of({ ...cut, ReqTRES: 'cpu=16,node=1' })).toMatchObject({ nodes: 2, cpus: 16, gpus: 4, memoryMib: 8192 });
+  expect(of(cut)).toMatchObject({ nodes: 2, cpus: 1, gpus: 4, memoryMib: 8192 });
+  expect(of({ AllocTRES: 'billing=3', ReqTRES: 'cpu=16,mem=1G,node=1' })).toMatchObject({ nodes: 1, cpus: 16 });
 });
 
 test('what cannot be read is named with its line and column, and does not stop the others', () => {
@@ -167,6 +179,9 @@ test('what cannot be read is named with its line and column, and does not stop t
     [{ Start: 'soon' }, 'line 2: column Start: "soon" is not a local time'],
     [{ State: 'FINE' }, 'line 2: column State: "FINE" is not a state'],
     [{ AllocTRES: 'cpu=many' }, 'line 2: column AllocTRES: "cpu=many" has no count'],
+    [{ AllocTRES: '', NNodes: 'foo' }, 'line 2: column NNodes: "foo" is no count'],
+    [{ AllocTRES: '', NCPUS: '1.51K' }, 'line 2: column NCPUS: "1.51K" is no count'],
+    [{ AllocTRES: '', ReqTRES: 'cpu=few' }, 'line 2: column ReqTRES: "cpu=few" has no count'],
     [{ End: '2026-03-02T07:00:00' }, 'line 2: column End: the job would have ended before it started'],
     [{ Start: '2006-03-02T07:00:00' }, 'line 2: column Start: the job would have run for more than ten years'],
     [{ Submit: 'Unknown' }, 'line 2: column Submit: a job has a time of submission'],
