@@ -15,7 +15,7 @@ import {
   usableOf,
 } from './sacct';
 import { byOwnId, componentIdOf, joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
-import { readTime } from './slurm-clock';
+import { pairReadings, readTime } from './slurm-clock';
 import { readElapsed } from './slurm-time';
 import { epochMicros, readLocalTime, type LocalReading } from './time';
 
@@ -163,9 +163,17 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     if (state.phase === 'pending') return 'waiting';
     if (!start || !gotNodes(start.at, end?.at)) return state.phase === 'requeued' ? 'waiting' : 'never_ran';
     if (!end || state.phase === 'running' || state.phase === 'suspended') return 'running';
-    // In the hour that comes twice the first reading may lie before the start; then it was the second.
-    const endedAt = end.at < start.at && end.second !== undefined ? end.second : end.at;
-    const lasted = endedAt - start.at;
+    let [startedAt, endedAt, isUncertain] = [start.at, end.at, start.isUncertain || end.isUncertain];
+    if (start.second !== undefined || end.second !== undefined) {
+      column.name = 'Elapsed';
+      const said = activeAndSuspended();
+      const { startIsSecond, endIsSecond, isSure } = pairReadings(start, end, said);
+      if (startIsSecond) startedAt = start.second ?? start.at;
+      if (endIsSecond) endedAt = end.second ?? end.at;
+      isUncertain = !isSure || isNever(start) || isNever(end);
+      column.name = 'End';
+    }
+    const lasted = endedAt - startedAt;
     if (lasted < 0) throw malformed('the job would have ended before it started');
     if (lasted > LONGEST_RUN_MICROS) {
       column.name = 'Start';
@@ -183,11 +191,11 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
       user: field(at.user) || undefined,
       endState: state.endState ?? 'REQUEUED',
       submittedAt: submitted.at,
-      startedAt: start.at,
+      startedAt,
       endedAt,
       suspendedMicros: suspended,
       resources: resources(),
-      hasUncertainTime: submitted.isUncertain || start.isUncertain || end.isUncertain,
+      hasUncertainTime: submitted.isUncertain || isUncertain,
     };
   }
 
@@ -199,6 +207,13 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     }
     if (at.alloctres >= 0) return field(at.alloctres) !== '';
     return end === undefined || start < end;
+  }
+
+  /** From the start to the end, by what the row says of the time between them. */
+  function activeAndSuspended(): number | undefined {
+    const [elapsed, suspended] = [field(at.elapsed), field(at.suspended)];
+    if (elapsed === '') return undefined;
+    return (readElapsed(elapsed) + (suspended === '' ? 0 : readElapsed(suspended))) * 1e6;
   }
 
   function suspendedMicros(lasted: number): number {
@@ -341,6 +356,9 @@ interface ClockReading {
   second: number | undefined;
   isUncertain: boolean;
 }
+
+/** The clocks were set past that time, so neither reading of it is right. */
+const isNever = ({ isUncertain, second }: ClockReading): boolean => isUncertain && second === undefined;
 
 /** Local times: on a day on which no clock is set a second is a second, and the zone is asked once for all of them. */
 function clockOf(timeZone: string): (text: string) => ClockReading | undefined {

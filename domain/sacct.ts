@@ -11,7 +11,7 @@ import type { EndState, Resources } from './job';
 import { nearestOf } from './nearest';
 import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
 import { jobMemoryMib, parseCount, readGres, readMemory, readTres, type Tres } from './slurm-resources';
-import { readTime } from './slurm-clock';
+import { pairReadings, readTime } from './slurm-clock';
 import { readElapsed, readTimeLimit, type TimeLimit } from './slurm-time';
 import { MICROS_PER_SECOND, compareInstants, epochMicros, type Instant, type LocalReading } from './time';
 
@@ -237,8 +237,10 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
   const [start, end] = [time('Start'), time('End')];
   const requestedTres = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
   const hasStarted = start !== undefined && state.phase !== 'pending' && gotNodes(fields, start, end);
-  const endedAt = end && state.phase !== 'running' ? endOf(end, start) : undefined;
-  const startedAt = hasStarted ? start.at : undefined;
+  const isOver = end !== undefined && state.phase !== 'running';
+  const paired = start && isOver ? pairOf(start, end, fields) : undefined;
+  const endedAt = isOver ? (paired ?? { end: end.at }).end : undefined;
+  const startedAt = hasStarted ? (paired ?? { start: start.at }).start : undefined;
   const exitCode = column('ExitCode', () => readExitCode(fields.exitcode ?? ''));
   return {
     line,
@@ -260,7 +262,8 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
     requested: resourcesOf(requestedTres, fields, 'reqcpus'),
     allocated: allocatedOf(fields),
     timeLimit: column('Timelimit', () => readTimeLimit(fields.timelimit || fields.timelimitraw || '')),
-    hasUncertainTime: [submitted, start, end].some((reading) => reading?.flag !== undefined),
+    hasUncertainTime:
+      submitted.flag !== undefined || (paired?.isUncertain ?? [start, end].some((each) => each?.flag !== undefined)),
     fields,
   };
 }
@@ -275,9 +278,29 @@ function column<T>(name: string, read: () => T): T {
   }
 }
 
-/** In the hour that comes twice the first reading may lie before the start; then it was the second. */
-const endOf = (end: LocalReading, start: LocalReading | undefined): Instant =>
-  end.second !== undefined && start && compareInstants(end.at, start.at) < 0 ? end.second : end.at;
+/** Either may be a time that the clocks showed twice; how long the job ran tells which. */
+function pairOf(
+  start: LocalReading,
+  end: LocalReading,
+  { elapsed, suspended }: Record<string, string>,
+): { start: Instant; end: Instant; isUncertain: boolean } {
+  const isUncertain = start.flag !== undefined || end.flag !== undefined;
+  if (start.second === undefined && end.second === undefined) return { start: start.at, end: end.at, isUncertain };
+  const said = column('Elapsed', () =>
+    elapsed ? (readElapsed(elapsed) + (suspended ? readElapsed(suspended) : 0)) * 1e6 : undefined,
+  );
+  const { startIsSecond, endIsSecond, isSure } = pairReadings(microsOf(start), microsOf(end), said);
+  return {
+    start: startIsSecond ? (start.second ?? start.at) : start.at,
+    end: endIsSecond ? (end.second ?? end.at) : end.at,
+    isUncertain: !isSure || [start, end].some(({ flag, second }) => flag !== undefined && second === undefined),
+  };
+}
+
+const microsOf = ({ at, second }: LocalReading) => ({
+  at: Number(epochMicros(at)),
+  second: second === undefined ? undefined : Number(epochMicros(second)),
+});
 
 /** A job that was cancelled while it waited has no node; and no time, where nobody says which nodes it had. */
 function gotNodes(fields: Record<string, string>, start: LocalReading, end: LocalReading | undefined): boolean {
@@ -338,7 +361,9 @@ function resourcesOf(
 function countOf(text: string | undefined): number {
   const count = text === undefined || text === '' ? 1 : parseCount(text);
   if (count !== undefined) return count;
-  throw malformed(`"${shorten(text ?? '')}" is no count; sacct writes 512, or 2K, and with --noconvert always the first`);
+  throw malformed(
+    `"${shorten(text ?? '')}" is no count; sacct writes 512, or 2K, and with --noconvert always the first`,
+  );
 }
 
 // Events ------------------------------------------------------------------------------------------------------------------

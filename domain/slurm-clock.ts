@@ -18,3 +18,36 @@ export function readTime(text: string, timeZone: string): LocalReading | undefin
   if (offset) return { at: readInstant(`${offset[1]}${offset[2]}:${offset[3]}`) };
   return /z$/i.test(text) ? { at: readInstant(text) } : readLocalTime(text, timeZone);
 }
+
+/** A reading in microseconds; `second` where the clocks showed the time twice. */
+interface MicrosReading {
+  at: number;
+  second?: number | undefined;
+}
+
+export interface RunReadings {
+  startIsSecond: boolean;
+  endIsSecond: boolean;
+  /** Nothing else fits. */
+  isSure: boolean;
+}
+
+/**
+ * Which readings of a start and an end belong together: those between which there is as much time as the row says that the job ran,
+ * and was suspended as far as it says that. Where none agrees it was suspended for longer; where nothing is said, the first (rulings 17).
+ */
+export function pairReadings(start: MicrosReading, end: MicrosReading, said: number | undefined): RunReadings {
+  const pairs = [
+    { startIsSecond: false, endIsSecond: false },
+    { startIsSecond: false, endIsSecond: true },
+    { startIsSecond: true, endIsSecond: false },
+    { startIsSecond: true, endIsSecond: true },
+  ].flatMap((pair) => {
+    const [from, to] = [pair.startIsSecond ? start.second : start.at, pair.endIsSecond ? end.second : end.at];
+    return from === undefined || to === undefined || to < from ? [] : [{ ...pair, lasted: to - from }];
+  });
+  const exact = pairs.filter(({ lasted }) => lasted === said);
+  const [best] = exact.length > 0 ? exact : pairs.filter(({ lasted }) => said !== undefined && lasted > said);
+  const { startIsSecond = false, endIsSecond = false } = best ?? pairs[0] ?? {};
+  return { startIsSecond, endIsSecond, isSure: exact.length === 1 };
+}

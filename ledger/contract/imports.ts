@@ -173,7 +173,7 @@ export interface SacctSettings {
 
 /** One thing that somebody should look at. */
 export interface SacctFinding {
-  kind: 'unreadable' | 'unpriced' | 'unknown_account' | 'still_running';
+  kind: 'unreadable' | 'unpriced' | 'unknown_account' | 'still_running' | 'uncertain_time';
   line: number;
   jobId?: string;
   account?: string;

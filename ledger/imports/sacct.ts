@@ -21,7 +21,7 @@ import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-acco
 import { openRunPrices, type RunPrices } from './sacct-prices';
 
 /** Changes when rows come to be read in another way: what was done before is then looked at again. */
-const READING = 2;
+const READING = 3;
 
 /** What a chunk was, kept with it, so that passing it over says as much as reading it. */
 interface Counts {
@@ -256,6 +256,7 @@ async function readChunk(house: House, { rows, line }: LogChunk, tally: Tally): 
           tally.unpricedRun(run, account, gap);
           if (settings.charge) chunk.isClean = false;
         }
+        if (run.hasUncertainTime) tally.doubtful(run, account);
         if (run.user !== undefined) users.add(run.user);
         count(counts, run);
         encode(chunk.runs, run, account);
@@ -469,6 +470,12 @@ class Tally {
     if (this.gaps.size < GAPS_LISTED || this.gaps.has(detail)) this.gaps.set(detail, (this.gaps.get(detail) ?? 0) + 1);
     this.house.onFinding({ kind: 'unpriced', line, jobId, account: account.name, detail });
   };
+
+  doubtful({ line, jobId, startedAt, endedAt }: SacctRun, account: RunAccount): void {
+    const [from, to] = [startedAt, endedAt].map((micros) => instantOfMicros(BigInt(micros)));
+    const detail = `a time that the clocks showed twice, or never; taken to have run from ${from} to ${to}`;
+    this.house.onFinding({ kind: 'uncertain_time', line, jobId, account: account.name, detail });
+  }
 
   strange(account: string, { line }: SacctRun): void {
     const known = this.unknown.get(account);

@@ -174,6 +174,31 @@ test('what AllocTRES says holds, also where it does not say how many CPUs', () =
   expect(of({ AllocTRES: 'billing=3', ReqTRES: 'cpu=16,mem=1G,node=1' })).toMatchObject({ nodes: 1, cpus: 16 });
 });
 
+/** The clocks of New York went back on 1 November 2026: 01:00 to 02:00 came twice, first at 05:00 UTC. */
+test.each([
+  ['01:10:00', '01:50:00', '01:40:00', '05:10', '06:50', false],
+  ['01:30:00', '03:00:00', '01:30:00', '06:30', '08:00', false],
+  ['00:30:00', '01:30:00', '02:00:00', '04:30', '06:30', false],
+  ['00:30:00', '01:30:00', '01:00:00', '04:30', '05:30', false],
+  // Either hour would do.
+  ['01:10:00', '01:50:00', '00:40:00', '05:10', '05:50', true],
+  // Suspended for some time, of which nobody says how long it was.
+  ['00:30:00', '01:30:00', '01:45:00', '04:30', '06:30', true],
+  ['00:30:00', '01:30:00', '', '04:30', '05:30', true],
+])('of a time that came twice, the reading by which the run lasted as it says (%s to %s, %s)', (...told) => {
+  const [start, end, elapsed, startedAt, endedAt, inDoubt] = told;
+  const day = (clock: string) => `2026-11-01T${clock}`;
+  const text = row({ Submit: '2026-10-31T12:00:00', Start: day(start), End: day(end), Elapsed: elapsed });
+  const micros = (clock: string) => Date.parse(`${day(clock)}Z`) * 1000;
+  const expected = { startedAt: micros(startedAt), endedAt: micros(endedAt), hasUncertainTime: inDoubt };
+  expect(read(text)).toMatchObject(expected);
+  const [line] = [...readSacct([HEADER, text], { timeZone: 'America/New_York' })];
+  if (!line || 'fault' in line) throw new Error('no record');
+  expect(Number(epochMicros(line.record.startedAt ?? ''))).toBe(expected.startedAt);
+  expect(Number(epochMicros(line.record.endedAt ?? ''))).toBe(expected.endedAt);
+  expect(line.record.hasUncertainTime).toBe(inDoubt);
+});
+
 test('what cannot be read is named with its line and column, and does not stop the others', () => {
   for (const [changes, words] of [
     [{ Start: 'soon' }, 'line 2: column Start: "soon" is not a local time'],

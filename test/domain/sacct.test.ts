@@ -171,9 +171,13 @@ describe('what did happen', () => {
 });
 
 describe('the hour that comes twice', () => {
-  test('takes its first reading and is flagged', () => {
-    const record = recordOf({ Start: '2026-11-01T01:30:00', End: '2026-11-01T04:00:00', Elapsed: '03:30:00' });
-    expect(record).toMatchObject({ startedAt: '2026-11-01T05:30:00Z', hasUncertainTime: true, suspendedSeconds: 0 });
+  test('takes its first reading and is flagged, unless how long the job ran says which it was', () => {
+    const times = { Start: '2026-11-01T01:30:00', End: '2026-11-01T04:00:00' };
+    const first = { startedAt: '2026-11-01T05:30:00Z', suspendedSeconds: 0 };
+    expect(recordOf({ ...times, Elapsed: '' })).toMatchObject({ ...first, hasUncertainTime: true });
+    expect(recordOf({ ...times, Elapsed: '03:30:00' })).toMatchObject({ ...first, hasUncertainTime: false });
+    const second = { startedAt: '2026-11-01T06:30:00Z', suspendedSeconds: 0, hasUncertainTime: false };
+    expect(recordOf({ ...times, Elapsed: '02:30:00' })).toMatchObject(second);
   });
 
   test('never ends a job before it began', () => {
