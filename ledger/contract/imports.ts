@@ -1,4 +1,5 @@
 /** Books that come from elsewhere. Amounts in reports are `Micro`; nothing here is on a hot path. */
+import type { Fault } from '../../domain/faults';
 import type { Micro } from '../../domain/money';
 import type { NoRun } from '../../domain/sacct-runs';
 import type { CivilDate, Instant } from '../../domain/time';
@@ -140,8 +141,8 @@ export interface LogChunk {
   digest: Buffer;
   /** The number of its first line, or record. */
   line: number;
-  /** Lines as they were written, or rows that were taken apart. */
-  rows: readonly string[] | readonly (readonly string[])[];
+  /** Lines as they were written, or rows that were taken apart, or why they could not be. */
+  rows: readonly string[] | readonly (readonly string[] | Fault)[];
   /** How much of the log lies behind its end, from 0 to 1, where anybody can tell. */
   progress?: number;
 }

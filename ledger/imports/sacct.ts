@@ -282,6 +282,7 @@ function readRows(
   for (const [index, row] of rows.entries()) {
     let read: SacctRun | NoRun | undefined;
     try {
+      if (row instanceof Fault) throw row;
       read = typeof row === 'string' ? reader.read(row, line + index) : reader.readFields(row, line + index);
     } catch (error) {
       // Of columns that are of no use every row is unreadable.

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { TestDatabase } from '../helpers/database';
 import { openJobsHouse } from '../ledger/jobs-house';
 import { runBursar } from './helpers/cli';
@@ -61,5 +62,69 @@ test('in the hour that comes twice a run lasts as long as Elapsed says, and who 
       job_id: '4',
       detail: expect.stringContaining('taken to have run from 2026-11-01T05:10:00Z to 2026-11-01T05:50:00Z'),
     }),
+  ]);
+});
+
+const job = (id: number, changes: object = {}) => ({
+  job_id: id,
+  account: 'physics',
+  partition: 'batch',
+  user: 'rkaur',
+  nodes: 'n1',
+  allocation_nodes: 1,
+  time: { submission: 1772359200, start: 1772359210, end: 1772362810 },
+  state: { current: ['COMPLETED'] },
+  tres: { allocated: [{ type: 'cpu', count: 4 }] },
+  ...changes,
+});
+const jobs = (...some: unknown[]): string => `${JSON.stringify({ meta: { jobs: 'no' }, jobs: some })}\n`;
+
+test('JSON documents one behind the other are all read, gzipped one by one too; what is no JSON behind them is refused', async () => {
+  await using house = await openJobsHouse();
+  const days = [jobs(job(1)), jobs(job(2), job(3)), JSON.stringify([job(4)])];
+  for (const text of [days.join(''), Buffer.concat(days.map((day) => gzipSync(day)))]) {
+    expect((await importing(house, text, '--json')).json).toMatchObject({ rows: 4, runs: 4 });
+  }
+  for (const [more, words] of [
+    ['7|physics\n', /Behind the JSON stands "7\|physics"/],
+    ['}', /Behind the JSON stands "\}"/],
+    ['{"errors": []}', /has no array "jobs"/],
+    ['{"jobs": [', /ends in the middle/],
+  ] as const) {
+    expect(await importing(house, `${days[0]}${more}`)).toMatchObject({ code: 2, err: expect.stringMatching(words) });
+  }
+});
+
+test('what is no job, or mangled, among the jobs of JSON is named, and the others come in', async () => {
+  await using house = await openJobsHouse();
+  const report = join(folder, 'report.json');
+  const mangled = [
+    5,
+    'x, ]}',
+    null,
+    [job(9)],
+    job(10, { tres: { allocated: 'x' } }),
+    job(11, { time: { submission: 1772359200, start: 'abc', end: 1772362810 } }),
+    job(12, { state: 7 }),
+    job(13, { allocation_nodes: '2' }),
+    job(14, { tres: { allocated: [{ name: 'gpu', count: 1 }] } }),
+  ];
+  const text = jobs(job(1), ...mangled, job(2)).replace('"job_id":12', '"job_id" 12');
+  const imported = await importing(house, text, '--apply', '--json', '--report', report);
+  expect(imported.json).toMatchObject({ rows: 11, new_runs: 2, unreadable: 9 });
+  expect(
+    reported(report)
+      .filter(({ kind }) => kind === 'unreadable')
+      .map(({ detail }) => detail?.slice(0, 90)),
+  ).toEqual([
+    expect.stringMatching(/^line 2: "5" stands where a job belongs/),
+    expect.stringMatching(/^line 3: ".*x, \]\}.*" stands where/),
+    expect.stringMatching(/^line 4: "null" stands where/),
+    expect.stringMatching(/^line 5: ".*" stands where/),
+    'line 6: tres.allocated: "x" is no list',
+    'line 7: time.start: "abc" is no number',
+    expect.stringMatching(/^line 8: this job is no JSON/),
+    'line 9: allocation_nodes: "2" is no number',
+    expect.stringMatching(/^line 10: tres\.allocated\[0\]: .* is without a type/),
   ]);
 });

@@ -557,7 +557,11 @@ describe('a log of which nothing can be understood is a mistake, and says what i
       `${few}\n\n${few}\n`,
       /sacct\.log has 2 rows, of which none can be read\.\n.*line 1: has 4 fields/,
     ],
-    ['numbers as JSON', '[1,2]', /The JSON has "1,2\]" where a job belongs\.\n.*\{"jobs": \[\{"job_id": 1/],
+    [
+      'numbers as JSON',
+      '[1,2]',
+      /has 2 rows, of which none can be read\.\n.*line 1: "1" stands where a job belongs; .*\{"jobs": \[\{"job_id": 1/,
+    ],
     ['other objects as JSON', '{"jobs": [{"a": 1}]}', /has 1 row, of which none can be read/],
   ])('%s', async (_, text, words) => {
     await using house = await openJobsHouse();

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream, openSync, closeSync, fstatSync, readSync } from 'node:fs';
 import { Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import type { Fault } from '../../../domain/faults';
 import type { LogChunk } from '../../../ledger/contract/imports';
 import { EXIT, Stop } from '../../exit';
-import { JSON_COLUMNS, cutJobs, fieldsOfJob } from './sacct-json';
+import { JSON_COLUMNS, cutJobs, rowOfJob } from './sacct-json';
 
 /** About 25 000 rows: enough for PostgreSQL to work in sets, little enough to be done again after a crash. */
 const CHUNK_BYTES = 8 * 1024 * 1024;
@@ -187,7 +188,7 @@ export async function* textChunks(
 
 async function* jsonChunks(bytes: AsyncIterable<Buffer>, progress: () => number | undefined): AsyncGenerator<LogChunk> {
   let line = 1;
-  let rows: string[][] = [];
+  let rows: (string[] | Fault)[] = [];
   let hash = createHash('sha256');
   const chunkOf = (): LogChunk => {
     const at = progress();
@@ -199,7 +200,7 @@ async function* jsonChunks(bytes: AsyncIterable<Buffer>, progress: () => number 
   };
   for await (const job of cutJobs(bytes)) {
     hash.update(job);
-    rows.push(fieldsOfJob(job, line + rows.length));
+    rows.push(rowOfJob(job, line + rows.length));
     if (rows.length === JOBS_AT_ONCE) yield chunkOf();
   }
   if (rows.length > 0) yield chunkOf();

@@ -3,7 +3,7 @@
  * nothing holds more than one job, and nothing looks at what is not about runs.
  */
 import { StringDecoder } from 'node:string_decoder';
-import { shorten } from '../../../domain/faults';
+import { Fault, malformed, shorten } from '../../../domain/faults';
 import { EXIT, Stop } from '../../exit';
 
 /** What a job is said in, by sacct's own names. */
@@ -29,9 +29,13 @@ const JOB_CHARACTERS_MAX = 256 * 1024 * 1024;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
+const COMMA = 44;
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [123, 125, 91, 93];
 
-/** The text of each element of the array "jobs" (or of the array that the file is). Braces are counted; nothing else is read. */
+/**
+ * The text of each element of the array "jobs" (or of the array that a document is), of one document behind the other. Braces are
+ * counted; nothing else is read.
+ */
 export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new StringDecoder('utf8');
   let text = '';
@@ -52,7 +56,6 @@ export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<str
     if (text.length > JOB_CHARACTERS_MAX) throw new Stop(EXIT.usage, 'One job of the log has more than 256 MiB.');
 
     while (at < text.length) {
-      if (depth === jobsDepth && jobFrom < 0) requireJob(text, at);
       if (stringFrom >= 0) {
         const end = text.indexOf('"', at);
         if (end < 0) {
@@ -68,17 +71,32 @@ export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<str
         continue;
       }
       const code = text.charCodeAt(at);
+      if (depth === jobsDepth) {
+        if (jobFrom < 0 && !isBetween(code)) jobFrom = at;
+        else if (jobFrom >= 0 && code === COMMA) {
+          yield text.slice(jobFrom, at).trim();
+          jobFrom = -1;
+        }
+      } else if (depth === 0 && !isBlank(code) && code !== OPEN_BRACE && code !== OPEN_BRACKET) throw strange(text, at);
       if (code === QUOTE) stringFrom = at;
       else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-        if (code === OPEN_BRACE && depth === jobsDepth && jobFrom < 0) jobFrom = at;
         depth += 1;
         if (code === OPEN_BRACKET && (depth === 1 || (depth === 2 && lastString === 'jobs'))) jobsDepth ??= depth;
       } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+        if (depth === jobsDepth && jobFrom >= 0) {
+          yield text.slice(jobFrom, at).trim();
+          jobFrom = -1;
+        }
         depth -= 1;
         if (depth === jobsDepth && jobFrom >= 0) {
           yield text.slice(jobFrom, at + 1);
           jobFrom = -1;
         } else if (jobsDepth !== undefined && depth < jobsDepth) jobsDepth = Number.NaN; // The jobs are over.
+        if (depth === 0) {
+          if (jobsDepth === undefined) throw noJobs();
+          jobsDepth = undefined;
+          lastString = '';
+        }
       }
       at += 1;
     }
@@ -88,28 +106,44 @@ export async function* cutJobs(bytes: AsyncIterable<Buffer>): AsyncGenerator<str
       hints: ['Was the disk full, or sacct stopped? Write the log again; what was imported is not imported twice.'],
     });
   }
-  if (jobsDepth === undefined) {
-    throw new Stop(EXIT.usage, 'The JSON has no array "jobs"; it is made with `sacct --json`.');
-  }
 }
 
-/** Between jobs there are only commas, and the end of them. */
-function requireJob(text: string, at: number): void {
-  if (/[\s,{\]]/.test(text[at] ?? '')) return;
-  const what = shorten(text.slice(at).split('\n', 1)[0] ?? '');
-  throw new Stop(EXIT.usage, `The JSON has "${what}" where a job belongs.`, {
-    hints: ['Expected is what `sacct --json` prints: {"jobs": [{"job_id": 1, …}, …]}, or the array of the jobs alone.'],
+const isBlank = (code: number): boolean => code <= 32 || code === 0xfeff;
+const isBetween = (code: number): boolean => isBlank(code) || code === COMMA || code === CLOSE_BRACKET;
+
+const noJobs = (): Stop =>
+  new Stop(EXIT.usage, 'The JSON has no array "jobs"; it is made with `sacct --json`.', {
+    hints: ['What stood before it was read.'],
   });
+
+const strange = (text: string, at: number): Stop =>
+  new Stop(EXIT.usage, `Behind the JSON stands "${shorten(text.slice(at).split('\n', 1)[0] ?? '')}", which is none.`, {
+    hints: [
+      'What stood before it was read. Several documents may follow each other; a log as text is imported by itself.',
+    ],
+  });
+
+/** The job as sacct's columns say it, or what is wrong with it; `number` is for people. */
+export function rowOfJob(text: string, number: number): string[] | Fault {
+  try {
+    return fieldsOfJob(new Value(parse(text), ''));
+  } catch (error) {
+    if (error instanceof Fault) return new Fault(error.code, `line ${number}: ${error.message}`);
+    throw error;
+  }
 }
 
-/** The job as sacct's columns say it; `number` is for people, where it is no JSON. */
-export function fieldsOfJob(text: string, number: number): string[] {
-  let job: Value;
+function parse(text: string): unknown {
   try {
-    job = new Value(JSON.parse(text));
+    const job: unknown = JSON.parse(text);
+    if (typeof job === 'object' && job !== null && !Array.isArray(job)) return job;
   } catch (error) {
-    throw new Stop(EXIT.usage, `Job ${number} of the log is no JSON: ${error instanceof Error ? error.message : ''}.`);
+    throw malformed(`this job is no JSON (${error instanceof Error ? error.message : 'unreadable'})`);
   }
+  throw malformed(`"${shorten(text)}" stands where a job belongs; sacct --json prints {"jobs": [{"job_id": 1, …}, …]}`);
+}
+
+function fieldsOfJob(job: Value): string[] {
   const time = job.of('time');
   const count = job.of('allocation_nodes').number();
   return [
@@ -152,8 +186,8 @@ const clockOf = (seconds: number): string => (seconds > 0 ? `00:00:${seconds}` :
 
 /** One word until Slurm 23.02, a list of words since: the state, and what else is true of the job. */
 function stateOf(current: Value): string {
+  if (!current.isList) return current.text();
   const words = current.list().map((word) => word.text());
-  if (words.length === 0) return current.text();
   return ['REVOKED', 'REQUEUED'].find((word) => words.includes(word)) ?? words[0] ?? '';
 }
 
@@ -161,36 +195,59 @@ function tresOf(list: Value): string {
   const parts: string[] = [];
   for (const each of list.list()) {
     const [type, name, count] = [each.of('type').text(), each.of('name').text(), each.of('count').number()];
-    if (type !== '' && count !== undefined && count >= 0)
-      parts.push(`${type}${name === '' ? '' : `/${name}`}=${count}`);
+    if (type === '') throw each.is('without a type');
+    if (count !== undefined && count >= 0) parts.push(`${type}${name === '' ? '' : `/${name}`}=${count}`);
   }
   return parts.join(',');
 }
 
-/** Something in JSON that may or may not be there. */
+/** Something in JSON that may not be there (or be null). What is there and is something else than it should be is a mistake. */
 class Value {
-  constructor(private readonly value: unknown) {}
+  constructor(
+    private readonly value: unknown,
+    private readonly path: string,
+  ) {}
 
   of(name: string): Value {
     const { value } = this;
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return new Value(isObject ? Reflect.get(value, name) : undefined);
+    if (this.isNothing) return new Value(undefined, '');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.is('no object');
+    return new Value(Reflect.get(value, name), this.path === '' ? name : `${this.path}.${name}`);
+  }
+
+  get isList(): boolean {
+    return Array.isArray(this.value);
   }
 
   list(): Value[] {
-    return Array.isArray(this.value) ? this.value.map((each) => new Value(each)) : [];
+    if (this.isNothing) return [];
+    if (!Array.isArray(this.value)) throw this.is('no list');
+    return this.value.map((each, index) => new Value(each, `${this.path}[${index}]`));
   }
 
   text(): string {
-    return typeof this.value === 'string' ? this.value : '';
+    if (this.isNothing) return '';
+    if (typeof this.value !== 'string') throw this.is('no text');
+    return this.value;
   }
 
   /** A number, or since Slurm 23.02 `{set, infinite, number}`. */
   number(): number | undefined {
     const { value } = this;
+    if (this.isNothing) return undefined;
     if (typeof value === 'number') return value;
-    if (typeof value !== 'object' || value === null || Reflect.get(value, 'set') !== true) return undefined;
-    const number: unknown = Reflect.get(value, 'number');
-    return typeof number === 'number' ? number : undefined;
+    const [set, number]: unknown[] =
+      typeof value === 'object' && value !== null ? [Reflect.get(value, 'set'), Reflect.get(value, 'number')] : [];
+    if (set === false) return undefined;
+    if (set !== true || typeof number !== 'number') throw this.is('no number');
+    return number;
+  }
+
+  is(what: string): Fault {
+    return malformed(`${this.path}: ${shorten(JSON.stringify(this.value))} is ${what}`);
+  }
+
+  private get isNothing(): boolean {
+    return this.value === undefined || this.value === null;
   }
 }
