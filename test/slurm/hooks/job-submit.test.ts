@@ -216,7 +216,7 @@ test('open up to an amount an hour: of several partitions every amount counts, i
     });
   }
   expect(await submit({ partition: 'gpu' })).toMatchObject({ code: 0 });
-  expect(JSON.parse(readFileSync(join(folder, 'policy.json.hour'), 'utf8')).micro).toEqual({
+  expect(JSON.parse(readFileSync(join(house.folder, 'policy.json.hour'), 'utf8')).micro).toEqual({
     'partition cpu': 8_000_000,
     'partition gpu': 16_000_000,
     cluster: 12_000_000,
