@@ -88,7 +88,14 @@ export interface QueueEvent {
   onlyWaiting?: true;
 }
 
-const NOTHING_KNOWN: KnownJob = { isBound: false, isKnown: false, hasStart: false, hasEnd: false, isUnchanged: false, pauses: [] };
+const NOTHING_KNOWN: KnownJob = {
+  isBound: false,
+  isKnown: false,
+  hasStart: false,
+  hasEnd: false,
+  isUnchanged: false,
+  pauses: [],
+};
 
 /** What a row tells beyond what is known; of a job that nobody knows, all of it. */
 export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NOTHING_KNOWN): QueueEvent[] {

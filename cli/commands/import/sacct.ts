@@ -253,7 +253,10 @@ function answer(
       ['Revoked', some(noRuns.revoked, 'ran on another cluster of the federation')],
       ['Other clusters', some(noRuns.other_cluster, `left out: ${result.otherClusters.slice(0, 5).join(', ')}`)],
       ['Left out', some(result.leftOut, 'as the account map says')],
-      ['Times in doubt', some(result.uncertainTimes, 'with a time that the clocks showed twice, or never; --report lists them')],
+      [
+        'Times in doubt',
+        some(result.uncertainTimes, 'with a time that the clocks showed twice, or never; --report lists them'),
+      ],
       ['Unreadable', some(result.unreadable, 'left out; --report lists them')],
       ['Without a price', some(result.unpriced, 'kept, but not charged')],
       ['Left to their holds', late && some(late.followed, 'not charged here: Bursar follows their job')],
