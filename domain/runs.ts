@@ -249,7 +249,21 @@ function isSameStart(group: readonly Start[], start: Start, events: readonly Run
   const first = group[0] as Start;
   if (start.at - first.at > CLOCKS_APART_MICROS) return false;
   if (start.isAccounted && group.some(({ isAccounted }) => isAccounted)) return false;
-  return !events.some(({ type, at }) => RUNS_AGAIN.includes(type) && first.at < at && at <= start.at);
+  const isBetween = (event: RunEvent) =>
+    RUNS_AGAIN.includes(event.type) &&
+    first.at < event.at &&
+    event.at <= start.at &&
+    !isOfTheRequeued(group, start, event);
+  return !events.some(isBetween);
+}
+
+/**
+ * Told by the prolog of a run that began a moment before and was requeued in the second in which it was told: what runs again has
+ * another submit time.
+ */
+function isOfTheRequeued(group: readonly Start[], start: Start, requeue: RunEvent): boolean {
+  if (requeue.at !== start.at || start.isAccounted || !group.some(({ isAccounted }) => isAccounted)) return false;
+  return start.submittedAt !== undefined && start.submittedAt === requeue.submittedAt;
 }
 
 // Ends ------------------------------------------------------------------------------------------------------------------

@@ -211,7 +211,19 @@ describe('suspended time', () => {
 
 describe('a requeue', () => {
   const again = [said('started', 10), said('requeued', 40)];
+  const [first, second] = [{ submittedAt: minute(9) }, { submittedAt: minute(11) }];
   rows({
+    'in the second in which the prolog of the run was heard leaves no run of that prolog behind': {
+      now: 200,
+      events: [
+        said('started', 11, first),
+        said('requeued', 11, { ...first, startedAt: 10.75 }),
+        said('started', 60, second),
+        said('ended', 120, { ...second, atArrival: true }),
+      ],
+      state: 'awaiting_cost',
+      due: ['usage 10.75..11', 'usage 60..120', 'close'],
+    },
     'charges the closed run and tops the hold up': {
       now: 41,
       events: again,

@@ -44,6 +44,20 @@ export async function runsInSacct({ cluster }: House, account: string, { mayBeLo
   });
 }
 
+/** Runs of which Slurm's accounting itself has lost the start (of one that is requeued a moment after it began): from submit to end. */
+export async function runsWithoutStart({ cluster }: House, account: string): Promise<(run: Run) => boolean> {
+  const rows = await cluster.sacct(
+    [...COLUMNS, 'Submit'],
+    ['-X', '-D', '-A', account, '-S', 'now-1day', '-E', 'now+1day'],
+  );
+  const lost = rows.filter(
+    ({ State, Start = '', AllocTRES }) => State === 'REQUEUED' && AllocTRES && !/^\d{4}-/.test(Start),
+  );
+  const seconds = (text = '') => Date.parse(`${text}Z`) / 1_000;
+  return ({ job, start, end }) =>
+    lost.some((row) => row.JobIDRaw === job && start >= seconds(row.Submit) && end <= seconds(row.End));
+}
+
 /** What was charged to an account, run by run. */
 export async function runsCharged({ bursar }: House, account: string): Promise<Run[]> {
   return bursar.sql<Run[]>`

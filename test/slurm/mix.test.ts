@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seeded } from '../simulation/workload';
-import { expectTrueBooks, runsCharged, runsInSacct, shown, tellAllOf, type Run } from './books';
+import { expectTrueBooks, runsCharged, runsInSacct, runsWithoutStart, shown, tellAllOf, type Run } from './books';
 import { openHouse, type House } from './house';
 import { choose, failureDeeds, heal, jobDeeds, type Deed, type Outage } from './mix';
 
@@ -65,7 +65,8 @@ test('after a random mix of jobs and failures no hold is lost or left, and no ru
     const calm = ({ start, end }: Run) =>
       !outages.some(({ from, until }) => start < until + DOUBTFUL_SECONDS && end > from - DOUBTFUL_SECONDS);
     const said = (await runsInSacct(house, account, { mayBeLost: true })).filter(calm);
-    const charged = (await runsCharged(house, account)).filter(calm);
+    const isUnknownToSacct = await runsWithoutStart(house, account);
+    const charged = (await runsCharged(house, account)).filter((run) => calm(run) && !isUnknownToSacct(run));
     // Suspension is seen by looking at the queue, and while something is broken nobody looks: then the CPUs go on to cost.
     const suspended = said.filter(({ micro, unsuspendedMicro }) => micro !== unsuspendedMicro);
     const of = ({ job }: Run) => suspended.some((run) => run.job === job);
