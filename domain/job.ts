@@ -55,6 +55,28 @@ export const END_STATES = [
 ] as const;
 export type EndState = (typeof END_STATES)[number];
 
+/** What an event may say of a job, beside what happened and when. */
+export interface EventFacts {
+  /** Nobody has said when it happened: its time is when it was heard of, and gives way to whoever knows. */
+  atArrival?: boolean;
+  endState?: EndState;
+  /** Who cancelled it, as a uid. Whose job it is: another's, where an administrator did. */
+  cancelledBy?: string;
+  uid?: number;
+  exitCode?: number;
+  resources?: Resources;
+  timeLimitSeconds?: number;
+  /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
+  arrayTasks?: number;
+  /** How long the run was suspended, where the scheduler says so in one number. */
+  suspendedSeconds?: number;
+  /** The numeral as received. */
+  cost?: string;
+  correction?: boolean;
+  /** Of an array: it is said of the tasks that have not begun. */
+  onlyWaiting?: boolean;
+}
+
 /** What a charge was made from; `provisional` is usage that stands in for a reported cost that did not come. */
 export const CHARGE_SOURCES = ['usage', 'reported', 'provisional'] as const;
 export type ChargeSource = (typeof CHARGE_SOURCES)[number];

@@ -4,10 +4,10 @@
  * Everything here is a function of the *set* of events. Schedulers repeat themselves, are late, and are read from spools in
  * any order, so the order of arrival decides nothing (it decides only which of two reported costs came first).
  */
-import { keptWhileSuspended, type EndState, type JobEventType, type Resources } from './job';
+import { keptWhileSuspended, type EndState, type EventFacts, type JobEventType, type Resources } from './job';
 
 /** Times are microseconds since 1970. */
-export interface RunEvent {
+export interface RunEvent extends EventFacts {
   eventNo: bigint;
   type: JobEventType;
   jobId: string;
@@ -17,25 +17,10 @@ export interface RunEvent {
   /** Array task ('4'), heterogeneous component ('+1'), '' for the job itself. */
   task: string;
   at: bigint;
-  /** Nobody has said when: `at` is when it was heard of. */
-  atArrival?: boolean;
   recordedAt: bigint;
   startedAt?: bigint;
-  endState?: EndState;
-  /** Who cancelled it and whose it was, as uids, where the scheduler says so. */
-  cancelledBy?: string;
-  uid?: number;
-  resources?: Resources;
-  timeLimitSeconds?: number;
-  /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
-  arrayTasks?: number;
-  suspendedSeconds?: number;
-  cost?: string;
-  correction?: boolean;
   /** A cost that somebody reconciled by hand: with it the run is over, whatever else is known. */
   final?: boolean;
-  /** Of an array: it is said of the tasks that have not begun. */
-  onlyWaiting?: boolean;
 }
 
 /** One task of a job from submit to end; it runs once, or again after each requeue. */

@@ -1,7 +1,7 @@
 /** Reads what stories are told from, as ledger.story_facts gathers it, and gives it its types. */
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
-import type { ChargeSource, EndState, JobEventType, JobRequest, JobState, ResizeCause, Resources } from '../domain/job';
+import type { ChargeSource, EventFacts, JobEventType, JobRequest, JobState, ResizeCause } from '../domain/job';
 import { toMicro, type Micro } from '../domain/money';
 import type { RequeuePolicy } from '../domain/policy';
 import type { Refusal } from '../domain/refusal';
@@ -103,26 +103,16 @@ export interface RawFacts {
       }[]
     | null;
   events:
-    | {
+    | (EventFacts & {
         eventNo: string;
         jobNo: string;
         type: JobEventType;
         task: string;
         at: number;
-        atArrival?: boolean;
         recordedAt: number;
         startedAt?: number;
-        endState?: EndState;
-        cancelledBy?: string;
-        uid?: number;
-        resources?: Resources;
-        timeLimitSeconds?: number;
-        arrayTasks?: number;
-        suspendedSeconds?: number;
-        cost?: string;
-        correction?: boolean;
         final?: boolean;
-      }[]
+      })[]
     | null;
   charges:
     | {

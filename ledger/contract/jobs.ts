@@ -3,10 +3,10 @@ import type { TransactionId } from '../../domain/ids';
 import type {
   ChargeSource,
   EndState,
+  EventFacts,
   JobEventType,
   JobRequest,
   JobState,
-  Resources,
   SchedulerAnswer,
 } from '../../domain/job';
 import type { Micro } from '../../domain/money';
@@ -22,13 +22,11 @@ import type { Chapter } from './stories';
  * One thing that happened to a job, as a scheduler told it. Late, repeated and out of order are ordinary. Times without a
  * zone are on the clocks of the cluster.
  */
-export interface JobEvent {
+export interface JobEvent extends EventFacts {
   type: JobEventType;
   cluster: string;
   jobId: string;
   at: Instant;
-  /** Nobody has said when it happened: `at` is when it was heard of, and gives way to whoever knows. */
-  atArrival?: boolean;
   submittedAt?: Instant;
   startedAt?: Instant;
   /** Array task ('4') or heterogeneous component ('+1'); '' for the job itself. */
@@ -41,22 +39,6 @@ export interface JobEvent {
   user?: string;
   partition?: string;
   name?: string;
-  endState?: EndState;
-  /** Who cancelled it: a uid. Whose job it is: another, where an administrator did. */
-  cancelledBy?: string;
-  uid?: number;
-  exitCode?: number;
-  resources?: Resources;
-  timeLimitSeconds?: number;
-  /** Of an array that has become smaller: how many tasks there are of it, with those that have ended. */
-  arrayTasks?: number;
-  /** Seconds the run was suspended, where the scheduler says so in one number. */
-  suspendedSeconds?: number;
-  /** The numeral as received. */
-  cost?: string;
-  correction?: boolean;
-  /** Of an array: what is said is said of the tasks that have not begun. */
-  onlyWaiting?: boolean;
   raw?: unknown;
 }
 

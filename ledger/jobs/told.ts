@@ -1,5 +1,5 @@
 /** What was said of a job, in the order in which it happened. */
-import type { EndState, JobEventType, Resources } from '../../domain/job';
+import type { EventFacts, JobEventType } from '../../domain/job';
 import { instantOfMicros } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import type { JobStory } from '../contract';
@@ -13,19 +13,7 @@ interface EventRow {
   task: string;
   at: string;
   recordedAt: string;
-  facts: {
-    startedAt?: number;
-    endState?: EndState;
-    cancelledBy?: string;
-    uid?: number;
-    exitCode?: number;
-    resources?: Resources;
-    timeLimitSeconds?: number;
-    suspendedSeconds?: number;
-    cost?: string;
-    correction?: boolean;
-    note?: string;
-  };
+  facts: EventFacts & { startedAt?: number; note?: string };
 }
 
 /** In the order in which it happened; a requeued job has one row a submission, its hold has one story. */
@@ -41,23 +29,10 @@ export const readEvents = (sql: Sql, { jobNo, leaderNo }: AskedRow): Promise<Eve
   );
 
 export const eventsOf = (rows: readonly EventRow[], { cluster }: AskedRow): JobStory['events'] =>
-  rows.map(({ facts, jobId, submittedAt, type, task, at, recordedAt }) => ({
+  rows.map(({ facts: { startedAt, ...said }, submittedAt, ...event }) => ({
+    ...said,
+    ...event,
     cluster,
-    jobId,
-    type,
-    task,
-    at,
-    recordedAt,
     ...(submittedAt === null ? {} : { submittedAt }),
-    ...(facts.startedAt === undefined ? {} : { startedAt: instantOfMicros(BigInt(facts.startedAt)) }),
-    ...(facts.endState === undefined ? {} : { endState: facts.endState }),
-    ...(facts.cancelledBy === undefined ? {} : { cancelledBy: facts.cancelledBy }),
-    ...(facts.uid === undefined ? {} : { uid: facts.uid }),
-    ...(facts.exitCode === undefined ? {} : { exitCode: facts.exitCode }),
-    ...(facts.resources === undefined ? {} : { resources: facts.resources }),
-    ...(facts.timeLimitSeconds === undefined ? {} : { timeLimitSeconds: facts.timeLimitSeconds }),
-    ...(facts.suspendedSeconds === undefined ? {} : { suspendedSeconds: facts.suspendedSeconds }),
-    ...(facts.cost === undefined ? {} : { cost: facts.cost }),
-    ...(facts.correction === undefined ? {} : { correction: facts.correction }),
-    ...(facts.note === undefined ? {} : { note: facts.note }),
+    ...(startedAt === undefined ? {} : { startedAt: instantOfMicros(BigInt(startedAt)) }),
   }));
