@@ -1,6 +1,6 @@
 /**
  * What a job's recorded events, its hold and the clock say: where its story stands, what is due now, and if nothing is,
- * what it waits for and until when. The ledger does what is due (ledger/jobs.ts); the workflow waits. Nobody else decides.
+ * what it waits for and until when. The ledger does what is due (ledger/advance.ts); the workflow waits. Nobody else decides.
  *
  * A story covers one hold, with one job, an array of tasks or (rarely) several jobs; or the holds of a heterogeneous group,
  * which their leader covers. Pure: the same facts tell the same story, in whatever order they arrived.
