@@ -77,6 +77,12 @@ export class Session {
     return this.options.utc || own === undefined ? 'UTC' : own;
   }
 
+  /** Of a table: the one that all of its rows have, or UTC. */
+  zoneOf(rows: readonly { time_zone: string }[]): string {
+    const zones = new Set(rows.map((row) => row.time_zone));
+    return this.zone(zones.size === 1 ? rows[0]?.time_zone : undefined);
+  }
+
   /** An amount within a line, as `asbb` has it or as `bursar` does. */
   amount(amount: number, unit: string): string {
     return this.isAsbb ? dollars(amount, unit) : (moneyIn(amount, unit) ?? '');

@@ -90,8 +90,7 @@ of it); quarantined (no price, or no known start); settled, released; unmatched 
           },
           options,
           (rows) => {
-            const zones = new Set(rows.map((row) => row.time_zone));
-            const zone = session.zone(zones.size === 1 ? rows[0]?.time_zone : undefined);
+            const zone = session.zoneOf(rows);
             return [
               { title: 'JOB', value: (row) => `${row.cluster}/${row.job_id}` },
               { title: 'NAME', value: (row) => row.job_name, shrinksTo: 8, optional: 4 },

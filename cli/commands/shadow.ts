@@ -56,8 +56,7 @@ function show(session: Session, report: RefusalReport, { empty, title, ranAllThe
     for (const sentence of empty) session.say(sentence);
     return;
   }
-  const zones = new Set(report.denials.map((denial) => denial.time_zone));
-  const zone = session.zone(zones.size === 1 ? report.denials[0]?.time_zone : undefined);
+  const zone = session.zoneOf(report.denials);
   const denied = report.totals.reduce((sum, total) => sum + total.denied, 0);
   session.fields([
     [title, plural(denied, 'submission')],

@@ -93,8 +93,7 @@ function showLooks(session: Session, rows: readonly SchedulerLook[]): void {
     session.line('No scheduler has been looked at yet.');
     return;
   }
-  const zones = new Set(rows.map((row) => row.time_zone));
-  const zone = session.zone(zones.size === 1 ? rows[0]?.time_zone : undefined);
+  const zone = session.zoneOf(rows);
   session.table(rows, [
     { title: 'CLUSTER', value: (row) => row.cluster },
     { title: `QUEUE (${zone})`, value: (row) => clock(row.listed_at, zone) },

@@ -59,8 +59,7 @@ export function defineUnmatched(parent: Command, act: Act): void {
           },
           options,
           (rows) => {
-            const zones = new Set(rows.map((row) => row.time_zone));
-            const zone = session.zone(zones.size === 1 ? rows[0]?.time_zone : undefined);
+            const zone = session.zoneOf(rows);
             return [
               { title: 'ID', value: (row) => String(row.id) },
               { title: 'JOB', value: (row) => `${row.cluster}/${row.job_id}` },
