@@ -60,6 +60,8 @@ export interface KnownJob {
   isKnown: boolean;
   hasStart: boolean;
   hasEnd: boolean;
+  /** A task of an array that was changed by itself, and is a job of its own. */
+  isSplit: boolean;
   /** A change of it had moved its hold to another account, and it still has the one of before. */
   isUnchanged: boolean;
   /** When the run was suspended and resumed, as far as it was told, in order. */
@@ -93,6 +95,7 @@ const NOTHING_KNOWN: KnownJob = {
   isKnown: false,
   hasStart: false,
   hasEnd: false,
+  isSplit: false,
   isUnchanged: false,
   pauses: [],
 };
@@ -126,7 +129,7 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
   // It is said once more under which account it is, as of now: whose hold it is follows from that.
   if (known.isUnchanged && !isNewJob) {
     const { task: _, ...ofTheJob } = common;
-    events.push({ ...ofTheJob, type: 'submitted', at: takenAt });
+    events.push({ ...(known.isSplit ? common : ofTheJob), type: 'submitted', at: takenAt });
   }
   if (startedAt !== undefined && !known.hasStart && job.phase !== 'ended') {
     events.push({ ...run, type: 'started', at: startedAt });

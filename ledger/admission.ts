@@ -18,7 +18,7 @@ import {
   type PricingTerms,
 } from './admission-item';
 import { openBatcher } from './batcher';
-import type { Admission, Advisor, Caller, CheckRequest, Decision, PriceBook } from './contract';
+import type { Admission, Advisor, Caller, ChangedJob, CheckRequest, Decision, PriceBook } from './contract';
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from './decision';
 import { ask, unavailable } from './errors';
 import type { NumberedCluster, PriceBooks } from './price-book';
@@ -150,9 +150,9 @@ export function openAdmission(options: AdmissionOptions): Admission {
       const before = advisor && (await firstAnswer(request, caller));
       return before ?? decide(request, caller, 'check', placing.ask);
     },
-    exchange: (holdId, request, { jobId, submittedAt = null }, caller) =>
-      decide({ ...request, jobId }, caller, 'check', async (item) => {
-        const job = JSON.stringify({ job_id: jobId, submitted_at: submittedAt });
+    exchange: (holdId, request, changed, caller) =>
+      decide({ ...request, jobId: changed.jobId }, caller, 'check', async (item) => {
+        const job = JSON.stringify(changedJob(changed));
         const [row] = await ask(
           () => sql<Placed[]>`
             select 0 as n, outcome, request, answer, effective_at as "effectiveAt"
@@ -216,6 +216,13 @@ function clusterOf(book: PriceBook, name: string): NumberedCluster {
   }
   return cluster;
 }
+
+/** As ledger.replace_hold takes it. */
+export const changedJob = ({ jobId, submittedAt, task, tasksLeft }: ChangedJob) => ({
+  job_id: jobId,
+  submitted_at: submittedAt ?? null,
+  ...(task === undefined ? {} : { task, tasks_left: tasksLeft ?? 1 }),
+});
 
 /** What replace_hold answers with 'moved', as a resize of a closed hold is answered. */
 export const holdMoved = (holdId: string): Fault =>

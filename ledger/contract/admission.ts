@@ -100,6 +100,15 @@ export interface Advisor {
   advise(question: AdvisorQuestion, waiting: 'check' | 'estimate'): Promise<Advice>;
 }
 
+/** A job whose hold is exchanged, or one task of an array, which becomes a job of its own. */
+export interface ChangedJob {
+  jobId: string;
+  submittedAt?: Instant;
+  task?: string;
+  /** How many tasks the hold has still to pay for, with this one. */
+  tasksLeft?: number;
+}
+
 export interface Admission {
   /** Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`. */
   check(request: CheckRequest, caller: Caller): Promise<Decision>;
@@ -107,12 +116,7 @@ export interface Admission {
    * Moves a job to a hold of its own for what it asks for now, or says why not and leaves it the one it has. In shadow mode
    * it moves in any case. The same faults as a check, and `hold_not_found`.
    */
-  exchange(
-    holdId: string,
-    request: CheckRequest,
-    job: { jobId: string; submittedAt?: Instant },
-    caller: Caller,
-  ): Promise<Decision>;
+  exchange(holdId: string, request: CheckRequest, job: ChangedJob, caller: Caller): Promise<Decision>;
   /** The same answer without writing anything. */
   estimate(request: CheckRequest): Promise<Decision>;
 }

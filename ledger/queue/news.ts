@@ -25,6 +25,7 @@ interface KnownRow {
   isKnown: boolean;
   hasStart: boolean;
   hasEnd: boolean;
+  isSplit: boolean;
   isUnchanged: boolean;
   pauses: ['suspended' | 'resumed', number][] | null;
 }
@@ -42,7 +43,7 @@ export async function newsOf(
     const known = await ask(
       () => sql<KnownRow[]>`
         select i, hold_id as "holdId", is_bound as "isBound", is_known as "isKnown", has_start as "hasStart",
-          has_end as "hasEnd", is_unchanged as "isUnchanged", pauses
+          has_end as "hasEnd", is_split as "isSplit", is_unchanged as "isUnchanged", pauses
         from ledger.queue_known(${cluster.clusterNo}::int, ${rows}::text::jsonb, ${takenAt}::timestamptz)`,
     );
     for (const row of known) {
@@ -93,9 +94,9 @@ function onceAJob(news: News[]): News[] {
   const told = new Set<string>();
   return news.map((each) => ({
     ...each,
-    events: each.events.filter(({ type, jobId, submittedAt }) => {
+    events: each.events.filter(({ type, jobId, task = '', submittedAt }) => {
       if (type !== 'submitted') return true;
-      const job = `${jobId} ${submittedAt}`;
+      const job = `${jobId} ${task} ${submittedAt}`;
       return !told.has(job) && told.add(job);
     }),
   }));

@@ -1,4 +1,5 @@
 /** The job that a `scontrol update` is about: which one it is, whose, and what it holds. */
+import { given } from '../../domain/given';
 import type { TransactionId } from '../../domain/ids';
 import { countOf, numberOf, textOf, type RawFacts, type Submission } from '../../domain/slurm-submission';
 import { instantOfSeconds, type Instant } from '../../domain/time';
@@ -35,19 +36,37 @@ export interface Asked {
   caller: Caller;
 }
 
-/** Tasks go by their array's id, as everywhere. */
-export function nameOf({ facts, jobId }: SlurmModification): Pick<Asked, 'jobId' | 'task' | 'submittedAt'> {
+/** Tasks go by their array's id, as everywhere; but one that was changed by itself before is a job of its own (replace_hold). */
+export async function changedJobOf(
+  sql: Sql,
+  { clusterNo }: NumberedCluster,
+  { facts, jobId }: SlurmModification,
+): Promise<Pick<Asked, 'jobId' | 'task' | 'submittedAt'>> {
   const array = countOf(facts.array_job_id);
   const task = array === undefined ? undefined : countOf(facts.array_task_id, 'zero');
   const submitted = countOf(facts.submit_time);
-  return {
-    jobId: array === undefined ? jobId : String(array),
-    task: task === undefined ? '' : String(task),
-    ...(submitted === undefined ? {} : { submittedAt: instantOfSeconds(submitted) }),
-  };
+  const submittedAt = submitted === undefined ? undefined : instantOfSeconds(submitted);
+  const when = given({ submittedAt });
+  if (array === undefined || task === undefined) return { jobId: String(array ?? jobId), task: '', ...when };
+  const own = `${array}_${task}`;
+  const [split] = await ask(
+    () => sql`
+      select from ledger.jobs
+      where cluster_no = ${clusterNo} and job_id = ${own} and submitted_at = ${submittedAt ?? null}::timestamptz`,
+  );
+  return split ? { jobId: own, task: '', ...when } : { jobId: String(array), task: String(task), ...when };
 }
 
-/** By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. */
+/** How many tasks a change is about: Slurm 22.05 names the tasks of an array that it knows already by their number only. */
+export function tasksOf({ job }: Submission, { facts }: SlurmModification): number {
+  if (countOf(facts.array_task_id, 'zero') !== undefined) return 1;
+  return Math.max(job.arrayTasks, countOf(facts.array_task_cnt) ?? 1);
+}
+
+/**
+ * By its stamp, else by its id: a job that was found in the queue has a hold and no stamp. A task that is a job of its own has the
+ * stamp of its array.
+ */
 export async function openHoldOf(
   sql: Sql,
   { clusterNo }: NumberedCluster,
@@ -60,6 +79,11 @@ export async function openHoldOf(
         select 1 as rank, ledger.standing_hold(d.decision_no) as hold_no
         from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
         where d.key = ${stamp ?? null}::text and d.code = 'placed' and h.cluster_no = ${clusterNo}
+        union all
+        select 0, j.hold_no
+        from ledger.jobs j
+        where j.cluster_no = ${clusterNo} and j.job_id = ${jobId} and position('_' in j.job_id) > 0 and j.hold_no is not null
+          and j.submitted_at = ${submittedAt ?? null}::timestamptz
         union all
         select case when j.stamp = ${stamp ?? null}::text then 2 else 3 end, j.hold_no
         from ledger.jobs j
@@ -74,6 +98,23 @@ export async function openHoldOf(
       limit 1`,
   );
   return row;
+}
+
+/** Of an array: has any of its tasks been heard to start? Perhaps before anybody said whose job it is. */
+export async function hasStartedTasks(
+  sql: Sql,
+  { cluster: { clusterNo }, jobId, submittedAt }: Pick<Asked, 'cluster' | 'jobId' | 'submittedAt'>,
+): Promise<boolean> {
+  const [started] = await ask(
+    () => sql`
+      select from ledger.jobs j join ledger.job_events e using (job_no)
+      where j.cluster_no = ${clusterNo} and j.job_id = ${jobId}
+        and (j.submitted_at is null or j.submitted_at = ${submittedAt ?? null}::timestamptz)
+        and e.task ~ '^[0-9]' and (e.type = 'started' or e.facts ? 'startedAt')
+        and (${submittedAt ?? null}::timestamptz is null or e.at >= ${submittedAt ?? null}::timestamptz)
+      limit 1`,
+  );
+  return started !== undefined;
 }
 
 /**

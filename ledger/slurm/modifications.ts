@@ -13,14 +13,17 @@ import { given } from '../../domain/given';
 import type { JobRequest } from '../../domain/job';
 import { ZERO, type Micro } from '../../domain/money';
 import { mergeChanges, whatStaysAsItRuns } from '../../domain/slurm-changes';
+import { joinJobId } from '../../domain/slurm-job';
 import type { Submission } from '../../domain/slurm-submission';
+import { readStrand } from '../../domain/tasks';
 import { instantOfMs } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
-import { holdMoved } from '../admission';
+import { changedJob, holdMoved } from '../admission';
 import { newHoldId } from '../admission-item';
 import type {
   Admission,
   Caller,
+  ChangedJob,
   CheckRequest,
   Cluster,
   Decision,
@@ -34,7 +37,7 @@ import type { RecordEvents } from '../events';
 import type { NumberedCluster, PriceBooks } from '../price-book';
 import { loadFacts } from '../story-facts';
 import { isSamePrice, needOf } from './change-price';
-import { nameOf, openHoldOf, userOf, type Asked, type JobHold } from './changed-job';
+import { changedJobOf, hasStartedTasks, openHoldOf, tasksOf, userOf, type Asked, type JobHold } from './changed-job';
 import { clusterAsOfNow } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
 import { noteSubmission } from './notes';
@@ -63,17 +66,21 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     async modify(modification, caller) {
       const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
       const { cluster, book } = await clusterAsOfNow(prices, name);
-      const job = nameOf(modification);
+      const job = await changedJobOf(sql, cluster, modification);
       const after = submissionOf(mergeChanges(facts, changes));
       const before = submissionOf(facts);
       if ('code' in after) return refuse(cluster, newKey, after, caller, job.jobId);
       if (!('code' in before) && isSamePrice(before, after)) return goesBy(cluster);
 
       const user = await userOf(sql, cluster, job, facts, stamp);
-      const own = <S extends Submission>(submission: S): S => ({ ...submission, ...given({ user }) });
+      const own = (submission: Submission): Submission => ({
+        ...submission,
+        ...given({ user }),
+        job: { ...submission.job, arrayTasks: tasksOf(submission, modification) },
+      });
       const stays = whatStaysAsItRuns(facts, changes);
       if (stays !== undefined) return keepAsItRuns(cluster, newKey, stays, own(after), caller, job.jobId);
-      const asked: Asked = {
+      let asked: Asked = {
         cluster,
         book,
         now: instantOfMs(Date.now()),
@@ -91,6 +98,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         } catch (error) {
           // Another change of the job was faster, perhaps one whose hook gave up on us: go on with what it left.
           if (!hold || look === LOOKS_MAX || !(error instanceof Fault && error.code === 'hold_closed')) throw error;
+          asked = { ...asked, ...(await changedJobOf(sql, cluster, modification)) };
           hold = await openHoldOf(sql, cluster, asked, stamp);
           // It has ended, and nothing is held for a job that has.
           if (!hold) return goesBy(cluster);
@@ -193,15 +201,39 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
   }
 
   async function exchange(asked: Asked, check: CheckRequest, hold: JobHold): Promise<ModificationAnswer> {
-    const { newKey: key, caller, cluster, jobId, submittedAt } = asked;
-    const job = { jobId, ...(submittedAt === undefined ? {} : { submittedAt }) };
-    const decision = await admission.exchange(hold.holdId, check, job, { principal: caller.principal, key });
+    const { newKey: key, caller, cluster } = asked;
+    const { part, tasks } = await partOf(asked, hold);
+    if (part === undefined) {
+      const reason = `Tasks of job ${asked.jobId} have started already: change those that wait one by one, as job ${asked.jobId}_N.`;
+      return refuse(cluster, key, { code: 'array_has_started', reason }, caller, asked.jobId, asked.after);
+    }
+    const components = check.components.map((component) => ({ ...component, arrayTasks: tasks }));
+    const decision = await admission.exchange(hold.holdId, { ...check, components }, part, {
+      principal: caller.principal,
+      key,
+    });
     return answerOf(decision, cluster, key);
+  }
+
+  /**
+   * Which part of what the hold is for goes to another one: all of it, or one task of an array. Undefined: those of its tasks that
+   * have not started, and nobody could tell these from the others once the hold was another.
+   */
+  async function partOf(asked: Asked, { holdId }: JobHold): Promise<{ part: ChangedJob | undefined; tasks: number }> {
+    const { jobId, submittedAt, task, after } = asked;
+    const facts = await loadFacts(sql, holdId);
+    const index = facts.holds.findIndex((each) => each.holdId === holdId);
+    const job = { jobId, ...given({ submittedAt }) };
+    const strand = readStrand(facts.holds, facts.events, index);
+    if (task !== '') return { part: { ...job, task, tasksLeft: Math.max(strand.unfinished, 1) }, tasks: 1 };
+    const hasStarted = await hasStartedTasks(sql, asked);
+    return { part: hasStarted ? undefined : job, tasks: Math.max(strand.arrayTasks, after.job.arrayTasks) };
   }
 
   /** It was let in without money held: now that it asks for more, it is asked about like a new one. */
   async function holdAnew(asked: Asked, check: CheckRequest): Promise<ModificationAnswer> {
-    const { caller, cluster, jobId, submittedAt, now } = asked;
+    const { caller, cluster, submittedAt, now } = asked;
+    const jobId = joinJobId(asked);
     const key = await keyToAskWith(asked, check);
     const decision = await admission.check({ ...check, jobId }, { principal: caller.principal, key });
     const answer = answerOf(decision, cluster, key);
@@ -225,8 +257,8 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
    * of the changed job and places no second one. Not for a no, after which Slurm leaves the job as it was: about that one
    * nobody has decided yet.
    */
-  async function keyToAskWith({ stamp, newKey, cluster, jobId }: Asked, check: CheckRequest): Promise<string> {
-    if (stamp === undefined) return newKey;
+  async function keyToAskWith({ stamp, newKey, cluster, jobId, task }: Asked, check: CheckRequest): Promise<string> {
+    if (stamp === undefined || task !== '') return newKey;
     const [decided] = await ask(
       () => sql`
         select from ledger.decisions where key in (${stamp}, ${newKey}) and request ->> 'cluster' = ${cluster.name}
@@ -239,10 +271,11 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
   }
 
   async function exempt(
-    { cluster, newKey: key, caller, after, jobId, submittedAt }: Asked,
+    asked: Asked,
     { code, reason }: Exemption,
     hold: JobHold | undefined,
   ): Promise<ModificationAnswer> {
+    const { cluster, newKey: key, caller, after } = asked;
     if (hold?.uncharged === 'exempt') return goesBy(cluster);
     await noteSubmission(sql, cluster, { key, admitted: 'exempt', code, reason, submission: after }, caller);
     if (hold) {
@@ -255,7 +288,9 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
         partitions: [after.partitions[0] ?? cluster.defaultPartition ?? ''],
         hold_ids: [newHoldId()],
       });
-      const job = JSON.stringify({ job_id: jobId, submitted_at: submittedAt ?? null });
+      const { part } = await partOf(asked, hold);
+      if (part === undefined) return goesBy(cluster);
+      const job = JSON.stringify(changedJob(part));
       const [moved] = await ask(
         () => sql<{ outcome: string }[]>`
           select outcome from ledger.replace_hold(${hold.holdId}, ${item}::text::jsonb, ${job}::text::jsonb, 'exempt')`,

@@ -3,7 +3,7 @@
 -- whatever else there is; what is missing among them is told apart by the caller, for PostgreSQL, which cannot know how many
 -- rows a listing has, would compare each with each (a minute for ten thousand).
 --
--- p_rows: [{i, job_id, key, submitted}], submitted in microseconds since 1970.
+-- p_rows: [{i, job_id, task, key, submitted}], submitted in microseconds since 1970.
 create or replace function ledger.carried_holds(p_cluster_no int, p_rows jsonb) returns table (i int, hold_no bigint)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -12,7 +12,7 @@ as $$
 begin
   return query
   select r.i, by_name.hold_no
-  from jsonb_to_recordset(p_rows) as r (i int, job_id text, key text, submitted bigint)
+  from jsonb_to_recordset(p_rows) as r (i int, job_id text, task text, key text, submitted bigint)
   cross join lateral (
     select coalesce(h.group_no, h.hold_no) as hold_no
     from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no and h.cluster_no = p_cluster_no
@@ -20,7 +20,7 @@ begin
     union
     select coalesce(h.group_no, h.hold_no)
     from ledger.jobs j join ledger.holds h on h.hold_no = j.hold_no
-    where j.cluster_no = p_cluster_no and j.job_id = r.job_id
+    where j.cluster_no = p_cluster_no and j.job_id in (r.job_id, r.job_id || '_' || nullif(r.task, ''))
       and j.submitted_at = timestamptz 'epoch' + r.submitted * interval '1 microsecond') by_name;
 end;
 $$;

@@ -6,10 +6,11 @@
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
 -- was not told, or only guessed (by an epilog, or when it was missed); where it is suspended and that was not told, or the other
 -- way round; where it still has the account that it had before a change of more than ten seconds before the
--- queue was taken (Slurm has not made it). `pauses`: [[type, at]] of its run.
+-- queue was taken (Slurm has not made it). is_split: the row is a task that was changed by itself, and a job of its own.
+-- `pauses`: [[type, at]] of its run.
 create or replace function ledger.queue_known(p_cluster_no int, p_rows jsonb, p_taken_at timestamptz default null)
-returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, is_unchanged boolean,
-  pauses jsonb)
+returns table (i int, hold_id text, is_bound boolean, is_known boolean, has_start boolean, has_end boolean, is_split boolean,
+  is_unchanged boolean, pauses jsonb)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
 as $$
@@ -20,15 +21,21 @@ begin
     select * from jsonb_to_recordset(p_rows) as r (
       i int, job_id text, task text, key text, submitted bigint, started bigint, phase text, evidence text, account text)
   ), found as materialized (
-    select r.*, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
+    select r.i, r.job_id, case when j.is_split then '' else r.task end as task, r.key, r.submitted, r.started, r.phase, r.evidence,
+      r.account, coalesce(j.is_split, false) as is_split, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
     from rows r
-    left join ledger.jobs j on j.cluster_no = p_cluster_no and j.job_id = r.job_id
-      and j.submitted_at = timestamptz 'epoch' + r.submitted * interval '1 microsecond'
+    -- A task that was changed by itself is a job of its own (replace_hold).
+    left join lateral (
+      select j.job_no, j.hold_no, j.job_id <> r.job_id as is_split
+      from ledger.jobs j
+      where j.cluster_no = p_cluster_no and j.job_id in (r.job_id, r.job_id || '_' || nullif(r.task, ''))
+        and j.submitted_at = timestamptz 'epoch' + r.submitted * interval '1 microsecond'
+      order by is_split desc limit 1) j on true
     left join lateral (
       select h.hold_no, h.hold_id
       from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
       where d.key = r.key and d.code = 'placed' and h.cluster_no = p_cluster_no
-      order by h.hold_no desc limit 1) stamped on true
+      order by h.hold_no desc limit 1) stamped on j.is_split is not true
   ), told as materialized (
     select e.job_no, e.task,
       array_agg(coalesce((e.facts ->> 'startedAt')::bigint, ledger.epoch_micros(e.at)))
@@ -52,7 +59,8 @@ begin
       (coalesce(coalesce(f.started, -1) = any (own.ends), false)
         or (f.started is null and coalesce(-1 = any (whole.ends), false)))
         and (f.evidence is null or coalesce(f.evidence = any (own.endings), false)) as has_end,
-      f.phase <> 'ended' and exists (select from ledger.holds o where o.replaced_by = f.hold_no)
+      f.phase <> 'ended' and exists (
+          select from ledger.holds o where o.replaced_by = f.hold_no or (o.hold_no = f.hold_no and o.split_from is not null))
         and ledger.hold_before_change(f.hold_no, f.account, null, p_taken_at - interval '10 seconds') is not null as is_unchanged,
       paused.pauses, paused.last
     from found f
@@ -64,7 +72,7 @@ begin
       from jsonb_array_elements(coalesce(own.pauses, '[]'::jsonb) || coalesce(whole.pauses, '[]'::jsonb)) as p (pause)
       where (p.pause ->> 1)::bigint >= f.started) paused
   )
-  select c.i, c.stamped_id, c.is_bound, c.is_known, c.has_start, c.has_end, c.is_unchanged, c.pauses
+  select c.i, c.stamped_id, c.is_bound, c.is_known, c.has_start, c.has_end, c.is_split, c.is_unchanged, c.pauses
   from compared c
   where not c.is_known
     or (c.stamped_no is not null and not c.is_bound)

@@ -25,6 +25,7 @@ declare
   v_adopted boolean;
   v_uncharged text;
   v_is_named boolean;
+  v_split record;
   v_unmoved_no bigint;
   v_reported boolean;
   v_undone_nos bigint[];
@@ -35,16 +36,16 @@ declare
 begin
   perform pg_advisory_xact_lock(job.lock_no)
   from (
-    select distinct hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
+    select distinct ledger.job_lock(cluster_no, job_id) as lock_no
     from jsonb_to_recordset(p_events) as e (cluster_no int, job_id text)
     order by lock_no) job;
 
   select array_agg(tree.account_no) into v_undone_nos
   from jsonb_to_recordset(p_events) as e (
-    cluster_no int, job_id text, at timestamptz, account text, seen_account text, partition text)
-  join ledger.jobs j on j.cluster_no = e.cluster_no and j.job_id = e.job_id
+    cluster_no int, job_id text, task text, at timestamptz, account text, seen_account text, partition text)
+  join ledger.jobs j on j.cluster_no = e.cluster_no and j.job_id in (e.job_id, e.job_id || '_' || nullif(e.task, ''))
   join ledger.holds new on new.hold_no = j.hold_no
-  join ledger.holds old on old.hold_no = case when exists (select from ledger.holds o where o.replaced_by = new.hold_no) then
+  join ledger.holds old on old.hold_no = case when new.split_from is not null or exists (select from ledger.holds o where o.replaced_by = new.hold_no) then
     ledger.hold_before_change(new.hold_no, coalesce(e.account, e.seen_account), e.partition, e.at) end
   cross join lateral (values (old.account_no), (new.account_no)) as tree (account_no);
   if v_undone_nos is not null then
@@ -52,7 +53,7 @@ begin
   end if;
 
   for v_event in
-    select *, hashtextextended(cluster_no::text || '/' || job_id, 0) as lock_no
+    select *, ledger.job_lock(cluster_no, job_id) as lock_no
     from jsonb_to_recordset(p_events) as e (
       i int, cluster_no int, job_id text, type text, task text, at timestamptz, submitted_at timestamptz,
       started_at timestamptz, hold_id text, hold_key text, account text, seen_account text, "user" text, partition text, name text,
@@ -76,6 +77,21 @@ begin
 
     v_is_named := v_hold_no is not null;
     v_hold_no := ledger.standing_hold(v_hold_no);
+
+    -- A task that was changed by itself is a job of its own, whatever stamp it has.
+    if v_event.task <> '' then
+      select j.job_id, j.hold_no into v_split
+      from ledger.jobs j join ledger.holds h using (hold_no)
+      where j.cluster_no = v_event.cluster_no and j.job_id = v_event.job_id || '_' || v_event.task
+        and (j.submitted_at = v_event.submitted_at
+          or (h.status = 'open' and (v_event.submitted_at is null or j.submitted_at <= v_event.submitted_at)))
+      order by j.submitted_at desc limit 1;
+      if found then
+        v_event.job_id := v_split.job_id;
+        v_event.task := '';
+        v_hold_no := v_split.hold_no;
+      end if;
+    end if;
 
     v_job := ledger.bind_job(
       v_event.cluster_no, v_event.job_id, v_event.task, v_event.submitted_at, v_event.type, v_event.started_at, v_event.at,

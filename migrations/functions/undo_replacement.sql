@@ -18,6 +18,7 @@ declare
   v_account text;
   v_new_no bigint;
   v_amount bigint;
+  v_is_split boolean;
   v_answer jsonb;
 begin
   select * into strict v_job from ledger.jobs where job_no = p_job_no;
@@ -31,12 +32,20 @@ begin
     p_new_hold_id, v_account, v_old.cluster_no, v_old.partition, v_old.user_name, v_job.job_id, p_at, p_actor,
     v_old.uncharged);
   update ledger.jobs set hold_no = v_new_no, account_name = v_account where hold_no = v_wrong.hold_no;
-  update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
+  select s.split_micro into v_amount from ledger.holds s
+  where s.split_from = v_old.hold_no and ledger.standing_hold(s.hold_no) = v_wrong.hold_no;
+  v_is_split := found;
+  -- That of an array stays the array's.
+  if not v_is_split then
+    update ledger.holds set replaced_by = v_new_no where hold_no = v_old.hold_no;
+  end if;
   perform ledger.release_rest(
     v_wrong.hold_no, 'Slurm did not change the job', p_actor, clock_timestamp(), clock_timestamp());
 
-  select coalesce(sum(amount_micro), 0) into v_amount
-  from ledger.transactions where hold_no = v_old.hold_no and kind = 'release';
+  if not v_is_split then
+    select coalesce(sum(amount_micro), 0) into v_amount
+    from ledger.transactions where hold_no = v_old.hold_no and kind = 'release';
+  end if;
   v_answer := ledger.resize_hold(p_new_hold_id, v_amount, 'Held again: Slurm did not change the job', p_actor, null, null);
   if v_answer #>> '{refusal,affordable}' is not null then
     perform ledger.resize_hold(
