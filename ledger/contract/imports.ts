@@ -189,7 +189,9 @@ export interface SacctResult {
   rows: number;
   /** Runs that are over, of accounts that there are. */
   runs: number;
-  /** Of them, those that nobody knew. */
+  /** Rows of runs that the log has named before: counted once. */
+  repeats: number;
+  /** Of the runs, those that nobody knew. */
   fresh: number;
   /** Of them, those that Bursar has a charge for: reports count that. */
   charged: number;

@@ -27,6 +27,8 @@ const READING = 3;
 interface Counts {
   rows: number;
   runs: number;
+  /** Rows of runs that the log has named before; they count as rows and as nothing else. */
+  repeats: number;
   charged: number;
   noRuns: Partial<Record<NoRun, number>>;
   leftOut: number;
@@ -109,7 +111,7 @@ export async function importSacct(
     ]),
   );
   return withImportLock(sql, async () => {
-    await sql`truncate ledger.run_rows`;
+    await sql`truncate ledger.run_rows, ledger.seen_runs`;
     const importNo = settings.apply ? await begin(sql, log.name, settings) : 0n;
     const result = await withLazy(sql, (lazy) => readAll({ ...house, lazy }, log, importNo, manner, on.progress));
     if (settings.apply) await addUpDays(sql, cluster.clusterNo, on.progress);
@@ -154,13 +156,14 @@ async function readAll(
   const tally = new Tally(house);
   // While PostgreSQL keeps one chunk the next is read.
   let keeping: Promise<unknown> = Promise.resolve();
+  const seen = new Set<string>();
   try {
     for await (const chunk of log.chunks) {
       const digest = digestOf(manner, reader.columns.join('|'), chunk.digest);
       const done = settings.apply ? await findChunk(house, digest) : undefined;
       if (done) {
         reader.use(done.columns);
-        tally.pass(done);
+        tally.pass(seen.has(digest.toString('hex')) ? repeated(done) : done);
       } else {
         const read = await readChunk(house, chunk, tally);
         await keeping;
@@ -169,6 +172,7 @@ async function readAll(
         // Who fails is awaited at the next chunk; until then nobody else looks.
         keeping.catch(() => undefined);
       }
+      seen.add(digest.toString('hex'));
       onProgress({
         step: 'reading the log',
         done: tally.rows,
@@ -178,7 +182,7 @@ async function readAll(
     await keeping;
   } finally {
     await keeping.catch(() => undefined);
-    await house.sql`truncate ledger.run_rows`.catch(() => undefined);
+    await house.sql`truncate ledger.run_rows, ledger.seen_runs`.catch(() => undefined);
   }
   return tally.result();
 }
@@ -190,6 +194,14 @@ async function findChunk({ sql, cluster }: House, digest: Buffer): Promise<Count
   );
   return row?.counts;
 }
+
+/** The same chunk once more. */
+const repeated = ({ rows, runs, repeats, columns }: Counts): Counts => ({
+  ...noCounts(),
+  rows,
+  repeats: runs + repeats,
+  columns,
+});
 
 function digestOf(...parts: (string | Buffer)[]): Buffer {
   const hash = createHash('sha256');
@@ -320,6 +332,7 @@ function count(counts: Counts, { startedAt, endedAt, suspendedMicros, resources,
 const noCounts = (): Counts => ({
   rows: 0,
   runs: 0,
+  repeats: 0,
   charged: 0,
   noRuns: {},
   leftOut: 0,
@@ -367,20 +380,26 @@ async function stage({ lazy }: House): Promise<void> {
 async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: bigint, tally: Tally): Promise<void> {
   const { sql, lazy, cluster, settings } = house;
   const { clusterNo } = cluster;
-  const { counts, owned, runs } = read;
+  const { counts, runs } = read;
   if (!settings.apply) {
+    const owned = runs === 0 ? [] : setAside(read, await findRepeats(lazy, clusterNo));
     const standing = runs === 0 ? [] : await standingOf(sql, clusterNo);
     counts.charged = standing.filter(({ isCharged }) => isCharged).length;
     tally.add(counts, standing.filter(({ isKnown }) => !isKnown).length);
     if (settings.charge) tally.late(await chargeLate(house, owned, standing, tally.unpricedRun));
     return;
   }
-  let fresh = 0n;
+  let [fresh, owned] = [0n, read.owned];
   if (runs > 0) {
     const [booked] = await ask(
-      () => lazy<{ fresh: bigint }[]>`select ledger.book_runs(${clusterNo}, ${importNo}) as fresh`,
+      () => lazy<({ fresh: bigint } & Repeats)[]>`
+        select fresh, coalesce(places, '{}') as places, coalesce(cpu_seconds, 0) as "cpuSeconds",
+          coalesce(gpu_seconds, 0) as "gpuSeconds", coalesce(node_seconds, 0) as "nodeSeconds"
+        from ledger.book_runs(${clusterNo}, ${importNo})`,
     );
-    fresh = booked?.fresh ?? 0n;
+    if (!booked) throw new Error('nobody says how many runs were kept');
+    fresh = booked.fresh;
+    owned = setAside(read, booked);
     const [joined] = await ask(() => lazy<{ charged: bigint }[]>`select ledger.join_charges(${clusterNo}) as charged`);
     counts.charged = Number(joined?.charged ?? 0n);
     if (counts.charged > 0) await ask(() => sql`select ledger.meter_joined(${clusterNo})`);
@@ -402,13 +421,42 @@ async function keep(house: House, read: ReadChunk, digest: Buffer, importNo: big
   }
 }
 
+/** Staged rows of runs that the log has named before, and what they would have counted. They are staged no longer. */
+interface Repeats {
+  places: number[];
+  cpuSeconds: number;
+  gpuSeconds: number;
+  nodeSeconds: number;
+}
+
+async function findRepeats(lazy: Lazy, clusterNo: number): Promise<Repeats> {
+  const [repeats] = await ask(
+    () => lazy<Repeats[]>`
+      select places, cpu_seconds as "cpuSeconds", gpu_seconds as "gpuSeconds", node_seconds as "nodeSeconds"
+      from ledger.set_aside_repeats(${clusterNo}, 0)`,
+  );
+  if (!repeats) throw new Error('nobody says which rows are repeated');
+  return repeats;
+}
+
+/** Takes repeats out of what the chunk counts, and says whose runs are left, in the order in which they are staged. */
+function setAside({ counts, owned }: ReadChunk, repeats: Repeats): OwnedRun[] {
+  const places = new Set(repeats.places);
+  counts.runs -= places.size;
+  counts.repeats += places.size;
+  counts.cpuSeconds -= repeats.cpuSeconds;
+  counts.gpuSeconds -= repeats.gpuSeconds;
+  counts.nodeSeconds -= repeats.nodeSeconds;
+  return places.size === 0 ? owned : owned.filter((_, place) => !places.has(place));
+}
+
 export interface Standing {
   isKnown: boolean;
   isCharged: boolean;
   isFollowed: boolean;
 }
 
-/** By place. */
+/** In the order of their places. */
 async function standingOf(sql: Sql, clusterNo: number): Promise<Standing[]> {
   return ask(
     () => sql<Standing[]>`
@@ -449,6 +497,7 @@ class Tally {
     this.fresh += fresh;
     sum.rows += counts.rows;
     sum.runs += counts.runs;
+    sum.repeats += counts.repeats;
     sum.charged += counts.charged;
     sum.leftOut += counts.leftOut;
     sum.uncertainTimes += counts.uncertainTimes;
@@ -508,6 +557,7 @@ class Tally {
       rowsPassedOver: this.passed,
       rows: sum.rows,
       runs: sum.runs,
+      repeats: sum.repeats,
       fresh: this.fresh,
       charged: sum.charged,
       noRuns: sum.noRuns,

@@ -128,3 +128,33 @@ test('what is no job, or mangled, among the jobs of JSON is named, and the other
     expect.stringMatching(/^line 10: tres\.allocated\[0\]: .* is without a type/),
   ]);
 });
+
+test('a run that the log names again and again counts and costs once, in the dry run too', async () => {
+  await using house = await openJobsHouse();
+  const text = jobs(job(1), job(2), job(2), job(1));
+  const once = {
+    ...{ rows: 4, runs: 2, repeated_rows: 2, new_runs: 2, cpu_hours: '8' },
+    late_charges: { runs: 2, totals: [{ unit: 'USD', amount: '2' }] },
+  };
+  expect((await importing(house, text, '--json', '--charge')).json).toMatchObject(once);
+  const charging = ['--json', '--charge', '--apply'];
+  expect((await importing(house, text, ...charging)).json).toMatchObject({ ...once, runs_with_a_charge: 2 });
+  // From another log, so that nothing is passed over unread: what is known comes twice, too.
+  const again = jobs(job(3), job(1), job(1));
+  const known = { runs: 2, repeated_rows: 1, new_runs: 1, cpu_hours: '8' };
+  const dry = await importing(house, again, '--json', '--charge');
+  expect(dry.json).toMatchObject({ ...known, late_charges: { runs: 1, totals: [{ amount: '1' }] } });
+  expect((await importing(house, again, ...charging)).json).toMatchObject({ ...known, runs_with_a_charge: 2 });
+  expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+});
+
+test('and so it does where the log is cut into pieces, of which two are the same', async () => {
+  await using house = await openJobsHouse();
+  // A piece is 5,000 jobs: the second is cut as the first is, the third otherwise.
+  const day = Array.from({ length: 5000 }, (_, n) => job(n + 1));
+  const text = jobs(...day, ...day, job(1), job(6000), job(6000), job(2));
+  const once = { rows: 10_004, runs: 5001, repeated_rows: 5003, new_runs: 5001, cpu_hours: '20004' };
+  expect((await importing(house, text, '--json')).json).toMatchObject(once);
+  expect((await importing(house, text, '--json', '--apply')).json).toMatchObject(once);
+  expect((await importing(house, text, '--json', '--apply')).json).toMatchObject({ ...once, new_runs: 0 });
+});
