@@ -17,7 +17,7 @@ const output = (stream: NodeJS.WriteStream): Output => ({
 const args = process.argv.slice(2);
 /** Only these have something to put in order before they end. */
 const longRunning =
-  args.some((arg) => arg === 'up' || arg === 'demo' || arg === 'watch') ||
+  args.some((arg) => arg === 'up' || arg === 'demo' || arg === 'watch' || arg === 'replay') ||
   (args.includes('service') && args.includes('start'));
 const interruption = new AbortController();
 const insistence = new AbortController();

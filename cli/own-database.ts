@@ -2,7 +2,7 @@
 import { codeOf } from '../domain/code-of';
 import { requireServer, SchemaMismatch } from '../migrations/migrate';
 import { withoutPassword } from '../platform/config';
-import { connectPostgres, type Sql } from '../platform/postgres';
+import { connectPostgres, isConnectionFailure, type Sql } from '../platform/postgres';
 import { findRunningStack } from '../platform/supervisor';
 import { EXIT, Stop } from './exit';
 import type { Session } from './session';
@@ -45,14 +45,46 @@ export async function withDatabase(
     const server = await requireServer(sql).catch((error: unknown) => {
       throw error instanceof SchemaMismatch ? error : unreachable(address, error);
     });
-    await work(session, { sql, address, server });
+    await orLost(work(session, { sql, address, server }));
   } catch (error) {
     if (error instanceof Stop) throw error;
+    if (isConnectionFailure(error) || isFaultOfConnection(error)) throw lost(address, error);
     throw new Stop(EXIT.failure, `The database ${address} cannot be used: ${messageOf(error)}.`, {
       problem: { code: error instanceof SchemaMismatch ? 'schema_mismatch' : 'failed', detail: messageOf(error) },
     });
   } finally {
     await sql.end({ timeout: 5 });
+  }
+}
+
+/** As the ledger tells it. */
+const isFaultOfConnection = (error: unknown): boolean => codeOf(error) === 'ledger_unavailable';
+
+function lost(address: string, error: unknown): Stop {
+  const { cause } = error instanceof Error ? error : {};
+  const detail = messageOf(cause ?? error);
+  return new Stop(EXIT.unreachable, `The database ${address} was lost while it was worked on: ${detail}.`, {
+    hints: ['Once PostgreSQL is back, run the same again: what was kept is not kept twice.'],
+    problem: { code: 'database_unreachable', detail },
+  });
+}
+
+/**
+ * A query on a connection that has just gone makes the driver write to no socket, in a callback of its own: nobody can catch that, and it
+ * would end the process with a stack trace (porsager/postgres 3.4.9, issue 1208). Here it is what it means.
+ */
+async function orLost<T>(work: Promise<T>): Promise<T> {
+  let tell: (error: Error) => void = () => {};
+  const loss = new Promise<never>((_, reject) => (tell = reject));
+  const onUncaught = (error: Error) => {
+    if (!/\bnextWrite\b/.test(error.stack ?? '')) throw error;
+    tell(Object.assign(new Error('the connection was closed'), { code: 'CONNECTION_CLOSED' }));
+  };
+  process.on('uncaughtException', onUncaught);
+  try {
+    return await Promise.race([work, loss]);
+  } finally {
+    process.off('uncaughtException', onUncaught);
   }
 }
 

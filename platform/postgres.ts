@@ -1,5 +1,6 @@
 /** One pool of connections, with the types as Bursar wants them: bigint stays bigint, a timestamp keeps its microseconds. */
 import postgres from 'postgres';
+import { codeOf } from '../domain/code-of';
 
 export type Sql = postgres.Sql<{ bigint: bigint }>;
 export type Tx = postgres.TransactionSql<{ bigint: bigint }>;
@@ -18,7 +19,9 @@ export interface PostgresOptions {
 
 /** Opens the pool. Nothing is connected until the first query, so a process starts while PostgreSQL is away. */
 export function connectPostgres(options: PostgresOptions): Sql {
-  return postgres(options.url, {
+  const losses = { count: 0 };
+  const sql = postgres(options.url, {
+    onclose: () => void (losses.count += 1),
     max: options.poolSize ?? 8,
     connect_timeout: options.connectTimeoutSeconds ?? 5,
     idle_timeout: 0,
@@ -43,4 +46,40 @@ export function connectPostgres(options: PostgresOptions): Sql {
       },
     },
   }) as unknown as Sql;
+  lossesOf.set(sql, losses);
+  return sql;
 }
+
+/** How many connections of a pool have been closed. */
+const lossesOf = new WeakMap<Sql, { readonly count: number }>();
+
+export type Reserved = Awaited<ReturnType<Sql['reserve']>>;
+
+/**
+ * Gives a connection to `work` alone. Once it is gone every query on it fails: the driver would write to no socket, in a callback of
+ * which nobody catches anything, and end the process (porsager/postgres 3.4.9, issue 1208). Which connection of a pool was closed the
+ * driver does not say, so any that is closed counts: they are closed by nobody but a server that goes away.
+ */
+export async function withReserved<T>(sql: Sql, work: (connection: Reserved) => Promise<T>): Promise<T> {
+  const connection = await sql.reserve();
+  const before = lossesOf.get(sql)?.count;
+  const isLost = () => lossesOf.get(sql)?.count !== before;
+  const refuse = <A extends unknown[], R>(query: (...args: A) => R) =>
+    function (this: unknown, ...args: A): R {
+      if (isLost()) throw Object.assign(new Error('the connection was closed'), { code: 'CONNECTION_CLOSED' });
+      return Reflect.apply(query, this, args);
+    };
+  const guarded = new Proxy(connection, {
+    apply: (target, self, args) => refuse(() => Reflect.apply(target, self, args) as unknown)(),
+    get: (target, name) => (name === 'unsafe' ? refuse(target.unsafe) : (Reflect.get(target, name) as unknown)),
+  });
+  try {
+    return await work(guarded);
+  } finally {
+    if (!isLost()) connection.release();
+  }
+}
+
+/** PostgreSQL or the way to it is gone, or not there yet. */
+export const isConnectionFailure = (error: unknown): boolean =>
+  /^(?:CONNECT|ECONN|EPIPE$|ETIMEDOUT$|ENOTFOUND$|EAI_AGAIN$|E(?:HOST|NET)UNREACH$|57P0|08)/.test(codeOf(error));

@@ -118,7 +118,7 @@ async function runReplay(session: Session, file: string | undefined, options: Op
       );
     } catch (error) {
       if (session.io.interrupted.aborted) throw new Stop(EXIT.interrupted, 'Stopped; nothing is left of it.');
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof Fault) || error.code === 'ledger_unavailable') throw error;
       const hints = error instanceof UnusableColumns ? [COLUMNS_HINT] : [];
       throw new Stop(EXIT.usage, error.message, { hints, problem: { code: error.code } });
     } finally {

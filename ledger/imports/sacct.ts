@@ -9,14 +9,14 @@ import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from
 import { toMicro, type Micro } from '../../domain/money';
 import { addDays, firstDayOf, instantOfMicros, nextOf, type CivilDate } from '../../domain/time';
 import { BinaryRows, copyIn } from '../../platform/copy-in';
-import type { Sql } from '../../platform/postgres';
+import { withReserved, type Reserved, type Sql } from '../../platform/postgres';
 import type { LogChunk, Progress, SacctFinding, SacctLog, SacctResult, SacctSettings } from '../contract/imports';
 import type { Cluster, PriceBook } from '../contract';
 import { ask } from '../errors';
 import { openPriceBooks } from '../price-book';
 import { exemptionsOf } from '../slurm/exemption';
 import { chargeLate, type LateCharges } from './late-charges';
-import { ACTOR, withImportLock } from './lock';
+import { ACTOR, quietly, withImportLock } from './lock';
 import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-accounts';
 import { openRunPrices, type RunPrices } from './sacct-prices';
 
@@ -61,12 +61,10 @@ interface ReadChunk {
   isClean: boolean;
 }
 
-type Lazy = Awaited<ReturnType<Sql['reserve']>>;
-
 interface House {
   sql: Sql;
   /** A connection that does not wait for the disk. */
-  lazy: Lazy;
+  lazy: Reserved;
   cluster: Cluster & { clusterNo: number };
   settings: SacctSettings;
   reader: RunReader;
@@ -121,15 +119,15 @@ export async function importSacct(
   });
 }
 
-async function withLazy<T>(sql: Sql, work: (lazy: Lazy) => Promise<T>): Promise<T> {
-  const lazy = await sql.reserve();
-  try {
+async function withLazy<T>(sql: Sql, work: (lazy: Reserved) => Promise<T>): Promise<T> {
+  return withReserved(sql, async (lazy) => {
     await lazy`set synchronous_commit = off`;
-    return await work(lazy);
-  } finally {
-    await lazy`reset synchronous_commit`.catch(() => undefined);
-    lazy.release();
-  }
+    try {
+      return await work(lazy);
+    } finally {
+      await quietly(() => lazy`reset synchronous_commit`);
+    }
+  });
 }
 
 async function begin(sql: Sql, name: string, { cluster, charge }: SacctSettings): Promise<bigint> {
@@ -429,7 +427,7 @@ interface Repeats {
   nodeSeconds: number;
 }
 
-async function findRepeats(lazy: Lazy, clusterNo: number): Promise<Repeats> {
+async function findRepeats(lazy: Reserved, clusterNo: number): Promise<Repeats> {
   const [repeats] = await ask(
     () => lazy<Repeats[]>`
       select places, cpu_seconds as "cpuSeconds", gpu_seconds as "gpuSeconds", node_seconds as "nodeSeconds"

@@ -1,6 +1,7 @@
 /** The database of a Bursar that is ready for books: of this version's schema, with time for long statements. */
 import { Fault, FAULTS } from '../../../domain/faults';
 import { openLedger } from '../../../ledger';
+import { ImportRunning } from '../../../ledger/imports/lock';
 import type { Sql } from '../../../platform/postgres';
 import { EXIT, Stop, type ExitCode } from '../../exit';
 import { messageOf, withDatabase, type Where } from '../../own-database';
@@ -14,7 +15,10 @@ export function withLedger(session: Session, where: Where, work: (sql: Sql) => P
       const { ok, detail } = await openLedger(sql).health();
       if (!ok) throw new Stop(EXIT.failure, `The database ${address} is not ready: ${detail}.`);
       await work(sql).catch((error: unknown) => {
-        throw error instanceof Fault ? stopOf(error) : error;
+        if (error instanceof ImportRunning) {
+          throw new Stop(EXIT.failure, error.message, { problem: { code: 'import_running', detail: error.message } });
+        }
+        throw error instanceof Fault && error.code !== 'ledger_unavailable' ? stopOf(error) : error;
       });
     },
     { poolSize: 3, statementTimeoutMs: 0 },
@@ -24,7 +28,6 @@ export function withLedger(session: Session, where: Where, work: (sql: Sql) => P
 const EXIT_OF: Readonly<Partial<Record<number, ExitCode>>> = {
   400: EXIT.usage,
   404: EXIT.notFound,
-  503: EXIT.unreachable,
 };
 
 const stopOf = (fault: Fault): Stop =>
