@@ -47,17 +47,44 @@ export function readInstant(text: string): Instant {
 
 /** Microseconds since 1970 of an instant that is already known to be one. */
 export function epochMicros(instant: Instant): bigint {
+  if (instant.length === WHOLE_SECONDS) {
+    const year = digits(instant, 0) * 100 + digits(instant, 2);
+    const [hour, minute, second] = [digits(instant, 11), digits(instant, 14), digits(instant, 17)];
+    // Date.UTC takes a year of two digits for one of the last century.
+    if (year >= FIRST_YEAR)
+      return BigInt(Date.UTC(year, digits(instant, 5) - 1, digits(instant, 8), hour, minute, second)) * 1000n;
+  }
   const dot = instant.indexOf('.');
   if (dot < 0) return BigInt(Date.parse(instant)) * 1000n;
   const fraction = instant.slice(dot + 1, -1).padEnd(6, '0');
   return BigInt(Date.parse(`${instant.slice(0, dot)}Z`)) * 1000n + BigInt(fraction.slice(0, 6));
 }
 
+const WHOLE_SECONDS = '2026-03-02T14:31:51Z'.length;
+
+/** Two digits of a text. */
+const digits = (text: string, at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;
+
 export function instantOfMicros(micros: bigint): Instant {
   const seconds = floorDivide(micros, MICROS_PER_SECOND);
   const rest = micros - seconds * MICROS_PER_SECOND;
-  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  const whole = secondsText(Number(seconds));
   return rest === 0n ? `${whole}Z` : `${whole}.${rest.toString().padStart(6, '0').replace(/0+$/, '')}Z`;
+}
+
+/** The day written last: much is told in about the order of time, and the calendar is slow to ask. */
+let [writtenDay, writtenText] = [NaN, ''];
+const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
+
+function secondsText(seconds: number): string {
+  const day = Math.floor(seconds / 86_400);
+  if (day !== writtenDay) {
+    writtenText = new Date(day * 86_400_000).toISOString().slice(0, -'00:00:00.000Z'.length);
+    writtenDay = day;
+  }
+  const rest = seconds - day * 86_400;
+  const [hour, minute] = [Math.floor(rest / 3600), Math.floor(rest / 60) % 60];
+  return `${writtenText}${TWO_DIGITS[hour]}:${TWO_DIGITS[minute]}:${TWO_DIGITS[rest % 60]}`;
 }
 
 export const instantOfMs = (ms: number): Instant => instantOfMicros(BigInt(ms) * 1000n);
@@ -217,15 +244,24 @@ interface Day {
   endsAt: bigint;
 }
 
-/** The day asked for last, zone by zone: runs are settled in about the order of time, and a zone's rules are slow to ask. */
-const lastDays = new Map<string, Day>();
+/** Days of zones, by the days of UTC that they were asked for in: the same few come over and over, and a zone's rules are slow to ask. */
+const days = new Map<string, Day[]>();
+const DAYS_KEPT = 10_000;
+const MICROS_PER_DAY = 24n * MICROS_PER_HOUR;
 
 function dayAround(micros: bigint, timeZone: string): Day {
-  const known = lastDays.get(timeZone);
-  if (known && known.startsAt <= micros && micros < known.endsAt) return known;
+  const key = `${timeZone} ${micros / MICROS_PER_DAY}`;
+  const known = days.get(key);
+  // A day of UTC has parts of two days of a zone, or of three.
+  const found = known?.find(({ startsAt, endsAt }) => startsAt <= micros && micros < endsAt);
+  if (found) return found;
   const start = zoned(micros, timeZone).startOfDay();
   const day = { startsAt: microsOf(start), endsAt: microsOf(start.add({ days: 1 }).startOfDay()) };
-  lastDays.set(timeZone, day);
+  if (known) known.push(day);
+  else {
+    if (days.size >= DAYS_KEPT) days.clear();
+    days.set(key, [day]);
+  }
   return day;
 }
 
