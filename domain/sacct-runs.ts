@@ -4,6 +4,7 @@
  */
 import { Fault, malformed } from './faults';
 import type { Resources } from './job';
+import { TEXTS_KEPT, remembered } from './remembered';
 import {
   UnusableColumns,
   XDMOD_COLUMNS,
@@ -15,7 +16,7 @@ import {
   usableOf,
 } from './sacct';
 import { byOwnId, componentIdOf, joinJobId, readJobId, readState, type SlurmState } from './slurm-job';
-import { pairReadings, readTime } from './slurm-clock';
+import { isClockText, pairReadings, readTime } from './slurm-clock';
 import { readElapsed } from './slurm-time';
 import { epochMicros, readLocalTime, type LocalReading } from './time';
 
@@ -129,7 +130,7 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     const key = isWhole ? allocated : Object.values(fields).join('|');
     const memory = isWhole ? bySelf : byAll;
     const read = memory.get(key) ?? allocatedOf(fields);
-    if (memory.size >= KEPT) memory.clear();
+    if (memory.size >= TEXTS_KEPT) memory.clear();
     memory.set(key, read);
     return read;
   }
@@ -334,22 +335,7 @@ interface ReadState extends SlurmState {
   isRevoked: boolean;
 }
 
-// What is remembered -------------------------------------------------------------------------------------------------------
-
-const KEPT = 50_000;
-
-/** Texts of a log repeat; a log that has too many different ones is no reason to run out of memory. */
-function remembered<T>(read: (text: string) => T): (text: string) => T {
-  const known = new Map<string, T>();
-  return (text) => {
-    const found = known.get(text);
-    if (found !== undefined) return found;
-    const value = read(text);
-    if (known.size >= KEPT) known.clear();
-    known.set(text, value);
-    return value;
-  };
-}
+// Times -----------------------------------------------------------------------------------------------------------------
 
 interface ClockReading {
   at: number;
@@ -380,7 +366,7 @@ function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
   // Rows of a log follow each other in about the order of time.
   let [lastDay, lastFrom] = [-1, null as number | null];
   return (text) => {
-    if (text.length === 19 && isClockText(text)) {
+    if (isClockText(text)) {
       const [hour, minute, second] = [digits(text, 11), digits(text, 14), digits(text, 17)];
       if (hour < 24 && minute < 60 && second < 60) {
         const day = (digits(text, 0) * 100 + digits(text, 2)) * 10_000 + digits(text, 5) * 100 + digits(text, 8);
@@ -394,18 +380,6 @@ function clockOf(timeZone: string): (text: string) => ClockReading | undefined {
 }
 
 const EPOCH_TEXT = /^\d{9,11}$/;
-
-/** `2026-03-02T14:31:51`, whatever the digits are. */
-function isClockText(text: string): boolean {
-  for (let at = 0; at < 19; at += 1) {
-    const code = text.charCodeAt(at);
-    const wanted = CLOCK_MARKS.charCodeAt(at);
-    if (wanted === 48 ? code < 48 || code > 57 : code !== wanted) return false;
-  }
-  return true;
-}
-
-const CLOCK_MARKS = '0000-00-00T00:00:00';
 
 /** Two digits of a text. */
 const digits = (text: string, at: number): number => text.charCodeAt(at) * 10 + text.charCodeAt(at + 1) - 528;

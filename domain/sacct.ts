@@ -9,6 +9,7 @@ import { Fault, malformed, shorten } from './faults';
 import { given } from './given';
 import type { EndState, Resources } from './job';
 import { nearestOf } from './nearest';
+import { TEXTS_KEPT, remembered } from './remembered';
 import { namesNodes, readJobId, readState, type SlurmJobId, type SlurmState } from './slurm-job';
 import { jobMemoryMib, parseCount, readGres, readMemory, readTres, type Tres } from './slurm-resources';
 import { pairReadings, readTime } from './slurm-clock';
@@ -85,27 +86,40 @@ export type SacctLine = { line: number; record: SacctRecord } | { line: number; 
 
 /** Reads a log line by line. Empty lines, repeated headers and the rows of job steps are passed over. */
 export function* readSacct(lines: Iterable<string>, options: SacctOptions): Generator<SacctLine, void, void> {
-  let columns = (options.columns ?? XDMOD_COLUMNS).map(normalName);
-  requireColumns(columns, options.needs, 'the list of columns');
+  const read = openSacctReader(options);
   let line = 0;
   for (const written of lines) {
     line += 1;
-    const text = written.replace(/\r$/, '');
-    if (text.trim() === '') continue;
-    const header = readHeader(text);
-    if (header) {
-      columns = usableOf(header, options.columns, () => requireColumns(header, options.needs, headingOf(line)));
-      continue;
-    }
-    try {
-      const record = readRow(text, line, columns, options.timeZone);
-      if (record) yield { line, record };
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      yield { line, fault: new Fault(error.code, `line ${line}: ${error.message}`, { facts: { line } }) };
-    }
+    const told = read(written, line);
+    if (told) yield told;
   }
 }
+
+/** The same, a line at a time. A header says what the columns of all lines behind it are. */
+export function openSacctReader(options: SacctOptions): (written: string, line: number) => SacctLine | undefined {
+  const readRow = openRowReader(options.timeZone);
+  let columns = (options.columns ?? XDMOD_COLUMNS).map(normalName);
+  requireColumns(columns, options.needs, 'the list of columns');
+  return (written, line) => {
+    const text = written.endsWith('\r') ? written.slice(0, -1) : written;
+    if (text.trim() === '') return undefined;
+    const header = BEGINS_WITH_A_DIGIT.test(text) ? undefined : readHeader(text);
+    if (header) {
+      columns = usableOf(header, options.columns, () => requireColumns(header, options.needs, headingOf(line)));
+      return undefined;
+    }
+    try {
+      const record = readRow(text, line, columns);
+      return record && { line, record };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return { line, fault: new Fault(error.code, `line ${line}: ${error.message}`, { facts: { line } }) };
+    }
+  };
+}
+
+/** As an id does, and no name of a column. */
+const BEGINS_WITH_A_DIGIT = /^\d/;
 
 export const headingOf = (line: number): string => `line ${line}: the heading`;
 
@@ -222,20 +236,44 @@ function fieldsOf(text: string, columns: readonly string[]): Record<string, stri
       `has ${values.length} fields instead of ${columns.length}; list JobName as the last column if names contain "|"`,
     );
   }
-  return Object.fromEntries(columns.map((name, index) => [name, (values[index] ?? '').trim()]));
+  const fields: Record<string, string> = {};
+  for (const [index, name] of columns.entries()) fields[name] = (values[index] ?? '').trim();
+  return fields;
 }
 
-function readRow(text: string, line: number, columns: readonly string[], timeZone: string): SacctRecord | undefined {
+type RowReader = (text: string, line: number, columns: readonly string[]) => SacctRecord | undefined;
+
+/** States, lists of resources and limits repeat from row to row, so each text is understood once. */
+function openRowReader(timeZone: string): RowReader {
+  const stateOf = remembered(readState);
+  const limitOf = remembered(readTimeLimit);
+  const resources = new Map<string, Pick<SacctRecord, 'requested' | 'allocated'>>();
+  return (text, line, columns) => readRow(text, line, columns, { timeZone, stateOf, limitOf, resources });
+}
+
+interface RowTerms {
+  timeZone: string;
+  stateOf: typeof readState;
+  limitOf: typeof readTimeLimit;
+  resources: Map<string, Pick<SacctRecord, 'requested' | 'allocated'>>;
+}
+
+function readRow(
+  text: string,
+  line: number,
+  columns: readonly string[],
+  { timeZone, stateOf, limitOf, resources }: RowTerms,
+): SacctRecord | undefined {
   const fields = fieldsOf(text, columns);
   const id = column('JobID', () => readJobId(fields.jobid || fields.jobidraw || ''));
   if (id.step !== undefined) return undefined;
 
-  const state = column('State', () => readState(fields.state ?? ''));
+  const state = column('State', () => stateOf(fields.state ?? ''));
   const time = (name: string) => column(name, () => readTime(fields[name.toLowerCase()] ?? '', timeZone));
   const submitted = time('Submit');
   if (!submitted) throw malformed('column Submit: a job has a time of submission; it looks like 2026-03-02T14:31:51');
   const [start, end] = [time('Start'), time('End')];
-  const requestedTres = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
+  const had = resourcesIn(fields, resources);
   const hasStarted = start !== undefined && state.phase !== 'pending' && gotNodes(fields, start, end);
   const isOver = end !== undefined && state.phase !== 'running';
   const paired = start && isOver ? pairOf(start, end, fields) : undefined;
@@ -259,13 +297,28 @@ function readRow(text: string, line: number, columns: readonly string[], timeZon
     suspendedSeconds: column('Elapsed', () => suspendedSeconds(fields, startedAt, endedAt)),
     state,
     ...(exitCode === undefined ? {} : { exitCode }),
-    requested: resourcesOf(requestedTres, fields, 'reqcpus'),
-    allocated: allocatedOf(fields),
-    timeLimit: column('Timelimit', () => readTimeLimit(fields.timelimit || fields.timelimitraw || '')),
+    requested: had.requested,
+    allocated: had.allocated,
+    timeLimit: column('Timelimit', () => limitOf(fields.timelimit || fields.timelimitraw || '')),
     hasUncertainTime:
       submitted.flag !== undefined || (paired?.isUncertain ?? [start, end].some((each) => each?.flag !== undefined)),
     fields,
   };
+}
+
+/** All that `resourcesOf` looks at. */
+const RESOURCE_COLUMNS = ['reqtres', 'alloctres', 'nnodes', 'ncpus', 'reqcpus', 'reqmem', 'allocgres', 'reqgres'];
+
+function resourcesIn(fields: Record<string, string>, known: RowTerms['resources']) {
+  let key = '';
+  for (const name of RESOURCE_COLUMNS) key += `${fields[name] ?? ''}|`;
+  const found = known.get(key);
+  if (found) return found;
+  const requestedTres = column('ReqTRES', () => readTres(fields.reqtres ?? ''));
+  const read = { requested: resourcesOf(requestedTres, fields, 'reqcpus'), allocated: allocatedOf(fields) };
+  if (known.size >= TEXTS_KEPT) known.clear();
+  known.set(key, read);
+  return read;
 }
 
 /** Names the column in the fault of what reads it. */

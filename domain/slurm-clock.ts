@@ -12,6 +12,7 @@ const NO_TIME = new Set(['', 'UNKNOWN', 'NONE', 'N/A', '0']);
 
 /** A zoneless time of the given zone; epoch seconds and times with an offset (SLURM_TIME_FORMAT) say their zone themselves. */
 export function readTime(text: string, timeZone: string): LocalReading | undefined {
+  if (isClockText(text)) return readLocalTime(text, timeZone);
   if (NO_TIME.has(text.toUpperCase())) return undefined;
   if (/^\d{9,11}$/.test(text)) return { at: instantOfSeconds(Number(text)) };
   const offset = /^(.*\d[Tt ].*)([+-]\d\d):?(\d\d)$/.exec(text);
@@ -51,3 +52,17 @@ export function pairReadings(start: MicrosReading, end: MicrosReading, said: num
   const { startIsSecond = false, endIsSecond = false } = best ?? pairs[0] ?? {};
   return { startIsSecond, endIsSecond, isSure: exact.length === 1 };
 }
+
+/** `2026-03-02T14:31:51`, whatever the digits are: as nearly all of a log's times are written. */
+export function isClockText(text: string): boolean {
+  if (text.length !== CLOCK_MARKS.length) return false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    const wanted = CLOCK_MARKS.charCodeAt(at);
+    if (wanted === ZERO ? code < ZERO || code > NINE : code !== wanted) return false;
+  }
+  return true;
+}
+
+const CLOCK_MARKS = '0000-00-00T00:00:00';
+const [ZERO, NINE] = [48, 57];

@@ -50,31 +50,31 @@ export async function stageLog(
   };
   const copy = await OpenCopy.into(sql, 'replay.rows');
   try {
-    for await (const read of readLog(lines, options)) {
-      if ('fault' in read) {
-        fault(read.fault.message);
-        continue;
+    for await (const some of readLog(lines, options)) {
+      for (const read of some) {
+        if ('fault' in read) {
+          fault(read.fault.message);
+          continue;
+        }
+        // Of all that its row says, the rest is in the record already.
+        const { uid } = read.record.fields;
+        const record = { ...read.record, fields: given({ uid }) };
+        if (record.account === undefined || record.partition === undefined) {
+          fault(`line ${read.line}: names no account or no partition, so nobody can be asked to pay`);
+          continue;
+        }
+        const cluster = record.cluster ?? options.cluster;
+        clusters.add(cluster);
+        copy.rows.row(4);
+        copy.rows.text(cluster);
+        copy.rows.text(record.id.jobId);
+        copy.rows.bigint(read.line);
+        copy.rows.text(JSON.stringify(record));
+        staged.rows += 1;
       }
-      // Of all that its row says, the rest is in the record already.
-      const { uid } = read.record.fields;
-      const record = { ...read.record, fields: given({ uid }) };
-      if (record.account === undefined || record.partition === undefined) {
-        fault(`line ${read.line}: names no account or no partition, so nobody can be asked to pay`);
-        continue;
-      }
-      const cluster = record.cluster ?? options.cluster;
-      clusters.add(cluster);
-      copy.rows.row(4);
-      copy.rows.text(cluster);
-      copy.rows.text(record.id.jobId);
-      copy.rows.bigint(read.line);
-      copy.rows.text(JSON.stringify(record));
       if (copy.rows.isLarge) await copy.flow();
-      staged.rows += 1;
-      if (staged.rows % TOLD_EVERY === 0) {
-        signal.throwIfAborted();
-        onProgress({ step: 'reading the log', done: staged.rows });
-      }
+      signal.throwIfAborted();
+      if (staged.rows > 0) onProgress({ step: 'reading the log', done: staged.rows });
     }
     await copy.end();
   } catch (error) {
