@@ -3,7 +3,7 @@ import type { Resources } from './job';
 import type { Micro } from './money';
 import type { PricePreset, UnpricedPolicy } from './policy';
 import { NOTHING, fraction, fractionOfDecimal, isLess, plus, times, type Fraction } from './rational';
-import { ASBB_MINIMUM, type Tariff, type Terms } from './tariff';
+import { ASBB_MINIMUM, type Tariff, type TariffOf, type Terms } from './tariff';
 import { MICROS_PER_HOUR } from './time';
 
 /** What a cluster says about its prices; the catalog's Cluster is one. */
@@ -31,6 +31,14 @@ export interface PartitionTerms {
 /** A partition that the cluster does not know is legal: weight 1, no limit of its own. */
 export const partitionTerms = (cluster: ClusterTerms, name: string): PartitionTerms =>
   cluster.partitions.find((partition) => partition.name === name) ?? { name, queueWeight: '1' };
+
+/** Which price list counts there. */
+export const tariffOf = ({ name, pricePreset }: ClusterTerms, partition: string, unit: string): TariffOf => ({
+  cluster: name,
+  partition,
+  unit,
+  pricePreset,
+});
 
 /** A time and what was in use during it, in epoch microseconds. */
 export interface Span {

@@ -8,6 +8,7 @@ import {
   cutSpan,
   openMeter,
   partitionTerms,
+  tariffOf,
   type ClusterTerms,
   type Meter,
   type PartitionTerms,
@@ -77,7 +78,7 @@ export function estimate(
 
   const from = epochMicros(at);
   const span: Span = { from, to: from + BigInt(wallSeconds) * MICROS_PER_SECOND, resources: request.resources };
-  const tariff = tariffFor(rates, { ...cluster, cluster: cluster.name, partition: request.partition, unit });
+  const tariff = tariffFor(rates, tariffOf(cluster, request.partition, unit));
   const literalFormula = !request.fromTres;
   const meter = openMeter(tariff, terms, cluster.minimumCharge, literalFormula);
   for (const piece of cutSpan(span, tariff.changes)) meter.add(piece);

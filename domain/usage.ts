@@ -3,7 +3,7 @@
  * cumulative cost, rounded half to even, so they sum to the cost of the whole.
  */
 import { keptWhileSuspended, type Resources } from './job';
-import { cutSpan, openMeter, partitionTerms, type ClusterTerms, type Span } from './meter';
+import { cutSpan, openMeter, partitionTerms, tariffOf, type ClusterTerms, type Span } from './meter';
 import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
 import { NOTHING, ONE, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
 import { tariffFor, type DatedRate, type PricingMethod } from './tariff';
@@ -67,7 +67,7 @@ export function cutUsage(
     return { quarantined: `the run would have lasted more than ${LONGEST_RUN_DAYS} days; check when it started` };
   }
 
-  const tariff = tariffFor(rates, { ...cluster, cluster: cluster.name, partition: usage.partition, unit });
+  const tariff = tariffFor(rates, tariffOf(cluster, usage.partition, unit));
   const meter = openMeter(tariff, partitionTerms(cluster, usage.partition), cluster.minimumCharge, false);
   const share = activeShare(spans, usage.suspendedSeconds ?? 0);
   const cuts = [

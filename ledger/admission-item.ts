@@ -8,7 +8,7 @@ import { heed, type Advice, type AdviceNote, type AdvicePolicy } from '../domain
 import { Fault } from '../domain/faults';
 import type { TransactionId } from '../domain/ids';
 import { addMicro, renderAmount, type Micro } from '../domain/money';
-import { estimate as price, type Estimate } from '../domain/price';
+import { estimate, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
 import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
@@ -58,7 +58,12 @@ export interface Priced {
   advisor?: AdviceNote;
 }
 
-export function priceRequest(request: CheckRequest, { account, book, cluster }: PricingTerms): Priced {
+/** `price`: what says what `estimate` says. */
+export function priceRequest(
+  request: CheckRequest,
+  { account, book, cluster }: PricingTerms,
+  price: typeof estimate = estimate,
+): Priced {
   const asked = request.at === undefined ? undefined : readTimeIn(request.at, cluster.timeZone);
   const at = asked?.at ?? instantOfMs(Date.now());
   const own = account.multiplierMicro === null ? {} : { holdMultiplier: renderAmount(account.multiplierMicro) };

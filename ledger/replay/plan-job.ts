@@ -10,6 +10,7 @@ import { divideHalfEven, toMicro, ZERO, type Micro } from '../../domain/money';
 import type { RunEvent } from '../../domain/runs';
 import type { SacctEvent } from '../../domain/sacct';
 import { rankOf, type LoggedJob } from '../../domain/sacct-jobs';
+import type { estimate } from '../../domain/price';
 import { epochMicros } from '../../domain/time';
 import { makeItem, priceRequest, type AccountTerms, type Item, type Priced } from '../admission-item';
 import { tellWithPrices } from '../chapters';
@@ -54,6 +55,7 @@ export interface PlanningTerms {
   account: AccountFacts;
   book: PriceBook;
   cluster: NumberedCluster;
+  estimate: typeof estimate;
 }
 
 /** Throws a `Fault` where a check of it would. */
@@ -74,7 +76,7 @@ export function planJob(job: LoggedJob, terms: PlanningTerms): PlannedJob {
     ...(job.user === undefined ? {} : { user: job.user }),
     ...(job.name === undefined ? {} : { jobName: job.name }),
   };
-  const priced = priceRequest(request, terms);
+  const priced = priceRequest(request, terms, terms.estimate);
   const item = makeItem(request, { principal: ACTOR }, terms, priced);
   const { deeds, unpriced } = item.pre_refusal ? { deeds: [] } : deedsOf(job, request, item, priced, terms);
   const charges = deeds.flatMap(({ acts }) => acts.flatMap((act) => (act.act === 'charge' ? [costOf(act)] : [])));

@@ -6,6 +6,7 @@ import type { Sql } from '../../platform/postgres';
 import type { AccountSettings, Caller, ClusterSettings, Partition, Rate } from '../contract';
 import { openLedger } from '../index';
 import type { PriceBook } from '../contract';
+import { openEstimates } from './estimates';
 import { ACTOR, type AccountFacts } from './plan-job';
 
 export interface Proposal {
@@ -32,6 +33,8 @@ export interface ProposedAccount {
 /** The books of a proposal before the first job, as far as a replay looks at them by itself. */
 export interface OpenedBooks {
   book: PriceBook;
+  /** By that book. */
+  estimate: ReturnType<typeof openEstimates>;
   accounts: Map<string, AccountFacts>;
   /** Every moment at which an account, a fund or a limit opens or closes, ascending: between two of them no clock matters. */
   edges: bigint[];
@@ -67,7 +70,7 @@ export async function openBooks(sql: Sql, proposal: Proposal): Promise<OpenedBoo
     );
   }
   await sql`analyze ledger.accounts, ledger.account_totals, ledger.funds, ledger.limits`;
-  return { book: await catalog.priceBook(), ...(await readBooks(sql)) };
+  return { book: await catalog.priceBook(), estimate: openEstimates(), ...(await readBooks(sql)) };
 }
 
 async function about<T>(whom: string, work: () => Promise<T>): Promise<T> {
@@ -106,7 +109,7 @@ function levelsOf(accounts: readonly ProposedAccount[]): ProposedAccount[][] {
 
 type Window = { rootNo: bigint; accountNo: bigint; opensAt: Instant; closesAt: Instant };
 
-async function readBooks(sql: Sql): Promise<Omit<OpenedBooks, 'book'>> {
+async function readBooks(sql: Sql): Promise<Omit<OpenedBooks, 'book' | 'estimate'>> {
   const accounts = await sql<(AccountFacts & { startsAt: Instant; endsAt: Instant })[]>`
     select name, account_no as "accountNo", root_no as "rootNo", unit, hold_multiplier_micro as "multiplierMicro",
       on_requeue_shortfall as "onRequeueShortfall", starts_at as "startsAt", ends_at as "endsAt"

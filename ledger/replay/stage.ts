@@ -284,11 +284,11 @@ function isExempt({ cluster, account, user, components }: LoggedJob, { book }: O
 function plan(
   job: LoggedJob,
   account: AccountFacts | undefined,
-  { book }: OpenedBooks,
+  { book, estimate }: OpenedBooks,
 ): PlannedJob | { refused: Fault } {
   if (account === undefined) return { refused: noSuchAccount(job.account) };
   try {
-    return planJob(job, { account, book, cluster: clusterOf(book.clusters, job.cluster) });
+    return planJob(job, { account, book, estimate, cluster: clusterOf(book.clusters, job.cluster) });
   } catch (error) {
     if (isFault(error)) return { refused: error };
     throw error;
