@@ -8,7 +8,7 @@ import { MICROS_PER_SECOND, epochMicros } from '../../domain/time';
 /** Says what `estimate` says. For jobs under the price book of one proposal: of a cluster only the name is looked at. */
 export function openEstimates(): typeof estimate {
   const known = new Map<string, Estimate>();
-  return (request, cluster, rates, unit, at, options = {}) => {
+  return (request, cluster, rates, unit, at, options?: Parameters<typeof estimate>[5]) => {
     const { changes } = tariffFor(rates, tariffOf(cluster, request.partition, unit));
     const from = epochMicros(at);
     let passed = 0;
@@ -23,7 +23,7 @@ export function openEstimates(): typeof estimate {
       cluster.name,
       unit,
       passed,
-      options.holdMultiplier,
+      options?.holdMultiplier,
       partition,
       wallSeconds,
       nodes,
