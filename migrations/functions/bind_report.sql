@@ -35,7 +35,7 @@ declare
   v_payer text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('reports/' || v_cluster_no || '/' || coalesce(v_account, ''), 0));
-  perform pg_advisory_xact_lock(hashtextextended(v_cluster_no::text || '/' || v_job_id, 0));
+  perform pg_advisory_xact_lock(ledger.job_lock(v_cluster_no, v_job_id));
 
   v_hold_no := ledger.hold_of_report(p_report, p_events || p_waits, p_principal);
   if v_hold_no is null and (p_report ->> 'guesses')::boolean then

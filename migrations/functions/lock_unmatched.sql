@@ -11,7 +11,7 @@ begin
     perform ledger.fail('unmatched_not_found', format('There is no unmatched report %s.', p_unmatched_no),
       jsonb_build_object('unmatched_id', p_unmatched_no));
   end if;
-  perform pg_advisory_xact_lock(hashtextextended(v_report.cluster_no::text || '/' || v_report.job_id, 0));
+  perform pg_advisory_xact_lock(ledger.job_lock(v_report.cluster_no, v_report.job_id));
   select * into strict v_report from ledger.unmatched where unmatched_no = p_unmatched_no for update;
   return v_report;
 end;
