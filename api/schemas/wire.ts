@@ -6,6 +6,7 @@
  */
 import { isLosslessNumber } from 'lossless-json';
 import { z } from 'zod';
+import { ACCOUNT_NAME, ACCOUNT_NAME_EXPECTED, ACCOUNT_NAME_MAX } from '../../domain/account-name';
 import { Fault } from '../../domain/faults';
 import { compareInstants, readInstant, readTimeIn, readTimeZone } from '../../domain/time';
 import { type Micro, parseAmount, parseReportedCost, renderAmount, UNIT, UNIT_EXPECTED } from '../../domain/money';
@@ -252,8 +253,8 @@ export const ordered = (from: string, to: string) => (body: object, context: z.c
 export const AccountName = z
   .string()
   .min(1)
-  .max(64)
-  .regex(/^(?!\.{1,2}$)[^\s/\p{C}][^/\p{C}]*$/u, 'must not start with a space or contain "/" or control characters')
+  .max(ACCOUNT_NAME_MAX)
+  .regex(ACCOUNT_NAME, ACCOUNT_NAME_EXPECTED)
   .meta({ description: "The account's name in the scheduler (ASBB: slurm_account)." });
 
 export const ClusterName = z

@@ -1,4 +1,5 @@
 /** Whose the runs of an accounting log are: its names of accounts, mapped, looked up, and made where the site wants that. */
+import { isAccountName } from '../../domain/account-name';
 import { addDays, startOfDay } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import { openAccounts } from '../accounts';
@@ -53,6 +54,8 @@ export function openLogAccounts(sql: Sql, { accountMap, newAccounts, apply }: Se
         if (account === '') known.set(name, accountMap.has(name) ? 'left_out' : 'unknown');
         else known.set(name, found.get(account) ?? 'unknown');
         if (known.get(name) !== 'unknown' || account === '' || newAccounts.policy === 'leave') continue;
+        // Its runs are left out as those of any that Bursar does not have; the others are not held up.
+        if (!isAccountName(account)) continue;
         const fresh = apply ? await create(sql, account, newAccounts, timeZone) : { no: 0n, name: account };
         found.set(account, { ...fresh, unit: newAccounts.unit });
         known.set(name, { ...fresh, unit: newAccounts.unit });

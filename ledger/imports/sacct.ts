@@ -3,6 +3,7 @@
  * it is written down as done, so that a run that is killed goes on where it was, and the same log again is passed over.
  */
 import { createHash } from 'node:crypto';
+import { ACCOUNT_NAME_RULE } from '../../domain/account-name';
 import { Fault } from '../../domain/faults';
 import { UnusableColumns } from '../../domain/sacct';
 import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from '../../domain/sacct-runs';
@@ -545,7 +546,9 @@ class Tally {
       .map(([account, { runs, line }]) => ({ account, runs, line }))
       .sort(byRuns);
     for (const { account, runs, line } of unknownAccounts) {
-      const detail = `${runs} of its runs were left out: Bursar has no such account`;
+      const cannotBe = house.settings.newAccounts.policy === 'create' && account !== '';
+      const why = cannotBe ? `none can have such a name (${ACCOUNT_NAME_RULE})` : 'Bursar has no such account';
+      const detail = `${runs} of its runs were left out: ${why}`;
       house.onFinding({ kind: 'unknown_account', line, account, detail });
     }
     const time = (micros: number) => instantOfMicros(BigInt(micros));

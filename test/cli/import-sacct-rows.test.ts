@@ -158,3 +158,23 @@ test('and so it does where the log is cut into pieces, of which two are the same
   expect((await importing(house, text, '--json', '--apply')).json).toMatchObject(once);
   expect((await importing(house, text, '--json', '--apply')).json).toMatchObject({ ...once, new_runs: 0 });
 });
+
+test('a name that no account can have is named, by the dry run too, and holds up none of the accounts that are made', async () => {
+  await using house = await openJobsHouse();
+  const report = join(folder, 'report.json');
+  const names = ['good1', 'x'.repeat(300), 'a/b', 'good2'];
+  const text = log(...names.map((name, at) => hour(at + 1, '1|1|cpu=1,mem=1G,node=1', name)));
+  const create = ['--new-accounts', 'create', '--start', '2026-01-01', '--end', '2027-12-31', '--budget', '5'];
+  for (const more of [[], ['--apply']]) {
+    const imported = await importing(house, text, ...create, '--json', '--report', report, ...more);
+    expect(imported.json).toMatchObject({ new_runs: 2, new_accounts: ['good1', 'good2'] });
+    expect(reported(report).filter(({ kind }) => kind === 'unknown_account')).toEqual([
+      expect.objectContaining({
+        account: names[1],
+        detail: expect.stringMatching(/none can have such a name \(at most 64/),
+      }),
+      expect.objectContaining({ account: 'a/b' }),
+    ]);
+  }
+  expect((await importing(house, text, ...create)).out).toContain('No account can have such a name');
+});

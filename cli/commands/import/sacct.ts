@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { ACCOUNT_NAME_RULE } from '../../../domain/account-name';
 import { hoursOf } from '../../../domain/usage-report';
 import { fraction } from '../../../domain/rational';
 import { Fault } from '../../../domain/faults';
@@ -280,7 +281,11 @@ function answer(
         { title: 'RUNS', value: ({ runs }) => String(runs), align: 'right' },
       ]);
       if (unknownAccounts.length > ROWS_SHOWN) session.say(`… and ${unknownAccounts.length - ROWS_SHOWN} more.`);
-      session.say('--account-map says which they are, --new-accounts create makes them.');
+      session.say(
+        wanted.newAccounts.policy === 'leave'
+          ? '--account-map says which they are, --new-accounts create makes them.'
+          : `No account can have such a name (${ACCOUNT_NAME_RULE}); --account-map says what they are called in Bursar.`,
+      );
     }
     if (gaps.length > 0) {
       session.heading('Without a price');
