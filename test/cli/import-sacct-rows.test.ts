@@ -178,3 +178,16 @@ test('a name that no account can have is named, by the dry run too, and holds up
   }
   expect((await importing(house, text, ...create)).out).toContain('No account can have such a name');
 });
+
+test('the days of --live are those of the cluster', async () => {
+  await using house = await openJobsHouse({ cluster: { timeZone: 'Asia/Tokyo' } });
+  const [program, asked] = [join(folder, 'sacct'), join(folder, 'asked')];
+  writeFileSync(program, `#!/bin/sh\necho "$TZ $*" >> ${asked}\necho '${HEADER}'\n`, { mode: 0o755 });
+  const command = ['import', 'sacct', '--live', '--sacct', program, '--cluster', 'hpc', '--database-url', house.url];
+  await runBursar([...command, '--since', '2026-03-02', '--until', '2026-03-02'], {
+    env: { PATH: process.env.PATH ?? '' },
+  });
+  expect(readFileSync(asked, 'utf8')).toMatch(
+    /^UTC .*--starttime=2026-03-01T15:00:00 --endtime=2026-03-02T15:00:00\n$/,
+  );
+});

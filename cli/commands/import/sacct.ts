@@ -7,6 +7,7 @@ import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO } from '../../../d
 import { COLUMNS_HINT, readColumns, UnusableColumns } from '../../../domain/sacct';
 import { readCivilDate } from '../../../domain/time';
 import type { NewAccounts, Progress, SacctFinding, SacctResult, SacctSettings } from '../../../ledger/contract/imports';
+import { readCluster } from '../../../ledger/imports/cluster';
 import { importSacct } from '../../../ledger/imports/sacct';
 import type { Sql } from '../../../platform/postgres';
 import { readAgo, readTime } from '../../dates';
@@ -81,7 +82,7 @@ export function defineImportSacct(parent: Command, act: Act): void {
     .option('--end <day>', 'end of accounts that are created; the day is included')
     .option('--budget <amount>', 'what each account that is created is given (default: nothing)')
     .option('--live', 'ask sacct on this machine, in place of a log')
-    .option('--since <time>', 'with --live: from when on; a day, a time, or 7d')
+    .option('--since <time>', "with --live: from when on; a day or a time of the cluster's, or 7d")
     .option('--until <time>', 'with --live: until when (default: now)')
     .option('--chunk-hours <hours>', 'with --live: how much time sacct is asked for at once', '24')
     .option('--sacct <program>', 'with --live: the program', 'sacct')
@@ -122,7 +123,10 @@ function requireSense(log: string | undefined, options: Options): void {
 async function run(session: Session, sql: Sql, path: string | undefined, options: Options): Promise<void> {
   const { name: cluster, fresh } = clusterOf(session, sql, options.cluster);
   const wanted = settingsOf(cluster, options);
-  const log = path === undefined ? live(session, options) : await openLog(path);
+  const log =
+    path === undefined
+      ? live(session, options, (await readCluster(sql, cluster, fresh)).timeZone)
+      : await openLog(path);
   if (options.apply) await fresh?.make();
   const report = options.report === undefined ? undefined : new ReportFile(options.report, { log: log.name });
   const progress = showProgress(session.io);
@@ -183,10 +187,11 @@ function named<T>(option: string, read: () => T): T {
   }
 }
 
-function live(session: Session, options: Options): OpenedLog {
+/** Its days and times are those of the cluster; sacct is asked in UTC. */
+function live(session: Session, options: Options, timeZone: string): OpenedLog {
   const now = session.io.now();
   const timeOf = (option: string, text: string, edge: 'first' | 'last') =>
-    Date.parse(/^\d+[hdw]$/.test(text) ? readAgo(option, text, now) : readTime(option, text, 'UTC', edge));
+    Date.parse(/^\d+[hdw]$/.test(text) ? readAgo(option, text, now) : readTime(option, text, timeZone, edge));
   const since = timeOf('--since', options.since ?? '', 'first');
   const until = options.until === undefined ? now.getTime() : timeOf('--until', options.until, 'last');
   if (until <= since) throw new Stop(EXIT.usage, '--until lies before --since.');
