@@ -106,8 +106,11 @@ function M.count(bursar, config, pots, now)
       before = { hour = hour, micro = { unknown = 1 } }
       bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
     end
-    -- A clock that was set back opens no new hour.
-    if before.hour >= hour then
+    -- A clock that was set back opens no new hour; one that was far ahead has left no total that means this hour.
+    if before.hour > hour + 1 then
+      kept = { hour = hour, micro = { unknown = 1 } }
+      bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
+    elseif before.hour >= hour then
       kept = before
     end
   end
