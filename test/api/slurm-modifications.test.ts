@@ -487,6 +487,22 @@ describe('one task of an array', () => {
     expect(await modify(key, { account: 'proj-b' }, ARRAY)).toMatchObject({ accept: true, hold_amount: 4.8 });
     expect([await held('proj-a'), await held('proj-b')]).toEqual([0, 4.8]);
   });
+
+  test('stays where it is when the others follow it, or do not', async () => {
+    const key = await submitted({ ...RAW, array: '1-4' });
+    await modify(key, { account: 'proj-b' }, task(4));
+    expect(await modify(key, { partition: 'debug' }, { ...ARRAY, array_task_cnt: 3 })).toMatchObject({ accept: true });
+    await settleAll();
+    expect([await held('proj-a'), await held('proj-b')]).toEqual([1.8, 1.2]);
+    const inDebug = [1, 2, 3].map((n) => ofTask(n, key, { partition: 'debug' }));
+    await tell(...inDebug.slice(0, 2));
+    await settleAll();
+    expect(await held('proj-a')).toBe(0.6);
+    await tell(...inDebug.slice(2), ofTask(4, key, { account: 'proj-b' }));
+    await settleAll();
+    expect([await used('proj-a'), await used('proj-b')]).toEqual([0.75, 0.5]);
+    expect(await openHolds()).toEqual([]);
+  });
 });
 
 /** How many wait for a lock. */

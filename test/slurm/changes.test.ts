@@ -85,6 +85,31 @@ test('another account pays from then on, and only if it can', async () => {
   await cluster.run('scancel', [String(job), String(second)]);
 });
 
+test("one waiting task of an array moves by itself, in its user's name, and a running job keeps its account", async () => {
+  await cli.api.post('/api/v1/accounts/proj-b/deposits', { amount: '0.05' });
+  const before = { a: await heldBy('proj-a'), b: await heldBy('proj-b') };
+  const holds = async () => [(await heldBy('proj-a')) - before.a, (await heldBy('proj-b')) - before.b];
+  const array = await cluster.sbatch(['-H', '-A', 'proj-a', '-t', '1', '--array=1-4', '--wrap', 'true']);
+  expect(await cluster.run('scontrol', ['update', `JobId=${array}_4`, 'Account=proj-b'])).toMatchObject({ code: 0 });
+  expect((await holds()).map((amount) => amount.toFixed(6))).toEqual(['0.030000', '0.010000']);
+  expect((await cli.api.get(`/api/v1/jobs/heron/${array}_4`)).body).toMatchObject({
+    account: 'proj-b',
+    user_id: 'alice',
+  });
+  expect(await cluster.run('scontrol', ['update', `JobId=${array}`, 'Account=proj-b'])).toMatchObject({ code: 0 });
+  // For as many tasks as it ever had, until its story, which nobody advances here, has looked.
+  expect((await holds()).map((amount) => amount.toFixed(6))).toEqual(['0.000000', '0.050000']);
+
+  const running = await cluster.sbatch(['-A', 'proj-a', '-t', '2', '--wrap', 'sleep 60']);
+  await cluster.jobIs(running, 'RUNNING');
+  expect((await update(running, 'Account=proj-b')).code).not.toBe(0);
+  expect(cluster.log('slurmctld', { match: new RegExp(`change of job ${running} refused`) })).toContain(
+    'not waiting any more',
+  );
+  expect((await holds()).map((amount) => amount.toFixed(6))).toEqual(['0.020000', '0.050000']);
+  await cluster.run('scancel', [String(array), String(running)]);
+});
+
 test("a stranger's change is refused by Slurm after the hook, and moves no money; an operator's is not asked about", async () => {
   const job = await pending('proj-a', 10);
   const holds = async () => [await heldBy('proj-a'), await heldBy('proj-b')];
