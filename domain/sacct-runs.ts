@@ -51,6 +51,8 @@ export interface RunReaderOptions {
   timeZone: string;
   /** Columns in order, for a log without a header. */
   columns?: readonly string[];
+  /** No run ends later than this. Micros; undefined: nobody looks. */
+  latest?: number;
   /** What the log calls the cluster; rows of others are passed over. Undefined: all are taken. */
   cluster?: string;
 }
@@ -74,7 +76,7 @@ const NEEDED_OF_RUNS = ['Start', 'End'];
 /** A run longer than this has a wrong start time. */
 const LONGEST_RUN_MICROS = 3_660 * 86_400_000_000;
 
-export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions): RunReader {
+export function openRunReader({ timeZone, columns, cluster, latest = Infinity }: RunReaderOptions): RunReader {
   // What a run had is nearly always all in AllocTRES.
   const bySelf = new Map<string, Resources>();
   const byAll = new Map<string, Resources>();
@@ -176,6 +178,7 @@ export function openRunReader({ timeZone, columns, cluster }: RunReaderOptions):
     }
     const lasted = endedAt - startedAt;
     if (lasted < 0) throw malformed('the job would have ended before it started');
+    if (endedAt > latest) throw malformed('the job would have ended in the future');
     if (lasted > LONGEST_RUN_MICROS) {
       column.name = 'Start';
       throw malformed('the job would have run for more than ten years');

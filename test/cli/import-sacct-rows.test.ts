@@ -191,3 +191,18 @@ test('the days of --live are those of the cluster', async () => {
     /^UTC .*--starttime=2026-03-01T15:00:00 --endtime=2026-03-02T15:00:00\n$/,
   );
 });
+
+test('a run that ends in the future is unreadable, and takes no other out of the reports', async () => {
+  await using house = await openJobsHouse();
+  const wrong = hour(8, '1|1|cpu=1,mem=1G,node=1').replaceAll('2026-03-02T1', '9999-12-31T1');
+  const report = join(folder, 'report.json');
+  const text = log(hour(7, '1|1|cpu=1,mem=1G,node=1'), wrong);
+  const imported = await importing(house, text, '--apply', '--json', '--report', report);
+  expect(imported.json).toMatchObject({ new_runs: 1, unreadable: 1 });
+  expect(reported(report)).toContainEqual(
+    expect.objectContaining({ line: '3', detail: 'line 3: column End: the job would have ended in the future' }),
+  );
+  const period = { from: '2026-03-01', to: '2026-03-31' };
+  const { total } = await house.ledger.usage.report({ period, cluster: 'hpc' }, { limit: 1 });
+  expect(total.jobs).toBe(1);
+});
