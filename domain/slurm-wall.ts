@@ -38,6 +38,14 @@ export interface SlurmAccount {
   account: string;
   qos: readonly string[];
   defaultQos: string;
+  users: SlurmUser[];
+}
+
+/** What counts for jobs of a user in an account: of his own association, else of the account's. */
+export interface SlurmUser {
+  user: string;
+  qos: readonly string[];
+  defaultQos: string;
 }
 
 /** What Slurm has, as its commands print it. */
@@ -102,16 +110,18 @@ export const readQos = (text: string): Map<string, SlurmQos> =>
     }),
   );
 
-/** The accounts' own associations; those of their users inherit from them. */
-export const readAssociations = (text: string): Map<string, SlurmAccount> =>
-  new Map(
-    rowsOf(text)
-      .filter(([account = '', user = '']) => account !== '' && user === '')
-      .map(([account = '', , qos = '', defaultQos = '']) => [
-        account,
-        { account, qos: qos.split(',').filter((each) => each !== ''), defaultQos },
-      ]),
-  );
+/** The accounts' own associations, with those of their users, of whom one can have several: a partition each. */
+export function readAssociations(text: string): Map<string, SlurmAccount> {
+  const accounts = new Map<string, SlurmAccount>();
+  const users: { account: string; own: SlurmUser }[] = [];
+  for (const [account = '', user = '', list = '', defaultQos = ''] of rowsOf(text)) {
+    const qos = list.split(',').filter((each) => each !== '');
+    if (user !== '') users.push({ account, own: { user, qos, defaultQos } });
+    else if (account !== '') accounts.set(account, { account, qos, defaultQos, users: [] });
+  }
+  for (const { account, own } of users) accounts.get(account)?.users.push(own);
+  return accounts;
+}
 
 /** `GrpTRESMins=...,billing=2000(26),...`: the limit, and in brackets what was used of it. */
 export const readUsage = (text: string): Map<string, bigint> =>
@@ -325,12 +335,39 @@ function driftOf(qos: SlurmQos, mark: Mark, association: SlurmAccount, name: str
   return found.length === 0 ? undefined : found.join('; ');
 }
 
-/** QOSs beside the wall's by which the jobs of an account go round it: `--qos=normal`. */
-export const waysRound = (plan: WallPlan, slurm: SlurmState): { account: string; qos: string[] }[] =>
-  plan.changes.flatMap(({ account, qos }) => {
-    const others = slurm.accounts.get(inSlurm(account))?.qos.filter((each) => each !== qos) ?? [];
-    return others.length === 0 ? [] : [{ account, qos: others }];
+/** Jobs of an account, or of one of its users alone, that the wall does not hold. */
+export interface WayRound {
+  account: string;
+  user?: string;
+  /** The user's own default: his jobs go round the wall unasked. */
+  defaultQos?: string;
+  /** Those beside the wall's that may be asked for: `--qos=normal`. */
+  qos: string[];
+}
+
+/** Of users what is theirs alone is named; what they have of the account is said with the account. */
+export const waysRound = (plan: WallPlan, slurm: SlurmState): WayRound[] =>
+  plan.changes.flatMap(({ account, qos: wall }): WayRound[] => {
+    const association = slurm.accounts.get(inSlurm(account));
+    if (association === undefined) return [];
+    const others = association.qos.filter((each) => each !== wall);
+    const users = new Map<string, WayRound>();
+    for (const { user, qos, defaultQos } of association.users) {
+      const startsOutside = defaultQos !== wall && defaultQos !== association.defaultQos;
+      const own = qos.filter((each) => each !== wall && !others.includes(each));
+      const lacksWall = association.qos.includes(wall) && !qos.includes(wall);
+      if (!startsOutside && own.length === 0 && !lacksWall) continue;
+      const way = { account, user, ...(startsOutside && { defaultQos }), qos: lacksWall ? [...qos] : own };
+      users.set(JSON.stringify(way), way);
+    }
+    return [...(others.length === 0 ? [] : [{ account, qos: others }]), ...users.values()];
   });
+
+/** The words of sacctmgr that give a user back what the account has. */
+export const commandToJoin = ({ account, user = '' }: WayRound, cluster: string): string[] => [
+  ...['modify', 'user', 'where', `name=${user}`, `account=${inSlurm(account)}`, `cluster=${cluster}`],
+  ...['set', 'DefaultQOS=-1', 'QosLevel='],
+];
 
 export interface Removal {
   account: string;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { parseAmount, renderAmount } from '../../domain/money';
 import {
+  commandToJoin,
   isSameWeights,
   planWall,
   READ_CHANGES,
@@ -13,6 +14,7 @@ import {
   type Removal,
   type WallChange,
   type WallPlan,
+  type WayRound,
 } from '../../domain/slurm-wall';
 import {
   changeSlurm,
@@ -104,7 +106,7 @@ export function defineWall(slurm: Command, act: Act): void {
       .command('drift')
       .summary('Compare what Slurm has with what sync would set')
       .description(
-        'Compare what Slurm has with what sync would set, and say who changed it where it was somebody else. Ends with 1 where anything was changed behind the wall.',
+        'Compare what Slurm has with what sync would set, and say who changed it where it was somebody else. Ends with 1 where anything was changed behind the wall, or where a user has a default QOS of his own that is outside of it.',
       ),
   )
     .addHelpText('after', '\nExamples:\n  $ bursar slurm wall drift\n  $ bursar slurm wall drift --csv\n')
@@ -137,11 +139,13 @@ async function guarded(work: () => Promise<void>): Promise<void> {
 
 interface Read {
   run: RunSlurm;
+  /** Its name in Slurm. */
+  cluster: string;
   wanted: SlurmWall;
   plan: WallPlan;
   /** What has to be known of Slurm's configuration, a sentence each. */
   obstacles: string[];
-  round: { account: string; qos: string[] }[];
+  round: WayRound[];
   weights: { partition: string; weights: string; has?: string }[];
 }
 
@@ -168,7 +172,8 @@ async function read(session: Session, options: Options): Promise<Read> {
     const found = has.get(partition);
     return { partition, weights: said, ...(found === undefined ? {} : { has: found }) };
   });
-  return { run, wanted, plan, obstacles: readObstacles(slurm.config), round: waysRound(plan, slurm), weights };
+  const { cluster, config } = slurm;
+  return { run, cluster, wanted, plan, obstacles: readObstacles(config), round: waysRound(plan, slurm), weights };
 }
 
 const rowOf = (change: WallChange, unit: string, by?: { actor: string; at: string }) => ({
@@ -223,13 +228,24 @@ function showWeights(session: Session, { weights }: Read): void {
   }
 }
 
-function showWarnings(session: Session, { plan, wanted, obstacles, round, weights }: Read): void {
+function sayWay(way: WayRound, cluster: string): string {
+  const { account, user, defaultQos, qos } = way;
+  const asked = qos.length === 0 ? '' : `with --qos=${qos.join(' or --qos=')}`;
+  if (user === undefined) return `jobs of ${account} go round the wall ${asked}`;
+  const how =
+    defaultQos === undefined
+      ? asked || 'or are refused, for its QOS is not one of the user'
+      : `unasked: the user's own default QOS is ${defaultQos || 'none'}`;
+  return `jobs of ${user} in ${account} go round the wall ${how}; \`${shell(commandToJoin(way, cluster))}\` gives ${user} what the account has`;
+}
+
+function showWarnings(session: Session, { cluster, plan, wanted, obstacles, round, weights }: Read): void {
   const unlike = weights.filter(({ weights: said, has }) => has !== undefined && !isSameWeights(said, has));
   const warnings = [
     ...obstacles,
     ...unlike.map(({ partition }) => `partition ${partition} bills by other weights than the rates say`),
     ...wanted.problems,
-    ...round.map(({ account, qos }) => `jobs of ${account} go round the wall with --qos=${qos.join(' or --qos=')}`),
+    ...round.map((way) => sayWay(way, cluster)),
     ...plan.without.map(({ account, why }) => `${account} has no wall: ${why}`),
   ];
   if (warnings.length === 0) return;
@@ -246,7 +262,10 @@ const answerOf = (found: Read, rows = found.plan.changes.map((each) => rowOf(eac
   weights: found.weights,
   obstacles: found.obstacles,
   problems: found.wanted.problems,
-  ways_round: found.round,
+  ways_round: found.round.map(({ defaultQos, ...way }) => ({
+    ...way,
+    ...(defaultQos === undefined ? {} : { default_qos: defaultQos }),
+  })),
 });
 
 async function showPlan(session: Session, options: Options): Promise<void> {
@@ -272,6 +291,8 @@ async function sync(session: Session, options: Options): Promise<void> {
   const { plan, run } = found;
   const due = plan.changes.filter(({ commands }) => commands.length > 0);
   const failures = options.dryRun ? [] : await changeSlurm(run, due);
+  // What is a user's own shows only once the account has something else.
+  if (!options.dryRun && due.length > 0) found.round = waysRound(plan, await readSlurm(run));
   const body = { ...answerOf(found), dry_run: options.dryRun ?? false, failures };
   session.answer(
     body,
@@ -299,13 +320,14 @@ async function drift(session: Session, options: Options): Promise<void> {
   const changers = readChanges(await run('sacctmgr', READ_CHANGES));
   const rows = plan.changes.map((each) => rowOf(each, wanted.unit, changers.get(each.qos)));
   const changed = plan.changes.filter((each) => each.drift !== undefined);
+  const outside = found.round.filter(({ defaultQos }) => defaultQos !== undefined);
   const behind = plan.changes.filter((each) => each.drift === undefined && each.action !== 'keep');
   session.answer(
     answerOf(found, rows),
     () => {
       session.line(
         changed.length === 0
-          ? session.paint('green', 'Nobody has changed the wall.')
+          ? session.paint(outside.length === 0 ? 'green' : 'yellow', 'Nobody has changed the wall.')
           : session.paint('red', `Changed behind the wall: ${changed.length} of ${plan.changes.length} accounts.`),
       );
       for (const { account, drift: what, qos } of changed) {
@@ -313,6 +335,10 @@ async function drift(session: Session, options: Options): Promise<void> {
         session.say(
           `- ${account}: ${what}${by ? ` (limit last changed by ${by.actor} at ${by.at}, Slurm's clock)` : ''}`,
         );
+      }
+      if (outside.length > 0) session.line(session.paint('red', 'Jobs start outside of it without asking:'));
+      for (const { account, user = '', defaultQos = '' } of outside) {
+        session.say(`- those of ${user} in ${account}: the user's own default QOS is ${defaultQos || 'none'}`);
       }
       if (behind.length > 0)
         session.say(`${behind.length} accounts are as they were last set, and sync would move them.`);
@@ -323,7 +349,7 @@ async function drift(session: Session, options: Options): Promise<void> {
     FIELDS.change,
     rows,
   );
-  if (changed.length > 0) throw new Stop(EXIT.failure, '');
+  if (changed.length > 0 || outside.length > 0) throw new Stop(EXIT.failure, '');
 }
 
 async function remove(session: Session, options: Options): Promise<void> {

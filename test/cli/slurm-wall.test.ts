@@ -149,6 +149,25 @@ test('of several clusters of one slurmdbd the named one is asked and set, and no
   ]);
 });
 
+test('a user whose own default QOS is outside of the wall is named, with what mends it, and is drift', async () => {
+  const other = recordedSlurm();
+  other.associations(
+    'proj-a||bursar_proj-a,normal|bursar_proj-a\nproj-a|alice|normal|normal\nproj-a|bob|bursar_proj-a,normal|bursar_proj-a\n',
+  );
+  const ask = (...args: string[]) => cli.bursar('slurm', 'wall', ...args, '--slurm-bin', other.bin);
+  const sentence =
+    "- jobs of alice in proj-a go round the wall unasked: the user's own default QOS is normal; `sacctmgr -i modify user where name=alice account=proj-a cluster=wall set DefaultQOS=-1 QosLevel=` gives alice what the account has";
+  for (const command of ['plan', 'sync', 'drift']) {
+    const { out, code } = await ask(command);
+    expect({ code, isNamed: out.includes(sentence) }).toEqual({ code: command === 'drift' ? 1 : 0, isNamed: true });
+    expect(out).not.toContain('of bob');
+  }
+  expect(((await ask('plan', '--json')).json as { ways_round: object[] }).ways_round).toEqual([
+    { account: 'proj-a', qos: ['normal'] },
+    { account: 'proj-a', user: 'alice', default_qos: 'normal', qos: ['normal'] },
+  ]);
+});
+
 test('without Slurm’s commands it says what is missing', async () => {
   const { code, err } = await cli.bursar('slurm', 'wall', 'plan', '--slurm-bin', '/nowhere');
   expect(code).toBe(1);

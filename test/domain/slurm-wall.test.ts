@@ -44,10 +44,13 @@ describe('what Slurm prints', () => {
         ['bursar_proj-a', 26n],
       ]),
     );
+    const ofA = { qos: ['bursar_proj-a', 'normal'], defaultQos: 'bursar_proj-a' };
+    const others = { qos: ['normal'], defaultQos: '' };
+    const both = (own: object) => ['alice', 'bob'].map((user) => ({ user, ...own }));
     expect([...slurm.accounts.values()]).toEqual([
-      { account: 'root', qos: ['normal'], defaultQos: '' },
-      { account: 'proj-a', qos: ['bursar_proj-a', 'normal'], defaultQos: 'bursar_proj-a' },
-      { account: 'proj-b', qos: ['normal'], defaultQos: '' },
+      { account: 'root', ...others, users: [{ user: 'root', ...others }] },
+      { account: 'proj-a', ...ofA, users: both(ofA) },
+      { account: 'proj-b', ...others, users: both(others) },
     ]);
     expect(readChanges(recorded('changes'))).toEqual(
       new Map([['bursar_proj-a', { at: '2026-11-26T17:20:30', actor: 'root' }]]),
@@ -120,6 +123,21 @@ describe('a plan', () => {
     const both = { ...others, qos: new Map([...others.qos, [qos.name, qos]]) };
     expect(planWall(wallOf(left('proj-a', '1')), both).changes).toMatchObject([{ qos: qos.name, limit: 60_000n }]);
     expect(planRemoval('wall', both, new Set())).toMatchObject([{ qos: qos.name }]);
+  });
+
+  test('names the users who have a default QOS, or QOSs, of their own beside the wall', () => {
+    const associations = recorded('associations')
+      .replace(
+        'proj-a|alice|bursar_proj-a,normal|bursar_proj-a',
+        'proj-a|alice|normal|normal\nproj-a|alice|normal|normal',
+      )
+      .replace('proj-a|bob|bursar_proj-a,normal|', 'proj-a|bob|bursar_proj-a,high,normal|');
+    const state = { ...slurm, accounts: readAssociations(associations) };
+    expect(waysRound(planWall(wallOf(left('proj-a', '1')), state), state)).toEqual([
+      { account: 'proj-a', qos: ['normal'] },
+      { account: 'proj-a', user: 'alice', defaultQos: 'normal', qos: ['normal'] },
+      { account: 'proj-a', user: 'bob', qos: ['high'] },
+    ]);
   });
 
   test('without money left keeps the wall at what was used', () => {

@@ -1,5 +1,5 @@
 /** Slurm's commands as they answered once: they say what was recorded, change nothing, and note what they were asked to do. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { scratchFolder } from './scratch';
 
@@ -12,6 +12,8 @@ export interface RecordedSlurm {
   asked(): string[];
   /** Which slurm.conf scontrol was told of last. */
   conf(): string;
+  /** From now on it answers for associations with this. */
+  associations(text: string): void;
   /** From now on sacctmgr refuses changes with these words. */
   refuse(words: string): void;
 }
@@ -20,6 +22,8 @@ export interface RecordedSlurm {
 export function recordedSlurm({ clusters = ['wall'] }: { clusters?: readonly string[] } = {}): RecordedSlurm {
   const bin = scratchFolder();
   const [log, refusal, conf] = [join(bin, 'asked'), join(bin, 'refusal'), join(bin, 'conf')];
+  const associations = join(bin, 'associations');
+  copyFileSync(join(RECORDED, 'associations.txt'), associations);
   const script = (name: string, text: string) => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}`);
     chmodSync(join(bin, name), 0o755);
@@ -37,7 +41,7 @@ case "$*" in "show config") ${play('config')};; *assoc_mgr*) ${play('usage')};; 
     `case "$*" in
   *"show qos"*) ${play('qos')};;
   *"show cluster"*) printf '%s\\n' ${clusters.join(' ')};;
-  *"show assoc"*) ${play('associations')};;
+  *"show assoc"*) cat ${associations};;
   *"show transactions"*) ${play('changes')};;
   *) if [ -e ${refusal} ]; then cat ${refusal} >&2; exit 1; fi; echo "$*" >> ${log};;
 esac
@@ -50,6 +54,7 @@ esac
       writeFileSync(log, '');
       return lines;
     },
+    associations: (text) => writeFileSync(associations, text),
     conf: () => readFileSync(conf, 'utf8').trim(),
     refuse: (words) => writeFileSync(refusal, words),
   };
