@@ -63,3 +63,24 @@ test('an import while another is at work is a conflict, not a database that cann
   expect(err).toContain('Another import is at work on this database; wait for its end.');
   expect(code).toBe(1);
 });
+
+test('a replay that is interrupted drops its database', async () => {
+  ensureBuilt();
+  await using house = await openJobsHouse();
+  const proposal = join(scratchFolder(), 'proposal.yaml');
+  const cluster = '{ time_zone: UTC, rates: [{ resource: cpu, price: 1 }] }';
+  writeFileSync(proposal, `clusters:\n  hpc: ${cluster}\naccounts:\n  physics: { budget: 100 }\n`);
+  const { child, ended } = bursar('replay', '--proposal', proposal, log(), '--database-url', house.url);
+  const databases = async (): Promise<string[]> => {
+    const rows = await house.sql<
+      { name: string }[]
+    >`select datname as name from pg_database where datname like 'bursar_replay_%'`;
+    return rows.map(({ name }) => name);
+  };
+  const before = new Set(await databases());
+  await eventually('it has its database', async () => (await databases()).some((name) => !before.has(name)), 60_000);
+  const made = (await databases()).filter((name) => !before.has(name));
+  child.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: 130 });
+  expect((await databases()).filter((name) => made.includes(name))).toEqual([]);
+}, 120_000);
