@@ -59,7 +59,11 @@ test('a log that overlaps with an earlier one, or names a run twice, adds what i
   await using house = await openJobsHouse();
   expect((await importing(house, log({ id: '3' }), '--apply', '--json')).json).toMatchObject({ new_runs: 1 });
   const rows = [{ id: '1' }, { id: '2' }, { id: '2', tres: 'cpu=64,mem=16G,node=2' }, { id: '3' }, { id: '4' }];
-  expect((await importing(house, log(...rows), '--apply', '--json')).json).toMatchObject({ runs: 4, repeated_rows: 1, new_runs: 3 });
+  expect((await importing(house, log(...rows), '--apply', '--json')).json).toMatchObject({
+    runs: 4,
+    repeated_rows: 1,
+    new_runs: 3,
+  });
   // The first record of a run wins.
   expect(await used(house)).toEqual([4, String(4 * 8 * 3600), '0', '0', 0]);
 });
