@@ -46,6 +46,17 @@ test('stands where the money ends, is brought back where it was moved, and is ta
   expect((await wall('sync')).out).toContain('Walls of 0 accounts changed, 1 kept.');
   expect(await wall('drift')).toMatchObject({ code: 0, out: expect.stringContaining('Nobody has changed the wall.') });
 
+  await sacctmgr(
+    ...['modify', 'user', 'where', 'name=alice', 'account=proj-a'],
+    ...['set', 'QosLevel=normal', 'DefaultQOS=normal'],
+  );
+  const outside = await wall('drift');
+  const [, mend = ''] =
+    /jobs of alice in proj-a go round the wall unasked: .*`sacctmgr -i (.*)` gives/.exec(outside.out) ?? [];
+  expect([outside.code, mend]).toEqual([1, expect.stringContaining('name=alice')]);
+  await sacctmgr(...mend.split(' '));
+  expect(await wall('drift')).toMatchObject({ code: 0, out: expect.not.stringContaining('alice') });
+
   // What Slurm has counted stays counted: the limit moves on by what comes in.
   const small = await job('-n', '2', '-t', '10', '--wrap=sleep 7');
   expect(await cluster.jobIs(small, 'COMPLETED')).toMatchObject({ QOS: 'bursar_proj-a' });
