@@ -93,6 +93,10 @@ function M.cost(job, partition)
   return math.ceil(hourly * weight * (minutes / 60) * tasks_of(job.array) * MICRO)
 end
 
+-- How far a total may be ahead of the clock and still count: a clock that is set right goes back by seconds. `bursar slurm
+-- doctor` knows the number too.
+local HOURS_AHEAD = 2
+
 -- Adds to what this hour has let in unasked, or says that it would be too much for one of the pots: { limit, micro } by name.
 -- Written before the job is let in: a controller that is killed in between has counted a job too many, never one too few.
 function M.count(bursar, config, pots, now)
@@ -101,8 +105,9 @@ function M.count(bursar, config, pots, now)
   local kept = { hour = hour, micro = {} }
   if bursar.read_file(path) then
     local before = bursar.read_json(path)
-    if not before or type(before.micro) ~= "table" or type(before.hour) ~= "number" then
-      -- Cut off by a power cut. Nobody knows what the hour has let in, so that the rest of it lets in nothing.
+    local is_whole = before and type(before.micro) == "table" and type(before.hour) == "number"
+    if not is_whole or before.hour > hour + HOURS_AHEAD then
+      -- Cut off by a power cut, or of a clock that was far ahead and has taken the totals since with it. Nobody knows what the hour has let in, so that the rest of it lets in nothing.
       before = { hour = hour, micro = { unknown = 1 } }
       bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
     end

@@ -24,6 +24,7 @@ const KINDS: Record<keyof HookConfig, Kind> = {
   spool: 'text',
   spool_bytes: 'number',
   policy_file: 'text',
+  hour_file: 'text',
   state_file: 'text',
   policy_seconds: 'number',
   queue_seconds: 'number',

@@ -44,6 +44,7 @@ export interface HookConfig {
   spool?: string;
   spool_bytes?: number;
   policy_file?: string;
+  hour_file?: string;
   state_file?: string;
   policy_seconds?: number;
   queue_seconds?: number;

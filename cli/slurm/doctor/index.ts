@@ -10,6 +10,7 @@ import { readManifest } from '../manifest';
 import { readSlurmConf } from '../slurm-conf';
 import { readConfiguration } from './configuration';
 import { FINDING_FIELDS, type Finding } from './finding';
+import { hourFile } from './hour-file';
 import { hookFiles, policyFile, relay, slurmConf } from './machine';
 import { rights } from './rights';
 import { hooks, scripts, service } from './service';
@@ -64,6 +65,7 @@ async function controller(session: Session, layout: Layout, options: DoctorOptio
     ...(await scripts(layout)),
     ...relay(session, config),
     policyFile(session, config),
+    ...hourFile(session, config),
     ...(existsSync(onDisk(layout, join(layout.slurm, 'cli_filter.lua'))) ? await submitHost(layout) : []),
   ];
 }

@@ -236,3 +236,22 @@ test('where nothing is installed it says what to do', async () => {
   const { code, out } = await slurm('doctor');
   expect({ code, out }).toEqual({ code: 1, out: expect.stringContaining('bursar slurm install') });
 });
+
+test('a total of the hour that keeps jobs out, of a clock that was ahead or cut off, is named with what mends it', async () => {
+  const file = 'var/lib/bursar/policy.json.hour';
+  const hour = Math.floor(Date.now() / 3_600_000);
+  const write = (of: number, micro: object) => writeFileSync(at(file), JSON.stringify({ hour: of, micro }));
+  write(hour - 1, { cluster: 4_999_999 });
+  expect(await troubles()).toEqual([]);
+  write(598_816, { cluster: 4_999_999 });
+  expect(await troubles()).toEqual([
+    expect.stringMatching(
+      /^warning: hour file: .* counts the hour of 2038-04-24T16:00Z, by a clock that was far ahead/,
+    ),
+  ]);
+  expect((await slurm('doctor')).out).toContain(`\`rm ${at(file)}\` begins the hour anew`);
+  write(hour + 2, {});
+  expect(await troubles()).toEqual([expect.stringContaining('which is to come')]);
+  writeFileSync(at(file), '{"hou');
+  expect(await troubles()).toEqual([expect.stringContaining('cannot be read')]);
+});

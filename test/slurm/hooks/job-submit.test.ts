@@ -246,6 +246,26 @@ test('a total that was cut off, or cannot be written, lets nothing in', async ()
   expect(await submit()).toMatchObject({ code: REFUSED, logged: expect.stringContaining('cannot be written') });
 });
 
+test('a total of a clock that was far ahead lets nothing in until this hour is over, and not until that hour has come', async () => {
+  policy({ failure_policy: 'open_to_limit', failure_limit: 1000 });
+  start(nobody);
+  const file = join(house.folder, 'policy.json.hour');
+  const hour = Math.floor(Date.now() / 3_600_000);
+  const counted = () => JSON.parse(readFileSync(file, 'utf8')) as { hour: number; micro: object };
+  const write = (of: number, micro: object) => writeFileSync(file, JSON.stringify({ hour: of, micro }));
+
+  // A clock that was set back by an hour opens no new one.
+  write(hour + 1, { cluster: 999_000_000 });
+  expect(await submit()).toMatchObject({ code: REFUSED, logged: expect.stringContaining('used up') });
+  write(hour + 100_000, { cluster: 1 });
+  expect(await submit()).toMatchObject({ code: REFUSED, logged: expect.stringContaining('is not known') });
+  const { hour: closed, micro } = counted();
+  expect([hour, hour + 1]).toContain(closed);
+  expect(micro).toEqual({ unknown: 1 });
+  write(closed - 1, { unknown: 1 });
+  expect(await submit()).toMatchObject({ code: 0 });
+});
+
 test('a refused component of a heterogeneous job gives back the holds of those before it, and of nobody else', async () => {
   start();
   const component = (offset: number, more: object = {}) =>
