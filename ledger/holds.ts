@@ -8,6 +8,7 @@ import type { Caller, Hold, Holds } from './contract';
 import { ask } from './errors';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import { requireAccount } from './require-account';
+import { requireClusterOfNone } from './require-cluster';
 import { instantOf, microOf } from './rows';
 
 /** A hold as ledger.describe_hold writes it: amounts are texts of millionths. */
@@ -102,6 +103,7 @@ export function openHolds({ sql }: { sql: Sql }): Holds {
         rowsAsked(page),
         page.offset,
       );
+      await requireClusterOfNone(sql, rows, filter.cluster);
       const { rows: shown, ...next } = pageOf(rows, page, ({ holdNo }) => holdNo);
       return { rows: shown.map(({ hold }) => renderHold(hold)), ...next };
     },

@@ -8,6 +8,7 @@ import type { Notice, NoticeStatus, Page, Paged, Refund, Refunds } from './contr
 import { ask } from './errors';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import { requireAccount } from './require-account';
+import { requireClusterOfNone } from './require-cluster';
 import { instantOf } from './rows';
 
 interface RefundRow {
@@ -115,8 +116,10 @@ async function list(
     (some, condition) => sql`${some} and ${condition}`,
     sql`t.txn_no < ${cursorOf(page)}`,
   );
-  const { rows, ...next } = pageOf(await where(all, rowsAsked(page), page.offset), page, ({ txnNo }) => txnNo);
-  return { rows: rows.map(refundOf), ...next };
+  const rows = await where(all, rowsAsked(page), page.offset);
+  await requireClusterOfNone(sql, rows, cluster);
+  const { rows: shown, ...next } = pageOf(rows, page, ({ txnNo }) => txnNo);
+  return { rows: shown.map(refundOf), ...next };
 }
 
 const refundOf = (row: RefundRow): Refund => ({

@@ -7,6 +7,7 @@ import type { Sql, Tx } from '../platform/postgres';
 import type { Movements, Page, Paged, Transaction } from './contract';
 import { cursorOf, pageOf, rowsAsked } from './paging';
 import { requireAccount } from './require-account';
+import { requireClusterOfNone } from './require-cluster';
 import { transactionIdOf } from './rows';
 
 interface TransactionRow {
@@ -49,7 +50,10 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
   const jobs = filter.jobId === undefined ? undefined : await findJob(sql, filter.jobId);
   const hold = holdId === undefined ? undefined : { holdNos: await findHold(sql, holdId), chargeNos: [] };
   const nowhere = [jobs, hold].some((found) => found && found.holdNos.length + found.chargeNos.length === 0);
-  if (nowhere) return { rows: [] };
+  if (nowhere) {
+    await requireClusterOfNone(sql, [], filter.cluster);
+    return { rows: [] };
+  }
 
   const conditions = [
     ...(page.cursor === undefined ? [] : [sql`t.txn_no < ${cursorOf(page)}`]),
@@ -75,6 +79,7 @@ export async function listTransactions(sql: Sql, filter: Filter, page: Page): Pr
     from page t
     ${joinedTables(sql)}
     order by t.txn_no desc`;
+  await requireClusterOfNone(sql, rows, filter.cluster);
   const { rows: shown, ...next } = pageOf(rows, page, ({ txn_no }) => txn_no);
   return { rows: shown.map(toTransaction), ...next };
 }

@@ -9,6 +9,8 @@ import type { Sql } from '../platform/postgres';
 import type { Jobs, ReportSource, Unmatched, UnmatchedDetails, UnmatchedReport, UnmatchedStatus } from './contract';
 import { ask } from './errors';
 import { cursorOf, pageOf, rowsAsked } from './paging';
+import { requireAccount } from './require-account';
+import { requireClusterOfNone } from './require-cluster';
 
 interface UnmatchedRow {
   unmatchedNo: bigint;
@@ -64,6 +66,8 @@ export function openUnmatched({ sql, jobs }: { sql: Sql; jobs: Pick<Jobs, 'advan
             and u.unmatched_no < ${cursorOf(page)}
           order by u.unmatched_no desc
           limit ${rowsAsked(page)} offset ${page.offset ?? 0}`;
+        await requireClusterOfNone(sql, rows, filter.cluster);
+        if (rows.length === 0 && account !== null) await requireNamedAccount(sql, account);
         const { rows: shown, ...next } = pageOf(rows, page, ({ unmatchedNo }) => unmatchedNo);
         return { rows: shown.map(toReport), ...next };
       }),
@@ -86,6 +90,12 @@ export function openUnmatched({ sql, jobs }: { sql: Sql; jobs: Pick<Jobs, 'advan
       return read(unmatchedNo);
     },
   };
+}
+
+/** Reports may name accounts that Bursar does not have; a name that no report says either is a mistake. */
+async function requireNamedAccount(sql: Sql, name: string): Promise<void> {
+  const [named] = await sql`select from ledger.unmatched where account_name = ${name} limit 1`;
+  if (!named) await requireAccount(sql, name);
 }
 
 async function readUnmatched(sql: Sql, unmatchedNo: number): Promise<UnmatchedDetails> {

@@ -135,6 +135,7 @@ export const catalogRoutes = ({ ledger: { catalog } }: ApiDeps) =>
         query: RateListQuery,
         answer: RateAnswer.array(),
         paged: true,
+        faults: ['cluster_not_found'],
       }),
       async (c) => {
         const { cluster, partition, resource, at, ...page } = c.var.input.query;

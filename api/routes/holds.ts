@@ -22,7 +22,7 @@ export const holdRoutes = ({ ledger: { holds } }: ApiDeps) =>
         query: HoldListQuery,
         answer: HoldAnswer.array(),
         paged: true,
-        faults: ['account_not_found', 'hold_not_found'],
+        faults: ['account_not_found', 'cluster_not_found', 'hold_not_found'],
       }),
       async (c) => {
         const { query, caller } = c.var.input;

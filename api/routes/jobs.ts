@@ -64,7 +64,7 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
         query: JobListQuery,
         answer: JobAnswer.array(),
         paged: true,
-        faults: ['account_not_found'],
+        faults: ['account_not_found', 'cluster_not_found'],
       }),
       async (c) => {
         const {

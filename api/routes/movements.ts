@@ -164,7 +164,7 @@ export function movementRoutes({ ledger: { movements }, metrics }: ApiDeps) {
         query: TransactionListQuery,
         answer: TransactionAnswer.array(),
         paged: true,
-        faults: ['account_not_found'],
+        faults: ['account_not_found', 'cluster_not_found'],
       }),
       async (c) => {
         const { query } = c.var.input;

@@ -19,7 +19,7 @@ export const refundRoutes = ({ ledger: { refunds } }: ApiDeps) =>
       query: RefundListQuery,
       answer: RefundAnswer.array(),
       paged: true,
-      faults: ['account_not_found'],
+      faults: ['account_not_found', 'cluster_not_found'],
     }),
     async (c) => {
       const { account, user_id: user, cluster, job_id: jobId, reason, from, to, ...page } = c.var.input.query;

@@ -205,6 +205,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         query: RefusalQuery,
         answer: RefusalReportAnswer,
         paged: true,
+        faults: ['account_not_found', 'cluster_not_found'],
       }),
       async (c) => {
         return answerRefusals(c, await slurm.refusals('shadow', ...filterOf(c.var.input.query)));
@@ -221,6 +222,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         query: RefusalQuery,
         answer: RefusalReportAnswer,
         paged: true,
+        faults: ['account_not_found', 'cluster_not_found'],
       }),
       async (c) => answerRefusals(c, await slurm.refusals('enforce', ...filterOf(c.var.input.query))),
     )

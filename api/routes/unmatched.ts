@@ -28,6 +28,7 @@ export const unmatchedRoutes = ({ ledger: { unmatched } }: ApiDeps) =>
         query: UnmatchedListQuery,
         answer: UnmatchedAnswer.array(),
         paged: true,
+        faults: ['account_not_found', 'cluster_not_found'],
       }),
       async (c) => {
         const { status = 'waiting', source, cluster, account, job_id: jobId, ...page } = c.var.input.query;

@@ -5,6 +5,7 @@ import type { Sql, Tx } from '../../platform/postgres';
 import type { Caller, Page, Paged, Rate } from '../contract';
 import { cursorOf, pageOf, rowsAsked } from '../paging';
 import { rateColumns, rateOf, type RateRow } from '../price-book';
+import { requireClusterOfNone } from '../require-cluster';
 import { requireCluster } from './clusters';
 import { note, RATE } from './trail';
 
@@ -119,6 +120,7 @@ export async function listRates(
       and ${filter.at === undefined ? sql`true` : sql`r.starts_at <= ${filter.at}::timestamptz and r.ends_at > ${filter.at}::timestamptz`}
       and r.rate_no < ${cursorOf(page)}
     order by r.rate_no desc limit ${rowsAsked(page)} offset ${page.offset ?? 0}`;
+  await requireClusterOfNone(sql, rows, filter.cluster);
   const { rows: shown, ...next } = pageOf(rows, page, ({ rateNo }) => rateNo);
   return { rows: shown.map(rateOf), ...next };
 }

@@ -11,6 +11,7 @@ import { openEvents } from '../events';
 import { cursorOf, pageOf, rowsAsked } from '../paging';
 import { openReconcile } from '../reconcile';
 import { requireAccount } from '../require-account';
+import { requireClusterOfNone } from '../require-cluster';
 import { loadManyFacts } from '../story-facts';
 import { askedJob } from './decisions';
 import { jobOf, jobsWhere, type JobRow } from './rows';
@@ -58,6 +59,7 @@ export function openJobs(deps: JobsDeps): Jobs {
         rowsAsked(page),
         page.offset,
       );
+      await requireClusterOfNone(sql, rows, filter.cluster);
       if (rows.length === 0 && filter.account !== undefined) await requireNamedAccount(sql, filter.account);
       const { rows: shown, ...next } = pageOf(rows, page, ({ jobNo }) => jobNo);
       return { rows: await withAccruals(shown), ...next };

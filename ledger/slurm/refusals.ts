@@ -8,6 +8,8 @@ import type { Page, RefusedSubmission, RefusalFilter, RefusalReport, RefusalTota
 import { renderDecision, type RecordedAnswer, type RecordedRequest } from '../decision';
 import { ask } from '../errors';
 import { cursorOf, pageOf, rowsAsked } from '../paging';
+import { requireAccount } from '../require-account';
+import { requireClusterOfNone } from '../require-cluster';
 
 interface DenialRow {
   no: bigint;
@@ -70,6 +72,8 @@ export async function readRefusals(
       ]),
     ),
   );
+  await requireClusterOfNone(sql, totals, filter.cluster);
+  if (totals.length === 0 && account !== null) await requireNamedAccount(sql, mode, account);
   const { rows: shown, ...next } = pageOf(rows, page, ({ no }) => no);
   const totalsBy = (by: TotalRow['by']) => totals.filter((row) => row.by === by).map(totalOf);
   return {
@@ -82,6 +86,14 @@ export async function readRefusals(
     denials: shown.map(denialOf),
     ...next,
   };
+}
+
+/** What was denied may name an account that Bursar does not have; a name that no denial says either is a mistake. */
+async function requireNamedAccount(sql: Sql, mode: Enforcement, name: string): Promise<void> {
+  const [named] = await ask(
+    () => sql`select from ledger.refused_submissions(${mode}, null, ${name}, null, null, null, null) limit 1`,
+  );
+  if (!named) await requireAccount(sql, name);
 }
 
 const totalOf = ({ name, unit, denied, estimated }: TotalRow): RefusalTotal => ({

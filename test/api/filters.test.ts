@@ -32,13 +32,16 @@ test('type and kind together are both meant', async () => {
   expect((await api.get('/api/v1/transactions?type=charge&kind=resize')).body).toEqual([]);
 });
 
-test.each(['transactions', 'holds', 'jobs'])('%s of an account that is not there are 404, not none', async (list) => {
-  await api.account(`quiet-${list}`);
+const OF_ACCOUNTS = ['transactions', 'holds', 'jobs', 'refunds', 'unmatched', 'slurm/shadow', 'slurm/refusals'];
+
+test.each(OF_ACCOUNTS)('%s of an account that is not there are 404, not none', async (list) => {
+  const quiet = `quiet-${list.replace('/', '-')}`;
+  await api.account(quiet);
   expect(await api.get(`/api/v1/${list}?account=nobody`)).toMatchObject({
     status: 404,
     body: { code: 'account_not_found', facts: { account: 'nobody' } },
   });
-  expect((await api.get(`/api/v1/${list}?account=quiet-${list}`)).status).toBe(200);
+  expect((await api.get(`/api/v1/${list}?account=${quiet}`)).status).toBe(200);
 });
 
 test('a job that names an account of nobody is found by that name, and by no other', async () => {
@@ -47,3 +50,15 @@ test('a job that names an account of nobody is found by that name, and by no oth
   expect((await api.get('/api/v1/jobs?account=unheard-of')).body).toMatchObject([{ job_id: '7', state: 'unmatched' }]);
   expect((await api.get('/api/v1/jobs?account=unheard-of&state=settled')).body).toEqual([]);
 });
+
+test.each(['transactions', 'holds', 'jobs', 'refunds', 'unmatched', 'rates', 'slurm/shadow', 'slurm/refusals'])(
+  '%s of a cluster that is not there are 404, not none',
+  async (list) => {
+    await api.put('/api/v1/clusters/quiet', { time_zone: 'UTC' });
+    expect(await api.get(`/api/v1/${list}?cluster=nowhere`)).toMatchObject({
+      status: 404,
+      body: { code: 'cluster_not_found', facts: { cluster: 'nowhere' } },
+    });
+    expect((await api.get(`/api/v1/${list}?cluster=quiet`)).status).toBe(200);
+  },
+);

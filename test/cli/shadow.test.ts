@@ -40,6 +40,17 @@ test('what was denied is listed for whoever is asked about it', async () => {
   expect(out).toMatch(/Denied: +1 submission[^]*Denials[^]*carol +lab .*Insufficient budget/);
 });
 
+test.each([
+  ['shadow', 'report'],
+  ['job', 'refusals'],
+  ['job', 'list'],
+  ['refunds', 'list'],
+])('bursar %s %s of a cluster that is misspelt ends with 4, and not with nothing found', async (...command) => {
+  const ended = await cli.bursar(...command, '--cluster', 'nope');
+  expect(ended).toMatchObject({ code: 4, out: '' });
+  expect(ended.err).toMatch(/There is no cluster "nope"\..*[^]*bursar cluster list/);
+});
+
 test('what hooks do while the server is away is set by cluster and by partition', async () => {
   const limit = ['--failure-policy', 'open_to_limit', '--failure-limit', '250'];
   const set = await cli.works(
