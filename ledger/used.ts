@@ -68,8 +68,13 @@ export async function readUsed(
   // GPUs and memory stay with a job while it is suspended, so of them all of the time counts.
   const wholeIn = (bucket: string) => tx`
     round(date_part('epoch', least(ends_at, (${edges})[${tx(bucket)} + 1]) - greatest(starts_at, (${edges})[${tx(bucket)}])) * 1000000)::bigint`;
+  // From one day on which something ran to the next, by the index: of a century that is asked about, most days have nothing.
+  const nextDay = (of: 'c' | 'f', isBehind: ReturnType<Tx>) => tx`(
+    select min(d.on_day) from ledger.imported_days d
+    where d.cluster_no = ${tx(of)}.cluster_no and d.on_day ${isBehind} and d.on_day <=
+      ((least(${to}::timestamptz, ${now}::timestamptz + interval '1 day') - interval '1 microsecond') at time zone ${tx(of)}.time_zone)::date)`;
   const rows = await tx<UsedRow[]>`
-    with scope as (
+    with recursive scope as (
       select a.account_no, a.name from ledger.accounts a where ${inScope(tx, rootNo, unit)}
     ), run as not materialized (
       select ch.charge_no, ch.first_slice,
@@ -81,13 +86,15 @@ export async function readUsed(
       select ch.*, ${label} as label
       from ledger.imported_runs ch join scope s using (account_no)
       where not ${byDays} and ch.charge_no is null and ${isAsked}
-    ), day as materialized (
-      select c.cluster_no, g.on_day::date, ledger.bucket_at(ledger.day_starts_at(g.on_day::date, c.time_zone), ${edges}) as bucket
+    ), found (cluster_no, time_zone, on_day) as (
+      select c.cluster_no, c.time_zone, ${nextDay('c', tx`>= (${from}::timestamptz at time zone c.time_zone)::date`)}
       from ledger.imported_clusters c
-      cross join lateral generate_series((${from}::timestamptz at time zone c.time_zone)::date,
-        ((least(${to}::timestamptz, ${now}::timestamptz + interval '1 day') - interval '1 microsecond') at time zone c.time_zone)::date,
-        interval '1 day') as g (on_day)
-      where ${byDays}
+      where ${byDays} and (${clusterNo}::int is null or c.cluster_no = ${clusterNo})
+      union all
+      select f.cluster_no, f.time_zone, ${nextDay('f', tx`> f.on_day`)} from found f where f.on_day is not null
+    ), day as materialized (
+      select cluster_no, on_day, ledger.bucket_at(ledger.day_starts_at(on_day, time_zone), ${edges}) as bucket
+      from found where on_day is not null
     ), piece as materialized (
       select run.label, p.starts_at, p.ends_at, p.amount_micro, ${placed('p')}
       from ledger.charge_pieces p join run using (charge_no)

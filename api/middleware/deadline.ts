@@ -1,6 +1,7 @@
 /** Answers 503 when a request takes too long: a PostgreSQL that hangs must not make its callers hang with it. */
 import { createMiddleware } from 'hono/factory';
 import type { ApiEnv } from '../env';
-import { within } from '../time-limit';
+import { QUESTION_ADVICE, within } from '../time-limit';
 
-export const deadline = (ms: number) => createMiddleware<ApiEnv>((_c, next) => within(ms, next()));
+export const deadline = (ms: number) =>
+  createMiddleware<ApiEnv>((c, next) => within(ms, next(), c.req.method === 'GET' ? QUESTION_ADVICE : undefined));

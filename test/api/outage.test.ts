@@ -130,6 +130,18 @@ describe.each([
   });
 });
 
+test('an answer that takes too long tells of idempotency keys to whoever commands, and not to whoever asks', async () => {
+  await worksAgain();
+  wire.goDead();
+  const [report, deposit] = await Promise.all([
+    api.get('/api/v1/usage?account=a'),
+    api.post('/api/v1/accounts/a/deposits', { amount: 1 }),
+  ]);
+  await wire.mend();
+  expect(report.body.detail).toMatch(/did not answer within .* ms; ask again in a few seconds, or for less at once\.$/);
+  expect(deposit.body.detail).toMatch(/did not answer within .* ms; ask again with the same idempotency key\.$/);
+});
+
 test('what was asked at the wrong moment and is asked again with its key happens once', async () => {
   await worksAgain();
   const body = { amount: 7, idempotency_key: 'through-the-storm' };

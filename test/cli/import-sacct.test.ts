@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderAmount } from '../../domain/money';
+import { openUsage } from '../../ledger/usage';
 import { PACKAGE_ROOT } from '../../platform/paths';
+import { connectPostgres } from '../../platform/postgres';
 import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
 import { CALLER, openJobsHouse } from '../ledger/jobs-house';
@@ -143,6 +145,27 @@ test('days that were added up say the same as the runs, in every grouping, and a
   // It is the days that are read: a mistake in them shows.
   await sql`update ledger.imported_days set jobs = jobs + 10 where on_day = '2026-03-08'`;
   expect((await used(house))[0]).toBe(25);
+});
+
+test('a report of a century costs what was used in it, not what its days are', async () => {
+  await using house = await openJobsHouse();
+  await importing(
+    house,
+    log({ id: '1' }, { id: '2', start: '2026-03-10T12:00:00', end: '2026-03-11T13:00:00' }),
+    '--apply',
+  );
+  const sql = connectPostgres({ url: house.url, poolSize: 1 });
+  await sql`set track_functions = 'all'`;
+  const { report } = openUsage({ sql, serverZone: 'UTC' });
+  const { total } = await report({ period: { from: '1960-01-01', to: '2100-01-01' } }, { limit: 1 });
+  expect(total.jobs).toBe(2);
+  await sql.end(); // What a connection has counted is seen when it ends.
+  const midnights = await eventually('the midnights that were looked for are counted', async () => {
+    const [row] = await house.sql<{ calls: number }[]>`
+      select calls::int from pg_stat_user_functions where funcname = 'day_starts_at'`;
+    return row;
+  });
+  expect(midnights.calls).toBeLessThan(10);
 });
 
 test('months are added up side by side, and a charge of one of their runs waits, so that its run leaves the days', async () => {
