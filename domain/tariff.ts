@@ -137,12 +137,14 @@ function makeTariff(index: RateIndex, cluster: string, partition: string, unit: 
 
   const presetApplies = (micros: bigint) => preset && (index.first === undefined || micros < index.first);
 
+  const place = partition === '' ? `on ${cluster}` : `in partition ${partition} of ${cluster}`;
+
   /** Why there is no rate, in words that say what to enter. */
   const explain = (what: string, wanted: readonly string[]): string => {
     const known = [...own, ...wide].some(({ resource }) => wanted.includes(resource));
     return known
-      ? `${what} has no rate in ${unit} at that time in partition ${partition} of ${cluster}: its rates have a gap; enter one that covers it`
-      : `${what} has no rate in ${unit} in partition ${partition} of ${cluster}; enter one (0 where it is free)`;
+      ? `${what} has no rate in ${unit} at that time ${place}: its rates have a gap; enter one that covers it`
+      : `${what} has no rate in ${unit} ${place}; enter one (0 where it is free)`;
   };
 
   function termsAt(micros: bigint, resources: Resources, literalFormula: boolean): Terms {

@@ -38,6 +38,10 @@ test('a count that sacct has shortened counts whole, and one that is none makes 
     node_hours: '2050',
     gpu_hours: '4',
   });
+  // The log names no partitions.
+  expect(reported(report)).toContainEqual(
+    expect.objectContaining({ detail: 'gpu has no rate in USD on hpc; enter one (0 where it is free).' }),
+  );
   expect(reported(report).filter(({ kind }) => kind === 'unreadable')).toEqual([
     expect.objectContaining({ line: '3', detail: expect.stringContaining('column NNodes: "foo" is no count') }),
   ]);
