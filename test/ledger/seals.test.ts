@@ -125,6 +125,8 @@ const MUTABLE = new Set([
   'holds.closed_at',
   'holds.uncharged',
   'holds.replaced_by',
+  'holds.split_from',
+  'holds.split_micro',
   'charges.adjusted_micro',
   'charges.refunded_micro',
   'charges.corrected_by_report',
