@@ -107,15 +107,13 @@ function M.count(bursar, config, pots, now)
     local before = bursar.read_json(path)
     local is_whole = before and type(before.micro) == "table" and type(before.hour) == "number"
     if not is_whole or before.hour > hour + HOURS_AHEAD then
-      -- Cut off by a power cut, or of a clock that was far ahead and has taken the totals since with it. Nobody knows what the hour has let in, so that the rest of it lets in nothing.
+      -- Cut off by a power cut, or of a clock that was far ahead and has taken the totals since with it. Nobody knows what the hour
+      -- has let in, so that the rest of it lets in nothing.
       before = { hour = hour, micro = { unknown = 1 } }
       bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
     end
-    -- A clock that was set back opens no new hour; one that was far ahead has left no total that means this hour.
-    if before.hour > hour + 1 then
-      kept = { hour = hour, micro = { unknown = 1 } }
-      bursar.write_whole(path, string.format('{"hour":%d,"micro":{"unknown":1}}', hour))
-    elseif before.hour >= hour then
+    -- A clock that was set back opens no new hour.
+    if before.hour >= hour then
       kept = before
     end
   end
