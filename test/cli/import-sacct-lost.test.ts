@@ -7,16 +7,26 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { ensureBuilt } from '../helpers/built';
 import { eventually } from '../helpers/eventually';
 import { scratchFolder } from '../helpers/scratch';
-import { openJobsHouse } from '../ledger/jobs-house';
+import { openJobsHouse, type JobsHouse } from '../ledger/jobs-house';
 
 const ROWS = 60_000;
 const HEADER = 'JobID|Partition|Account|User|Submit|Start|End|State|AllocTRES|NodeList';
-const log = (): string => {
+const log = (rows = ROWS): string => {
   const file = join(scratchFolder(), 'large.log');
   const rest = `cpu=8,mem=16G,node=2|${'n'.repeat(180)}`;
   const row = (id: number) =>
     `${id}|batch|physics|rkaur|2026-03-02T11:00:00|2026-03-02T12:00:00|2026-03-02T13:00:00|COMPLETED|${rest}`;
-  writeFileSync(file, [HEADER, ...Array.from({ length: ROWS }, (_, n) => row(n + 1)), ''].join('\n'));
+  writeFileSync(file, [HEADER, ...Array.from({ length: rows }, (_, n) => row(n + 1)), ''].join('\n'));
+  return file;
+};
+
+const proposal = (): string => {
+  const file = join(scratchFolder(), 'budgets.yaml');
+  const rates = '[{ resource: cpu, price: 1 }]';
+  writeFileSync(
+    file,
+    `clusters: { hpc: { time_zone: UTC, rates: ${rates} } }\naccounts: { physics: { budget: 1000 } }\n`,
+  );
   return file;
 };
 
@@ -27,7 +37,20 @@ function bursar(...args: string[]) {
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (some: string) => (err += some));
   const ended = once(child, 'close').then(([code]) => ({ code: Number(code), err }));
-  return { child, ended };
+  return { child, ended, says: (words: RegExp) => eventually(String(words), () => words.test(err), 60_000) };
+}
+
+/** In the midst of its decisions, with the name of its database, which its other connection has said last. */
+async function midReplay({ sql, url }: JobsHouse) {
+  ensureBuilt();
+  const command = bursar('replay', '--proposal', proposal(), log(20_000), '--database-url', url);
+  await command.says(/^replaying …$/m);
+  const [row] = await sql<{ name: string }[]>`
+    select substring(query from 'bursar_replay_[0-9a-f]+') as name from pg_stat_activity
+    where datname = current_database() and application_name = 'bursar-replay'`;
+  const isThere = async () => (await sql`select from pg_database where datname = ${row?.name ?? ''}`).length === 1;
+  expect(await isThere()).toBe(true);
+  return { ...command, name: row?.name ?? '', isThere };
 }
 
 test('connections that are lost in the middle end an import with 5 and a sentence, and the next one goes on', async () => {
@@ -64,23 +87,24 @@ test('an import while another is at work is a conflict, not a database that cann
   expect(code).toBe(1);
 });
 
-test('a replay that is interrupted drops its database', async () => {
-  ensureBuilt();
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'a replay that is ended by %s takes its database with it, and ends with 130',
+  async (signal) => {
+    await using house = await openJobsHouse();
+    const { child, ended, isThere } = await midReplay(house);
+    child.kill(signal);
+    expect(await ended).toMatchObject({ code: 130 });
+    expect(await isThere()).toBe(false);
+  },
+  180_000,
+);
+
+test('a replay that loses its connections ends with 5 and a sentence', async () => {
   await using house = await openJobsHouse();
-  const proposal = join(scratchFolder(), 'proposal.yaml');
-  const cluster = '{ time_zone: UTC, rates: [{ resource: cpu, price: 1 }] }';
-  writeFileSync(proposal, `clusters:\n  hpc: ${cluster}\naccounts:\n  physics: { budget: 100 }\n`);
-  const { child, ended } = bursar('replay', '--proposal', proposal, log(), '--database-url', house.url);
-  const databases = async (): Promise<string[]> => {
-    const rows = await house.sql<
-      { name: string }[]
-    >`select datname as name from pg_database where datname like 'bursar_replay_%'`;
-    return rows.map(({ name }) => name);
-  };
-  const before = new Set(await databases());
-  await eventually('it has its database', async () => (await databases()).some((name) => !before.has(name)), 60_000);
-  const made = (await databases()).filter((name) => !before.has(name));
-  child.kill('SIGINT');
-  expect(await ended).toMatchObject({ code: 130 });
-  expect((await databases()).filter((name) => made.includes(name))).toEqual([]);
-}, 120_000);
+  const { ended, name } = await midReplay(house);
+  await house.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+  const { code, err } = await ended;
+  expect(err).toMatch(/The database .* was lost while it was worked on: /);
+  expect(err).not.toMatch(/node_modules|TypeError/);
+  expect(code).toBe(5);
+}, 180_000);
