@@ -38,6 +38,7 @@ export async function install(session: Session, options: InstallOptions): Promis
   };
 
   if (options.dryRun) {
+    const inTheWay = await whyNot(session, plan);
     session.answer({ dry_run: true, ...body, files: changes, keys: keysToMake(plan) }, () => {
       session.say(`Would install for cluster ${plan.cluster}, asking ${plan.url}. Nothing is written.`);
       tellChanges(session, plan, changes, diff);
@@ -45,6 +46,7 @@ export async function install(session: Session, options: InstallOptions): Promis
         session.line(`key      ${key.name} (${key.scope}), unless the one there still works`);
       for (const key of keysToRevoke(plan, before)) session.line(`revoked  ${key.name}`);
     });
+    if (inTheWay) throw inTheWay;
     return;
   }
 
@@ -91,6 +93,17 @@ export async function install(session: Session, options: InstallOptions): Promis
     session.heading('What is left to do');
     for (const step of next) session.say(`  ${step}`);
   });
+}
+
+/** What would end an installation before anything is written: a cluster that Bursar does not know, or no answer. */
+async function whyNot(session: Session, plan: Plan): Promise<Stop | undefined> {
+  try {
+    await session.client.get(policyPath(plan));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    return error;
+  }
 }
 
 function refuse({ conflicts }: Plan): never {

@@ -249,7 +249,10 @@ test('what cannot be is said before anything is written', async () => {
     code: 2,
     err: expect.stringContaining('speak plain HTTP'),
   });
-  expect(await slurm('install', '--cluster', 'nowhere')).toMatchObject({ code: 4 });
+  for (const more of [[], ['--dry-run']]) {
+    const unknown = await slurm('install', '--cluster', 'nowhere', ...more);
+    expect(unknown).toMatchObject({ code: 4, err: expect.stringContaining('There is no cluster "nowhere"') });
+  }
   expect(await install('--slurm-user', 'nobody-of-that-name')).toMatchObject({ code: 2 });
   rmSync(join(place, 'slurm/slurm.conf'));
   expect(await install()).toMatchObject({ code: 2, err: expect.stringContaining('There is no') });
