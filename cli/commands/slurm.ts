@@ -78,11 +78,14 @@ site's own becomes job_submit.site.lua, and is asked first.
       .command('uninstall')
       .summary('Take the hooks out again')
       .description(
-        'Take back what install has written: the block in slurm.conf, the files, the keys; scripts of the site get their names back. Files that were changed since are left, and named.',
+        'Take back what install has written: the block in slurm.conf, the files, the keys; scripts of the site get their names back. Files that were changed since are left, and named. While slurmctld runs with the hooks only slurm.conf is changed: restart slurmctld, then run it again.',
       ),
   )
     .option('--dry-run', 'show what would go, and touch nothing')
-    .option('--force', 'also while records have not reached the service: they are lost')
+    .option(
+      '--force',
+      'also while records have not reached the service, which are lost, or slurmctld runs with the hooks: it then refuses every submission until it is restarted',
+    )
     .addHelpText('after', '\nExamples:\n  $ bursar slurm uninstall --dry-run\n  $ bursar slurm uninstall\n')
     .action(act((session, options: UninstallOptions) => uninstall(session, options)));
 

@@ -1,14 +1,15 @@
 /** `bursar slurm uninstall`: takes back what was written, and nothing that somebody has changed since. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync, utimesSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { EXIT, Stop } from '../exit';
 import type { Session } from '../session';
 import { digest, orSay, standing, textOf, writeWhole } from './files';
 import { revokeKeys } from './keys';
 import { layoutOf, MANIFEST, onDisk, RELAY_MODULES, UNIT, type Layout, type PlaceOptions } from './layout';
 import { readManifest, type Manifest } from './manifest';
-import { diffOf, withBlock } from './slurm-conf';
+import { askController } from './probe';
+import { diffOf, PARTS, readSlurmConf, wantedLines, withBlock } from './slurm-conf';
 
 export interface UninstallOptions extends PlaceOptions {
   dryRun?: boolean;
@@ -24,7 +25,10 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
       `${join(layout.etc, MANIFEST)} is not there: nothing is installed, or not with these folders.`,
     );
   }
-  const waiting = waitingIn(layout);
+  const running = await hooksThatRun(session, layout, manifest);
+  // A controller that has lost their configuration takes no job, and their records.
+  const isFirstHalf = running.length > 0 && !options.force;
+  const waiting = isFirstHalf ? 0 : waitingIn(layout);
   if (waiting > 0 && !options.force && !options.dryRun) {
     throw new Stop(EXIT.failure, `${waiting} bytes in ${layout.spool} have not reached the service.`, {
       hints: [
@@ -36,11 +40,17 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
   const conf = textOf(onDisk(layout, manifest.slurm_conf)) ?? '';
   const after = withBlock(conf, []);
   const diff = diffOf(manifest.slurm_conf, conf, after);
+  if (isFirstHalf) {
+    takeOutOfConf(session, layout, manifest, { after, diff, running, dryRun: options.dryRun === true });
+    return;
+  }
   const { removed, kept } = sortFiles(layout, manifest);
+  const backups = backupsOf(layout, manifest);
   const body = {
     cluster: manifest.cluster,
     removed,
     kept,
+    backups,
     moved_back: manifest.moved,
     slurm_conf_diff: diff,
     keys: manifest.keys,
@@ -49,6 +59,7 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
     for (const file of removed) session.line(`${verb}  ${file}`);
     for (const file of kept)
       session.line(session.paint('yellow', `kept     ${file}: it was changed since it was installed`));
+    for (const file of backups) session.line(`kept     ${file}: slurm.conf as it was before an installation`);
     for (const { from, to } of manifest.moved) session.line(`renamed  ${to} -> ${from}`);
     session.lines(diff);
   };
@@ -58,15 +69,15 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
   }
 
   // First what names the hooks: a controller that starts in between must not miss a script.
-  if (diff.length > 0) {
-    const { mode, owner } = standing(onDisk(layout, manifest.slurm_conf));
-    writeWhole(onDisk(layout, manifest.slurm_conf), after, mode, owner);
-  }
+  if (diff.length > 0) writeConf(layout, manifest, after);
   stopRelay(layout);
   for (const file of removed) orSay(file, () => rmSync(onDisk(layout, file)));
   for (const { from, to } of manifest.moved) {
     if (existsSync(onDisk(layout, to)) && !existsSync(onDisk(layout, from))) {
       orSay(from, () => renameSync(onDisk(layout, to), onDisk(layout, from)));
+      // Slurm reads a script again that is newer than what it has read, and this one is as old as the site's last change.
+      const now = session.io.now();
+      utimesSync(onDisk(layout, from), now, now);
     }
   }
   clearState(layout, options.force === true);
@@ -75,10 +86,82 @@ export async function uninstall(session: Session, options: UninstallOptions): Pr
   session.answer({ ...body, keys_left: lost }, () => {
     tell('removed ');
     session.line(session.paint('green', 'Uninstalled.'));
-    if (diff.length > 0)
-      session.say('Restart slurmctld (systemctl restart slurmctld), which still runs the hooks that it has read.');
+    if (running.length > 0 || diff.length > 0) {
+      session.say(
+        'Restart slurmctld now (systemctl restart slurmctld): while it runs with the hooks that it has read it refuses every submission, and loses what it would tell of starts and ends.',
+      );
+    }
     for (const { name } of lost) session.say(`Key ${name} could not be revoked: \`bursar key revoke ${name}\`.`);
   });
+}
+
+/**
+ * Lines of the controller that runs which only we have put into slurm.conf. None where nobody can be asked: it is not running, or
+ * this is not its machine.
+ */
+async function hooksThatRun(session: Session, layout: Layout, manifest: Manifest): Promise<string[]> {
+  if (layout.root !== '') return [];
+  const active = await askController(layout, session);
+  if (typeof active === 'string') return [];
+  const settings = readSlurmConf(onDisk(layout, manifest.slurm_conf));
+  const parts = new Set(PARTS.filter((part) => manifest.parts.includes(part)));
+  return wantedLines(layout.library, parts)
+    .filter(({ key, part, suffices }) => {
+      const own = settings.get(key.toLowerCase())?.value;
+      // Read by the commands of users, from slurm.conf itself.
+      if (part === 'cli-filter' || (own !== undefined && suffices(own))) return false;
+      return suffices(active.get(key.toLowerCase()) ?? '');
+    })
+    .map(({ key }) => key);
+}
+
+interface FirstHalf {
+  after: string;
+  diff: string[];
+  running: readonly string[];
+  dryRun: boolean;
+}
+
+/** Hooks, relay and keys stay as they are until slurmctld has been restarted without them. */
+function takeOutOfConf(
+  session: Session,
+  layout: Layout,
+  manifest: Manifest,
+  { after, diff, running, dryRun }: FirstHalf,
+): void {
+  const again =
+    'Restart slurmctld (systemctl restart slurmctld), then run `bursar slurm uninstall` again. Until then the hooks go on as before.';
+  const why = `slurmctld runs with the hooks (${running.join(', ')}), and without their files it would refuse every submission`;
+  if (diff.length === 0 && !dryRun) {
+    throw new Stop(EXIT.failure, `Nothing was removed: ${why}.`, {
+      hints: [again, '--force removes them all the same.'],
+    });
+  }
+  if (!dryRun) writeConf(layout, manifest, after);
+  const body = { cluster: manifest.cluster, removed: [], restart_first: true, slurm_conf_diff: diff };
+  session.answer(dryRun ? { dry_run: true, ...body } : body, () => {
+    session.lines(diff);
+    session.line(
+      session.paint(
+        'yellow',
+        `${dryRun ? 'Only slurm.conf would be changed' : 'Only slurm.conf was changed'}: ${why}.`,
+      ),
+    );
+    session.say(again);
+  });
+}
+
+function writeConf(layout: Layout, manifest: Manifest, text: string): void {
+  const { mode, owner } = standing(onDisk(layout, manifest.slurm_conf));
+  writeWhole(onDisk(layout, manifest.slurm_conf), text, mode, owner);
+}
+
+/** Those that installations have made; they are for people, and stay. */
+function backupsOf(layout: Layout, { slurm_conf: conf }: Manifest): string[] {
+  return readdirSync(onDisk(layout, dirname(conf)))
+    .filter((name) => name.startsWith(`${basename(conf)}.bursar-`))
+    .toSorted()
+    .map((name) => join(dirname(conf), name));
 }
 
 /** Records that the relay has not sent; what was put aside was told of. */

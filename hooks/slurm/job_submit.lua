@@ -285,6 +285,15 @@ local function modify(job_desc, job_rec, uid)
   return REFUSED
 end
 
+-- Uninstalled by force, or by hand, under a controller that still runs with the hooks.
+local function is_taken_away()
+  local file, _, errno = io.open(CONFIG)
+  if file then
+    file:close()
+  end
+  return errno == 2
+end
+
 -- A mistake of ours lets nobody in but root, who may be mending it.
 local function guarded(act, uid, ...)
   local done, code = pcall(act, ...)
@@ -295,7 +304,11 @@ local function guarded(act, uid, ...)
   if uid == 0 then
     return slurm.SUCCESS
   end
-  pcall(tell, "Bursar, which keeps the budgets, has failed. Please tell your administrators.")
+  local what = "has failed"
+  if is_taken_away() then
+    what = "is not installed here any more, and slurmctld has not been restarted since: it takes no job until then"
+  end
+  pcall(tell, "Bursar, which keeps the budgets, " .. what .. ". Please tell your administrators.")
   return REFUSED
 end
 

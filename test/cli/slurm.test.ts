@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { removeScratch, scratchFolder } from '../helpers/scratch';
-import { startCli, type Ended, type TestCli } from './helpers/cli';
+import { runBursar, startCli, type Ended, type TestCli } from './helpers/cli';
 
 let cli: TestCli;
 let scratch: string;
@@ -231,6 +231,52 @@ test('uninstalling takes back what was written, keys included, and nothing that 
   expect([readdirSync(place).toSorted(), readdirSync(join(place, 'var'))]).toEqual([['slurm', 'var'], ['spool']]);
   expect(await keyNames()).toEqual([]);
   expect(await slurm('uninstall')).toMatchObject({ code: 1, err: expect.stringContaining('nothing is installed') });
+});
+
+test('while the controller runs with the hooks only slurm.conf is changed, until it was restarted or somebody insists', async () => {
+  await works(install());
+  const bin = join(place, 'bin');
+  mkdirSync(bin);
+  const controllerHas = (...lines: string[]) =>
+    writeFileSync(join(bin, 'scontrol'), `#!/bin/sh\nprintf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')}\n`, {
+      mode: 0o755,
+    });
+  const uninstall = (...more: string[]) =>
+    runBursar(['slurm', 'uninstall', '--slurm-conf', join(place, 'slurm'), '--prefix', place, ...more], {
+      endpoint: cli.url,
+      env: { PATH: `${bin}:/usr/bin:/bin` },
+    });
+  controllerHas('JobCompType             = jobcomp/lua', 'JobSubmitPlugins        = lua');
+  const files = () => Object.keys(withoutBackups().rest).filter((path) => path !== 'slurm/slurm.conf');
+  const installed = [files(), await keyNames()];
+  const dry = await works(uninstall('--dry-run'));
+  expect(dry.out).toContain(
+    'Only slurm.conf would be changed: slurmctld runs with the hooks (JobSubmitPlugins, JobCompType)',
+  );
+  expect(read('slurm/slurm.conf')).toContain('JobSubmitPlugins=lua');
+
+  const { out } = await works(uninstall());
+  expect(out).toContain('Restart slurmctld (systemctl restart slurmctld), then run `bursar slurm uninstall` again.');
+  expect([files(), await keyNames()]).toEqual(installed);
+  expect(read('slurm/slurm.conf')).toBe(SLURM_CONF);
+  expect(await uninstall()).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('Nothing was removed: slurmctld runs'),
+  });
+  expect([files(), await keyNames()]).toEqual(installed);
+
+  // A site that has the plugin for a script of its own has it still.
+  conf(`${SLURM_CONF}JobSubmitPlugins=lua\n`);
+  controllerHas('JobCompType             = jobcomp/none', 'JobSubmitPlugins        = lua');
+  const done = await works(uninstall());
+  expect(done.out).toMatch(/kept {5}.*slurm\.conf\.bursar-\S+: slurm\.conf as it was/);
+  expect(files()).toEqual(['bin/scontrol']);
+
+  conf(SLURM_CONF);
+  await works(install());
+  controllerHas('JobSubmitPlugins        = lua');
+  expect((await works(uninstall('--force'))).out).toContain('it refuses every submission');
+  expect(files()).toEqual(['bin/scontrol']);
 });
 
 test('records that have not reached the service are not thrown away by mistake', async () => {

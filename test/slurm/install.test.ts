@@ -122,9 +122,13 @@ test('from nothing to a denied sbatch, and back', async () => {
     '',
   );
 
+  // Until the controller has been restarted the hooks stay whole, and say what they always do.
+  expect(await works(slurm('uninstall'))).toContain('slurmctld runs with the hooks');
+  const still = await cluster.run('sbatch', ['-A', 'proj-b', '-t', '60', '--wrap', 'true']);
+  expect(still.stderr).toContain('Insufficient budget');
+  await restart();
   await cluster.killProgram('relay', 'SIGTERM');
   await works(slurm('uninstall'));
-  await restart();
   const plain = await cluster.sbatch(['-A', 'proj-b', '-t', '60', '--wrap', 'true']);
   const facts = await cluster.jobIs(plain, ['COMPLETED', 'RUNNING', 'PENDING']);
   expect(facts.AdminComment).toBeUndefined();

@@ -1,5 +1,5 @@
 /** job_submit.lua with everything around it played: what it asks, what it stamps, and how long it takes at most. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStamp, renderStamp } from '../../../domain/slurm-stamp';
 import { STAMP_CASES } from '../../domain/slurm-stamp-cases';
@@ -364,6 +364,11 @@ test('a mistake of ours lets nobody in but root', async () => {
     code: REFUSED,
     told: expect.stringContaining('has failed'),
     logged: expect.stringContaining('cannot be read'),
+  });
+  rmSync(join(house.folder, 'slurm.json'));
+  expect(await submit()).toMatchObject({
+    code: REFUSED,
+    told: expect.stringContaining('not installed here any more, and slurmctld has not been restarted'),
   });
   expect(await submit({}, { uid: 0 })).toMatchObject({ code: 0 });
   expect(existsSync(join(house.folder, 'spool/submit.ndjson'))).toBe(true);
