@@ -74,7 +74,7 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
   deadline: story.deadline,
   decision: story.decision && renderJobDecision(story.decision),
   hold: story.hold && renderHold(story.hold),
-  refused_changes: story.refusedChanges.map(({ at, code, message }) => ({ at, code, message })),
+  refused_changes: story.refusedChanges.map(({ at, code, message, mode }) => ({ at, code, message, mode })),
   lone_changes: story.loneChanges.map(({ at, outcome, message, cost }) => ({
     at,
     outcome,

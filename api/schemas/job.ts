@@ -203,9 +203,12 @@ export const JobStoryAnswer = z
           at: Time.describe('When it was asked for.'),
           code: z.string().describe('Why, like insufficient_budget.'),
           message: z.string().describe('The whole sentence for the user.'),
+          mode: z.enum(['enforce', 'shadow']).describe('shadow: Slurm made the change all the same.'),
         }),
       )
-      .describe('Changes that were asked for in Slurm and not allowed; Slurm shows its user no text there.'),
+      .describe(
+        'Changes that were asked for in Slurm and not allowed, or would not have been; Slurm shows its user no text there.',
+      ),
     lone_changes: z
       .array(
         z.object({

@@ -133,7 +133,11 @@ export function showStory(session: Session, story: JobStory): void {
 
   const moments = [
     ...story.events.map(eventMoment),
-    ...story.refused_changes.map(({ at, message }): Moment => ({ at, what: 'change refused', detail: message })),
+    ...story.refused_changes.map(({ at, message, mode }): Moment => ({
+      at,
+      what: mode === 'shadow' ? 'change would be refused' : 'change refused',
+      detail: message,
+    })),
     ...story.lone_changes.map(({ at, message }): Moment => ({ at, what: 'change let in', detail: message })),
     ...story.transactions.map(moneyMoment),
   ];

@@ -10,7 +10,7 @@ import type {
   SchedulerAnswer,
 } from '../../domain/job';
 import type { Micro } from '../../domain/money';
-import type { AdmissionKind } from '../../domain/policy';
+import type { AdmissionKind, Enforcement } from '../../domain/policy';
 import type { Instant } from '../../domain/time';
 import type { Decision } from './admission';
 import type { Caller, Page, Paged } from './asking';
@@ -107,6 +107,8 @@ export interface RefusedChange {
   at: Instant;
   code: string;
   message: string;
+  /** shadow: Slurm made the change all the same. */
+  mode: Enforcement;
 }
 
 /** A change of the job that a hook let in by itself while the service was away. */

@@ -16,14 +16,14 @@ export const isSamePrice = (before: Submission, after: Submission): boolean =>
 
 /**
  * What the hold must hold from now on, never less than it does: the new price of every run that is still to come or to end; of
- * one array task, the difference that it makes. A sentence where the changed job has no price.
+ * one array task, the difference that it makes. With the estimate of what is changed. A sentence where the changed job has no price.
  */
 export function needOf(
   job: JobRequest,
   { holdId }: JobHold,
   facts: LedgerFacts,
   asked: Asked,
-): { held: Micro; amount: Micro; isMore: boolean } | string {
+): { held: Micro; amount: Micro; isMore: boolean; cost: Micro } | string {
   const { cluster, book, now, before, task } = asked;
   const index = facts.holds.findIndex((hold) => hold.holdId === holdId);
   const hold = facts.holds[index];
@@ -36,5 +36,5 @@ export function needOf(
   const [was, is] = [price({ ...before.job, partition: job.partition }, tasks), price(job, tasks)];
   if (is.refusal) return is.refusal.detail;
   const amount = task === '' ? is.hold : toMicro(hold.held + is.hold - was.hold);
-  return { held: hold.held, amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold };
+  return { held: hold.held, amount: mostMicro(amount, hold.held), isMore: is.hold > was.hold, cost: is.estimated };
 }

@@ -142,7 +142,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     const need = needOf(job, hold, facts, asked);
     if (typeof need === 'string')
       return refuse(cluster, newKey, { code: 'unpriced', reason: need }, caller, asked.jobId, asked.after);
-    const { held, amount, isMore } = need;
+    const { held, amount, isMore, cost } = need;
     const { unit } = facts.account;
     let resized: Hold | undefined;
     try {
@@ -164,7 +164,7 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
           caller,
           asked.jobId,
           asked.after,
-          amount,
+          { cost, held: amount },
         )),
         unit,
       };
@@ -321,11 +321,16 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
     caller: Caller,
     jobId: string,
     submission?: Submission,
-    cost?: Micro,
+    money: { cost?: Micro; held?: Micro } = {},
   ): Promise<ModificationAnswer> {
     const isShadow = cluster.enforcement === 'shadow';
     const admitted = isShadow ? 'shadow' : 'denied';
-    await noteSubmission(sql, cluster, { key, admitted, code, reason, jobId, ...given({ submission, cost }) }, caller);
+    await noteSubmission(
+      sql,
+      cluster,
+      { key, admitted, code, reason, jobId, ...money, ...given({ submission }) },
+      caller,
+    );
     return { accept: isShadow, code, message: reason, mode: cluster.enforcement, wouldDeny: true, holdAmount: ZERO };
   }
 }

@@ -15,6 +15,8 @@ export interface SubmissionNote {
   code: string;
   reason: string;
   cost?: Micro;
+  /** What would have been held; as much as the cost unless said. */
+  held?: Micro;
   /** Undefined: now. */
   at?: Instant;
   /** Of a change. */
@@ -27,7 +29,7 @@ export interface SubmissionNote {
 export async function noteSubmission(
   sql: Sql,
   { clusterNo }: NumberedCluster,
-  { submission, cost, jobId, ...note }: SubmissionNote,
+  { submission, cost, held, jobId, ...note }: SubmissionNote,
   { principal }: Caller,
 ): Promise<boolean> {
   const row = {
@@ -39,6 +41,7 @@ export async function noteSubmission(
     partition: submission?.partitions.join(',') || undefined,
     job_name: submission?.jobName,
     cost_micro: cost?.toString(),
+    held_micro: held?.toString(),
     job_id: jobId,
   };
   const [answer] = await ask(

@@ -23,7 +23,7 @@ as $$
       and (p_from is null or d.decided_at >= p_from) and (p_to is null or d.decided_at < p_to)
     union all
     select s.submission_no, s.at, c.cluster_no, c.name, c.time_zone, s.key, s.account_name, s.user_name, s.partition, s.job_name,
-      s.code, s.reason, a.unit, s.cost_micro, s.cost_micro, null, null, null, s.job_id
+      s.code, s.reason, a.unit, s.cost_micro, coalesce(s.held_micro, s.cost_micro), null, null, null, s.job_id
     from ledger.submissions s join ledger.clusters c using (cluster_no) left join ledger.accounts a on a.name = s.account_name
     where case when s.admitted = 'shadow' then 'shadow' when s.admitted in ('denied', 'closed') then 'enforce' end = p_mode
       and (p_from is null or s.at >= p_from) and (p_to is null or s.at < p_to)

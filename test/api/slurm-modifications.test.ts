@@ -142,7 +142,7 @@ test('a change that was refused is told in the story of the job, and among what 
   await modify(key, { account: 'nobody' });
   await modify(key, { time_limit: 61 });
   expect((await story()).refused_changes).toMatchObject([
-    { code: 'insufficient_budget', message },
+    { code: 'insufficient_budget', message, mode: 'enforce' },
     { code: 'account_not_found' },
   ]);
   const { body } = await api.get('/api/v1/slurm/refusals?user_id=alice');
@@ -152,6 +152,15 @@ test('a change that was refused is told in the story of the job, and among what 
       { code: 'account_not_found', account: 'nobody' },
       { code: 'insufficient_budget', job_id: '100', message },
     ],
+  });
+});
+
+test('what a refused change would have cost is the estimate, as of a submission, and not what would have been held', async () => {
+  await modify(await submitted(), { time_limit: 6_000 });
+  const { body } = await api.get('/api/v1/slurm/refusals');
+  expect(body).toMatchObject({
+    totals: [{ unit: 'USD', estimated_cost: 100 }],
+    denials: [{ job_id: '100', estimated_cost: 100, hold_amount: 120 }],
   });
 });
 

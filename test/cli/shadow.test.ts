@@ -32,6 +32,19 @@ test('a cluster is watched, the report says who would have been denied, and then
   expect((await cli.bursar('shadow', 'report', '--since', 'soon')).code).toBe(2);
 });
 
+test('a change of a job that is only watched was made, and is told so', async () => {
+  const job = { ...JOB, num_tasks: 1 };
+  const key = 'key-of-dora';
+  const { body } = await submit(key, job);
+  await cli.works('job', 'event', 'default/7', 'submitted', '--hold', String(body.transaction_id));
+  const change = { job_id: 7, stamp: `bursar:${key}`, new_key: 'key-of-change', job, changes: { num_tasks: 1000 } };
+  expect(await cli.api.post('/api/v1/slurm/modifications', change)).toMatchObject({
+    body: { accept: true, would_deny: true },
+  });
+  const { out } = await cli.works('job', 'show', 'default/7');
+  expect(out).toMatch(/change would be refused .*Insufficient budget/);
+});
+
 test('what was denied is listed for whoever is asked about it', async () => {
   await cli.works('cluster', 'set', 'default', '--enforcement', 'enforce');
   expect((await cli.works('job', 'refusals')).out).toBe('Nothing was denied.\n');
