@@ -4,12 +4,43 @@
  * One record that says so is enough, in whatever order they came: accounting that is written by a controller which had lost
  * the node is often corrected, seldom invented. What only the scheduler's word for the state can tell is not guessed at.
  */
+import { given } from './given';
+import { END_STATES } from './job';
 import { type RefundPolicy, type RefundReason } from './policy';
 import { fraction, isLess, ONE, type Fraction } from './rational';
 import { slicesOf, type Run, type RunEvent } from './runs';
+import { MICROS_PER_SECOND } from './time';
 
 /** A cluster's answer to each reason; of lost time, what is given back at most. */
 export type RefundTerms = Readonly<Record<RefundReason, RefundPolicy>> & { readonly lostTimeSeconds: number };
+
+/** As a cluster's settings say them. */
+export const refundTermsOf = (cluster: {
+  refundNodeFail: RefundPolicy;
+  refundBootFail: RefundPolicy;
+  refundPreempted: RefundPolicy;
+  refundAdminCancel: RefundPolicy;
+  refundLostTimeSeconds: number;
+}): RefundTerms => ({
+  node_fail: cluster.refundNodeFail,
+  boot_fail: cluster.refundBootFail,
+  preempted: cluster.refundPreempted,
+  admin_cancel: cluster.refundAdminCancel,
+  lostTimeSeconds: cluster.refundLostTimeSeconds,
+});
+
+const ENDED_BY: Readonly<Record<RefundReason, string>> = {
+  node_fail: 'its node failed',
+  boot_fail: 'its node did not boot',
+  preempted: 'it was preempted',
+  admin_cancel: 'an administrator cancelled it',
+};
+
+/** What stands in the statement. */
+export function describeRefund(jobId: string, { reason, policy }: Pick<RunRefund, 'reason' | 'policy'>): string {
+  const what = policy === 'whole' ? 'its charge' : 'the time it lost';
+  return `Job ${jobId}: ${ENDED_BY[reason]}, ${what} is refunded`;
+}
 
 export interface RunRefund {
   reason: RefundReason;
@@ -31,6 +62,22 @@ export function refundOf(run: Run, terms: RefundTerms): RunRefund | undefined {
     if (share && (!best || isLess(best.share, share))) best = { reason, policy, share, eventNo: event.eventNo };
   }
   return best;
+}
+
+/**
+ * The same of a run that is only known by a row of an accounting log. The log does not say when it was suspended, so lost time is
+ * a part of its whole time.
+ */
+export function refundOfLogged(
+  run: Pick<RunEvent, 'cancelledBy' | 'uid'> & { endState: string; startedAt: number; endedAt: number },
+  terms: RefundTerms,
+): Omit<RunRefund, 'eventNo'> | undefined {
+  const endState = END_STATES.find((known) => known === run.endState);
+  const reason = refundReasonOf(given({ endState, cancelledBy: run.cancelledBy, uid: run.uid }));
+  const policy = reason && terms[reason];
+  if (!reason || !policy || policy === 'none') return undefined;
+  const [whole, lost] = [BigInt(run.endedAt - run.startedAt), BigInt(terms.lostTimeSeconds) * MICROS_PER_SECOND];
+  return { reason, policy, share: policy === 'whole' || lost >= whole ? ONE : fraction(lost, whole) };
 }
 
 /** Slurm's root. Whose job it was need not be known where root ended it. */

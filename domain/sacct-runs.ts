@@ -32,6 +32,9 @@ export interface SacctRun {
   user: string | undefined;
   /** COMPLETED, …; REQUEUED where the job runs again. */
   endState: string;
+  /** The uid that cancelled it, and its own, where the two are known to differ or the latter is not known. */
+  cancelledBy?: string;
+  uid?: number;
   submittedAt: number;
   startedAt: number;
   endedAt: number;
@@ -194,6 +197,7 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
       partition: field(at.partition) || undefined,
       user: field(at.user) || undefined,
       endState: state.endState ?? 'REQUEUED',
+      ...(state.cancelledBy === undefined ? {} : whoCancelled(state.cancelledBy, field(at.uid), field(at.user))),
       submittedAt: submitted.at,
       startedAt,
       endedAt,
@@ -294,6 +298,7 @@ const placesOf = (named: readonly string[]) => {
     account: place('account'),
     partition: place('partition'),
     user: place('user'),
+    uid: place('uid'),
     state: place('state'),
     submit: place('submit'),
     start: place('start'),
@@ -311,6 +316,11 @@ const isInk = (code: number): boolean => code > 32 && code < 127;
 /** No text of PostgreSQL may hold one, and its refusal would be one of all rows that are sent with this one. */
 function refuseNul(text: string, line: number): void {
   if (text.includes('\0')) throw located(malformed('has a NUL (a byte 0), which no log of sacct has'), line, '');
+}
+
+function whoCancelled(cancelledBy: string, own: string, user: string): Pick<SacctRun, 'cancelledBy' | 'uid'> {
+  if (cancelledBy === own || (cancelledBy === '0' && user === 'root')) return {};
+  return { cancelledBy, ...(/^\d{1,10}$/.test(own) && { uid: Number(own) }) };
 }
 
 const KINDS = ['cpu=', 'mem=', 'node='];

@@ -7,6 +7,7 @@ import { meterRun } from '../domain/metered';
 import { addMicro, divideUp, parseReportedCost, renderAmount, toMicro, ZERO, type Micro } from '../domain/money';
 import type { RefundPolicy, RefundReason, RequeuePolicy } from '../domain/policy';
 import { estimate } from '../domain/price';
+import { describeRefund } from '../domain/refund';
 import { cutDays, cutUsage, spread, type ChargePiece, type CutUsage } from '../domain/usage';
 import { runSeconds, slicesOf, type ReportedCost } from '../domain/runs';
 import type { StoryRun } from '../domain/run-charges';
@@ -195,18 +196,10 @@ const meterAct = ({ run, slices, toldEnd }: Extract<Due, { act: 'meter' }>): Act
   told_end: toldEnd === undefined ? null : instantOfMicros(toldEnd),
 });
 
-const ENDED_BY: Readonly<Record<RefundReason, string>> = {
-  node_fail: 'its node failed',
-  boot_fail: 'its node did not boot',
-  preempted: 'it was preempted',
-  admin_cancel: 'an administrator cancelled it',
-};
-
 function refundAct(
   { run: storyRun, reason, policy, share, eventNo }: Extract<Due, { act: 'refund' }>,
   actor: string,
 ): Act {
-  const what = policy === 'whole' ? 'its charge' : 'the time it lost';
   return {
     act: 'refund',
     request: {
@@ -217,7 +210,7 @@ function refundAct(
       numerator: share.numerator.toString(),
       denominator: share.denominator.toString(),
       event_no: eventNo.toString(),
-      description: `Job ${joinJobId(storyRun.run)}: ${ENDED_BY[reason]}, ${what} is refunded`,
+      description: describeRefund(joinJobId(storyRun.run), { reason, policy }),
       actor,
     },
   };

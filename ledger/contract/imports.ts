@@ -215,5 +215,12 @@ export interface SacctResult {
   /** Why runs have no price, the most frequent first. */
   gaps: { detail: string; runs: number }[];
   /** What was charged, or would be, by unit. `followed` wait for their own story; `exempt` are charged to nobody. */
-  late?: { runs: number; followed: number; exempt: number; totals: { unit: string; amount: Micro }[] };
+  late?: {
+    runs: number;
+    followed: number;
+    exempt: number;
+    totals: { unit: string; amount: Micro }[];
+    /** What of it was given back, or would be, because of how the runs ended. */
+    refunds: { runs: number; totals: { unit: string; amount: Micro }[] };
+  };
 }

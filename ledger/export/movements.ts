@@ -118,7 +118,7 @@ export const MOVEMENTS: readonly ExportTable[] = [
       plain('charge_no', 'of charges'),
       plain('reason', 'node_fail, boot_fail, preempted or admin_cancel'),
       plain('policy', 'whole or lost_time'),
-      plain('event_no', 'of job_events: the record that says so'),
+      plain('event_no', 'of job_events: the record that says so; none where it was a row of an accounting log'),
     ],
   },
   {

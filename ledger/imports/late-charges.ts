@@ -1,5 +1,6 @@
-/** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold. */
+/** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold; and their refunds. */
 import { given } from '../../domain/given';
+import { divideHalfEven } from '../../domain/money';
 import { runKeyOf } from '../../domain/run-charges';
 import type { SacctRun } from '../../domain/sacct-runs';
 import { splitJobId } from '../../domain/slurm-job';
@@ -9,6 +10,7 @@ import { requestOf } from '../charges';
 import type { Cluster } from '../contract';
 import { ask } from '../errors';
 import { exemptionOf } from '../slurm/exemption';
+import { lateRefundOf, lateRefundRequest, refundLate } from './late-refunds';
 import { ACTOR } from './lock';
 import type { OwnedRun, Standing } from './sacct';
 import type { RunAccount } from './sacct-accounts';
@@ -25,6 +27,8 @@ export interface LateCharges {
   unpriced: number;
   /** Micros by unit. */
   totals: Map<string, bigint>;
+  /** Given back, or to be, because of how they ended. */
+  refunds: { runs: number; totals: Map<string, bigint> };
 }
 
 /** One transaction holds the locks of its trees; neighbours should not wait for long. */
@@ -44,12 +48,26 @@ export async function chargeLate(
   standing: readonly Standing[],
   onUnpriced: (run: SacctRun, account: RunAccount, detail: string) => void,
 ): Promise<LateCharges> {
-  const late: LateCharges = { runs: 0, followed: 0, exempt: 0, unpriced: 0, totals: new Map() };
-  const add = (unit: string, amount: bigint) => late.totals.set(unit, (late.totals.get(unit) ?? 0n) + amount);
+  const late: LateCharges = {
+    runs: 0,
+    followed: 0,
+    exempt: 0,
+    unpriced: 0,
+    totals: new Map(),
+    refunds: { runs: 0, totals: new Map() },
+  };
+  const add = (unit: string, amount: bigint, to = late.totals) => to.set(unit, (to.get(unit) ?? 0n) + amount);
   const byUnit = new Map<string, ReturnType<typeof requestOf>[]>();
+  const refundsByUnit = new Map<string, ReturnType<typeof lateRefundRequest>[]>();
   for (const [place, { run, account, gap }] of owned.entries()) {
     const { isCharged = false, isFollowed = false } = standing[place] ?? {};
-    if (isCharged || gap !== undefined) continue;
+    const refund = lateRefundOf(run, cluster);
+    if (isCharged) {
+      // By an earlier import perhaps, before the cluster had this policy.
+      if (refund && settings.apply) pushTo(refundsByUnit, account.unit, lateRefundRequest(run, refund, cluster));
+      continue;
+    }
+    if (gap !== undefined) continue;
     if (isExempt(cluster, run)) {
       late.exempt += 1;
       continue;
@@ -67,11 +85,15 @@ export async function chargeLate(
     if (!settings.apply) {
       late.runs += 1;
       add(account.unit, priced.total);
+      if (refund && priced.total > 0n) {
+        late.refunds.runs += 1;
+        const { numerator, denominator } = refund.share;
+        add(account.unit, divideHalfEven(priced.total * numerator, denominator), late.refunds.totals);
+      }
       continue;
     }
-    const requests = byUnit.get(account.unit) ?? [];
-    requests.push(chargeOf({ run, account }, cluster, priced.pieces));
-    byUnit.set(account.unit, requests);
+    pushTo(byUnit, account.unit, chargeOf({ run, account }, cluster, priced.pieces));
+    if (refund) pushTo(refundsByUnit, account.unit, lateRefundRequest(run, refund, cluster));
   }
   for (const [unit, requests] of byUnit) {
     for (let from = 0; from < requests.length; from += AT_ONCE) {
@@ -84,7 +106,21 @@ export async function chargeLate(
       add(unit, row?.amount ?? 0n);
     }
   }
+  // After the charges: an import that dies between the two finds the runs charged, and gives back then.
+  for (const [unit, requests] of refundsByUnit) {
+    for (let from = 0; from < requests.length; from += AT_ONCE) {
+      const { refunded, amount } = await refundLate(sql, requests.slice(from, from + AT_ONCE));
+      late.refunds.runs += refunded;
+      add(unit, amount, late.refunds.totals);
+    }
+  }
   return late;
+}
+
+function pushTo<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  const list = lists.get(name) ?? [];
+  list.push(value);
+  lists.set(name, list);
 }
 
 const isExempt = (cluster: Cluster, { user, account, partition }: SacctRun): boolean =>

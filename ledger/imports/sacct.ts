@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { ACCOUNT_NAME_RULE } from '../../domain/account-name';
 import { Fault } from '../../domain/faults';
 import { UnusableColumns } from '../../domain/sacct';
+import { refundTermsOf } from '../../domain/refund';
 import { NO_RUN, openRunReader, type NoRun, type RunReader, type SacctRun } from '../../domain/sacct-runs';
 import { toMicro, type Micro } from '../../domain/money';
 import { addDays, firstDayOf, instantOfMicros, nextOf, type CivilDate } from '../../domain/time';
@@ -17,6 +18,7 @@ import { ask } from '../errors';
 import { openPriceBooks } from '../price-book';
 import { exemptionsOf } from '../slurm/exemption';
 import { chargeLate, type LateCharges } from './late-charges';
+import { hasRefunds } from './late-refunds';
 import { ACTOR, quietly, withImportLock } from './lock';
 import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-accounts';
 import { openRunPrices, type RunPrices } from './sacct-prices';
@@ -108,6 +110,8 @@ export async function importSacct(
       newAccounts.policy,
       // Whose exemption ends is charged by the next import of the same log.
       charge && exemptionsOf(cluster),
+      // And so is what got nothing back under the policy of then.
+      ...(charge && hasRefunds(cluster) ? [refundTermsOf(cluster)] : []),
     ]),
   );
   return withImportLock(sql, async () => {
@@ -479,6 +483,9 @@ async function standingOf(sql: Sql, clusterNo: number): Promise<Standing[]> {
 /** So many say enough. */
 const GAPS_LISTED = 1000;
 
+const amountsOf = (totals: ReadonlyMap<string, bigint>): { unit: string; amount: Micro }[] =>
+  [...totals].map(([unit, amount]) => ({ unit, amount: toMicro(amount) }));
+
 class Tally {
   unreadable = 0;
   private readonly sum = noCounts();
@@ -489,6 +496,7 @@ class Tally {
   private readonly gaps = new Map<string, number>();
   private readonly unknown = new Map<string, { runs: number; line: number }>();
   private readonly charges = { runs: 0, followed: 0, exempt: 0, totals: new Map<string, bigint>() };
+  private readonly refunds = { runs: 0, totals: new Map<string, bigint>() };
 
   constructor(private readonly house: House) {}
 
@@ -542,7 +550,11 @@ class Tally {
     else this.unknown.set(account, { runs: 1, line });
   }
 
-  late({ runs, followed, exempt, totals }: LateCharges): void {
+  late({ runs, followed, exempt, totals, refunds }: LateCharges): void {
+    this.refunds.runs += refunds.runs;
+    for (const [unit, amount] of refunds.totals) {
+      this.refunds.totals.set(unit, (this.refunds.totals.get(unit) ?? 0n) + amount);
+    }
     this.charges.runs += runs;
     this.charges.followed += followed;
     this.charges.exempt += exempt;
@@ -591,10 +603,8 @@ class Tally {
           runs: this.charges.runs,
           followed: this.charges.followed,
           exempt: this.charges.exempt,
-          totals: [...this.charges.totals].map(([unit, amount]): { unit: string; amount: Micro } => ({
-            unit,
-            amount: toMicro(amount),
-          })),
+          totals: amountsOf(this.charges.totals),
+          refunds: { runs: this.refunds.runs, totals: amountsOf(this.refunds.totals) },
         },
       }),
     };

@@ -7,6 +7,7 @@ import { Fault } from '../../domain/faults';
 import { given } from '../../domain/given';
 import type { TransactionId } from '../../domain/ids';
 import { divideHalfEven, toMicro, ZERO, type Micro } from '../../domain/money';
+import { refundTermsOf } from '../../domain/refund';
 import type { RunEvent } from '../../domain/runs';
 import type { SacctEvent } from '../../domain/sacct';
 import { rankOf, type LoggedJob } from '../../domain/sacct-jobs';
@@ -174,17 +175,10 @@ function factsOf(
 ): LedgerFacts {
   const at = epochMicros(priced.at);
   const { name, endGraceSeconds, reconciliationTimeoutSeconds, timeZone } = cluster;
-  const refunds = {
-    node_fail: cluster.refundNodeFail,
-    boot_fail: cluster.refundBootFail,
-    preempted: cluster.refundPreempted,
-    admin_cancel: cluster.refundAdminCancel,
-    lostTimeSeconds: cluster.refundLostTimeSeconds,
-  };
   return {
     leaderNo: 1n,
     now: at,
-    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds, refunds },
+    cluster: { name, endGraceSeconds, reconciliationTimeoutSeconds, refunds: refundTermsOf(cluster) },
     timeZone,
     catalogVersion: book.version,
     account: {

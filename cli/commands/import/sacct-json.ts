@@ -157,7 +157,7 @@ function fieldsOfJob(job: Value): string[] {
     secondsOf(time.of('start')),
     secondsOf(time.of('end')),
     clockOf(time.of('suspended').number() ?? 0),
-    stateOf(job.of('state').of('current')),
+    `${stateOf(job.of('state').of('current'))}${isCancelledByRoot(job) ? ' by 0' : ''}`,
     count === undefined ? '' : String(count),
     job.of('nodes').text(),
     tresOf(job.of('tres').of('requested')),
@@ -183,6 +183,12 @@ const secondsOf = (time: Value): string => {
 };
 
 const clockOf = (seconds: number): string => (seconds > 0 ? `00:00:${seconds}` : '');
+
+/** It names who, and only root's uid is known by the name. */
+const isCancelledByRoot = (job: Value): boolean =>
+  stateOf(job.of('state').of('current')) === 'CANCELLED' &&
+  job.of('kill_request_user').text() === 'root' &&
+  (job.of('user').text() || job.of('association').of('user').text()) !== 'root';
 
 /** One word until Slurm 23.02, a list of words since: the state, and what else is true of the job. */
 function stateOf(current: Value): string {

@@ -5,7 +5,7 @@ import { EXIT, Stop } from '../../exit';
 import { textChunks, type OpenedLog } from './sacct-file';
 
 const FORMAT =
-  'JobID,JobIDRaw,Cluster,Partition,Account,User,Submit,Start,End,Elapsed,Suspended,State,NNodes,NCPUS,ReqMem,ReqTRES,AllocTRES,NodeList';
+  'JobID,JobIDRaw,Cluster,Partition,Account,User,UID,Submit,Start,End,Elapsed,Suspended,State,NNodes,NCPUS,ReqMem,ReqTRES,AllocTRES,NodeList';
 
 export interface LiveOptions {
   /** The program. */

@@ -3,7 +3,7 @@ import { ACCOUNT_NAME_RULE } from '../../../domain/account-name';
 import { hoursOf } from '../../../domain/usage-report';
 import { fraction } from '../../../domain/rational';
 import { Fault } from '../../../domain/faults';
-import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO } from '../../../domain/money';
+import { parseAmount, renderAmount, UNIT, UNIT_EXPECTED, ZERO, type Micro } from '../../../domain/money';
 import { COLUMNS_HINT, readColumns, UnusableColumns } from '../../../domain/sacct';
 import { readCivilDate } from '../../../domain/time';
 import type { NewAccounts, Progress, SacctFinding, SacctResult, SacctSettings } from '../../../ledger/contract/imports';
@@ -272,6 +272,13 @@ function answer(
         ({ unit, amount }) =>
           [wanted.apply ? 'Charged' : 'To be charged', moneyIn(renderAmount(amount), unit)] as const,
       ),
+      ...(late?.refunds.totals ?? []).map(
+        ({ unit, amount }) =>
+          [
+            wanted.apply ? 'Given back' : 'To be given back',
+            `${moneyIn(renderAmount(amount), unit)}, to ${plural(late?.refunds.runs ?? 0, 'run')} for how they ended`,
+          ] as const,
+      ),
     ]);
     const { newAccounts, unknownAccounts, gaps } = result;
     if (newAccounts.length > 0) {
@@ -316,6 +323,9 @@ const listed = (names: readonly string[]): string =>
     ? `${names.slice(0, ROWS_SHOWN).join(', ')} … and ${names.length - ROWS_SHOWN} more; --json has all of them.`
     : `${names.join(', ')}.`;
 
+const amountsOf = (totals: readonly { unit: string; amount: Micro }[]) =>
+  totals.map(({ unit, amount }) => ({ unit, amount: renderAmount(amount) }));
+
 const bodyOf = (name: string, wanted: SacctSettings, result: SacctResult) => ({
   log: name,
   cluster: result.cluster,
@@ -347,7 +357,8 @@ const bodyOf = (name: string, wanted: SacctSettings, result: SacctResult) => ({
       runs: result.late.runs,
       left_to_their_holds: result.late.followed,
       exempt: result.late.exempt,
-      totals: result.late.totals.map(({ unit, amount }) => ({ unit, amount: renderAmount(amount) })),
+      totals: amountsOf(result.late.totals),
+      refunds: { runs: result.late.refunds.runs, totals: amountsOf(result.late.refunds.totals) },
     },
   }),
 });
