@@ -30,7 +30,7 @@ export interface SacctRun {
   account: string;
   partition: string | undefined;
   user: string | undefined;
-  /** COMPLETED, …; REQUEUED where the job runs again. */
+  /** COMPLETED, …; REQUEUED where the job runs again, RESIZED where it goes on with another size. */
   endState: string;
   /** The uid that cancelled it, and its own, where the two are known to differ or the latter is not known. */
   cancelledBy?: string;
@@ -100,7 +100,11 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
   use((columns ?? XDMOD_COLUMNS).map(normalName));
 
   const readClock = clockOf(timeZone);
-  const stateOf = remembered((text): ReadState => ({ ...readState(text), isRevoked: /^(?:REVOKED|RV)\b/i.test(text) }));
+  const stateOf = remembered((text): ReadState => ({
+    ...readState(text),
+    isRevoked: /^(?:REVOKED|RV)\b/i.test(text),
+    isResized: /^(?:RESIZING|RS)\b/i.test(text),
+  }));
   const otherClusters = new Set<string>();
   const wanted = cluster?.toLowerCase();
 
@@ -168,7 +172,9 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
     const end = readClock(field(at.end));
     if (state.phase === 'pending') return 'waiting';
     if (!start || !gotNodes(start.at, end?.at)) return state.phase === 'requeued' ? 'waiting' : 'never_ran';
-    if (!end || state.phase === 'running' || state.phase === 'suspended') return 'running';
+    // Slurm writes a row for each size that a job has had; that of an earlier one has an end.
+    const isOver = end && (state.isResized || (state.phase !== 'running' && state.phase !== 'suspended'));
+    if (!isOver) return 'running';
     let [startedAt, endedAt, isUncertain] = [start.at, end.at, start.isUncertain || end.isUncertain];
     if (start.second !== undefined || end.second !== undefined) {
       column.name = 'Elapsed';
@@ -188,6 +194,9 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
     }
     column.name = 'Elapsed';
     const suspended = suspendedMicros(lasted);
+    // And the rows of later sizes say when the size began in place of when the job was submitted (22.05).
+    const isLaterSize = startedAt < submitted.at && submitted.at <= endedAt && start.second === undefined;
+    const from = isLaterSize ? submitted.at : startedAt;
     column.name = 'AllocTRES';
     return {
       line,
@@ -196,12 +205,12 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
       account: field(at.account),
       partition: field(at.partition) || undefined,
       user: field(at.user) || undefined,
-      endState: state.endState ?? 'REQUEUED',
+      endState: state.isResized ? 'RESIZED' : (state.endState ?? 'REQUEUED'),
       ...(state.cancelledBy === undefined ? {} : whoCancelled(state.cancelledBy, field(at.uid), field(at.user))),
       submittedAt: submitted.at,
-      startedAt,
+      startedAt: from,
       endedAt,
-      suspendedMicros: suspended,
+      suspendedMicros: Math.min(endedAt - from, suspended),
       resources: resources(),
       hasUncertainTime: submitted.isUncertain || isUncertain,
     };
@@ -346,6 +355,7 @@ function located(fault: Fault, line: number, where: string): Fault {
 
 interface ReadState extends SlurmState {
   isRevoked: boolean;
+  isResized: boolean;
 }
 
 // Times -----------------------------------------------------------------------------------------------------------------

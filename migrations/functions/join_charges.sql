@@ -44,6 +44,20 @@ begin
     order by near.charge_no, near.apart nulls last, r.started_at) paid
   where i.cluster_no = p_cluster_no
     and (i.job_id, i.submitted_at, i.started_at) = (paid.job_id, paid.submitted_at, paid.started_at);
+  v_found := v_found or found;
+
+  -- What a job used at its second size and later ones is a part of the run that Bursar followed. It begins when the row was made.
+  update ledger.imported_runs i set charge_no = paid.charge_no
+  from ledger.run_rows r
+  cross join lateral (
+    select c.charge_no
+    from unnest(array[r.job_id, r.other_id]) as named (job_id)
+    join ledger.charges c
+      on c.run_key >= v_cluster || '/' || named.job_id || '/' and c.run_key < v_cluster || '/' || named.job_id || '0'
+    where ledger.is_part_of_run(c.started_at, c.ended_at, r.started_at, r.ended_at)
+    limit 1) paid
+  where r.started_at = r.submitted_at and i.cluster_no = p_cluster_no and i.charge_no is null
+    and (i.job_id, i.submitted_at, i.started_at) = (r.job_id, r.submitted_at, r.started_at);
   if v_found or found then perform ledger.mark_stale(p_cluster_no); end if;
 
   return (

@@ -11,11 +11,18 @@ as $$
         on c.run_key >= cluster.name || '/' || named.job_id || '/' and c.run_key < cluster.name || '/' || named.job_id || '0'
       join ledger.transactions t on t.txn_no = c.charge_no
       where ledger.is_same_run(c.run_key, c.started_at, t.effective_at, r.submitted_at, r.started_at, r.ended_at)
-        and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no)),
+        and not exists (select from ledger.imported_runs other where other.charge_no = c.charge_no))
+    or r.started_at = r.submitted_at and exists (
+      select from unnest(array[r.job_id, r.other_id]) as named (job_id)
+      join ledger.charges c
+        on c.run_key >= cluster.name || '/' || named.job_id || '/' and c.run_key < cluster.name || '/' || named.job_id || '0'
+      where ledger.is_part_of_run(c.started_at, c.ended_at, r.started_at, r.ended_at)),
     exists (
       select from ledger.jobs j join ledger.holds h using (hold_no)
       where j.cluster_no = p_cluster_no and j.job_id = any (array[substring(r.job_id from '^\d+'), substring(r.other_id from '^\d+')])
-        and (j.submitted_at is null or j.submitted_at = r.submitted_at) and (h.status = 'open' or r.job_id like '%+%'))
+        -- Of a job that was resized the accounting says when, in place of when it was submitted.
+        and (j.submitted_at is null or j.submitted_at = r.submitted_at or r.started_at = r.submitted_at and j.submitted_at < r.submitted_at)
+        and (h.status = 'open' or r.job_id like '%+%'))
   from ledger.run_rows r
   cross join (select name from ledger.clusters where cluster_no = p_cluster_no) cluster
   left join lateral (

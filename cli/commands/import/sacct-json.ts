@@ -194,7 +194,7 @@ const isCancelledByRoot = (job: Value): boolean =>
 function stateOf(current: Value): string {
   if (!current.isList) return current.text();
   const words = current.list().map((word) => word.text());
-  return ['REVOKED', 'REQUEUED'].find((word) => words.includes(word)) ?? words[0] ?? '';
+  return ['REVOKED', 'REQUEUED', 'RESIZING'].find((word) => words.includes(word)) ?? words[0] ?? '';
 }
 
 function tresOf(list: Value): string {

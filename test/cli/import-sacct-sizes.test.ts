@@ -1,0 +1,54 @@
+/** `bursar import sacct` of jobs whose size was changed while they ran. */
+import { openJobsHouse } from '../ledger/jobs-house';
+import { log, openSacctFolder, used, type Row } from './helpers/sacct-log';
+
+const { importing } = openSacctFolder();
+
+/** As Slurm 22.05 writes a job of two nodes that gave one of them back after half an hour, and then one of its CPUs. */
+const RESIZED: Row[] = [
+  { id: '4711', end: '2026-03-02T12:30:00', elapsed: '00:30:00', state: 'RESIZING' },
+  {
+    id: '4711',
+    submit: '2026-03-02T12:30:00',
+    end: '2026-03-02T12:45:00',
+    elapsed: '00:45:00',
+    state: 'RESIZING',
+    tres: 'cpu=4,mem=8G,node=1',
+    nodes: 'n1',
+  },
+  { id: '4711', submit: '2026-03-02T12:45:00', elapsed: '01:00:00', tres: 'cpu=3,mem=8G,node=1', nodes: 'n1' },
+];
+const RESIZED_CPU_SECONDS = String(8 * 1800 + 4 * 900 + 3 * 900);
+
+test('of a job that was resized each size is metered, and charged, for its own time', async () => {
+  await using house = await openJobsHouse();
+  const charging = async () => (await importing(house, log(...RESIZED), '--charge', '--apply', '--json')).json;
+  expect(await charging()).toMatchObject({ new_runs: 3, no_runs: {}, late_charges: { runs: 3 } });
+  expect(await used(house)).toEqual([3, RESIZED_CPU_SECONDS, '0', '1.5', 0]);
+  expect(await charging()).toMatchObject({ new_runs: 0, late_charges: { runs: 0 } });
+  // Slurm's accounting of one month ends in the middle, and that of the next begins there.
+  const other = await importing(house, log(...RESIZED.slice(1)), '--charge', '--apply', '--json');
+  expect(other.json).toMatchObject({ new_runs: 0, late_charges: { runs: 0 } });
+  expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+});
+
+test.each(['before', 'after'])(
+  'and one that Bursar charged by itself %s its import is not charged again by its parts',
+  async (when) => {
+    await using house = await openJobsHouse();
+    const holdId = await house.hold({}, { at: '2026-03-02T11:00:00Z' });
+    const told = { submittedAt: '2026-03-02T11:00:00Z', startedAt: '2026-03-02T12:00:09Z' };
+    const resources = { nodes: 2, cpus: 8, gpus: 0, gpusByModel: {}, memoryMib: 0 };
+    await house.say({ type: 'started', holdId, at: told.startedAt, ...told, resources });
+    const importIt = async () => (await importing(house, log(...RESIZED), '--charge', '--apply', '--json')).json;
+    const followed = { late_charges: { runs: 0, left_to_their_holds: 3 } };
+    if (when === 'after') expect(await importIt()).toMatchObject(followed);
+    await house.say({ type: 'ended', at: '2026-03-02T13:00:03Z', endState: 'COMPLETED', ...told, resources });
+    await house.advance(holdId);
+    const before = await house.ledger.accounts.balance('physics');
+    expect(await importIt()).toMatchObject({ runs_with_a_charge: 3, late_charges: { runs: 0 } });
+    expect((await used(house)).slice(0, 2)).toEqual([1, String(8 * 3594)]);
+    expect((await house.ledger.accounts.balance('physics')).settled).toBe(before.settled);
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+  },
+);
