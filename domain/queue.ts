@@ -22,6 +22,10 @@ export interface QueuedJob {
   /** The run is over and its job may not be: the accounting writes a run that is repeated down like one that is not. */
   closing?: 'requeued' | 'node_failed' | 'preempted';
   submittedAt: Instant;
+  /** Then that is its start: it was submitted before that, and the row does not say when. */
+  isSubmissionUnknown?: true;
+  /** Of a job that was resized: since when it has had these resources. Such a row may be about a size that it has no more. */
+  sizedAt?: Instant;
   /** Undefined where it never got a node. */
   startedAt?: Instant;
   endedAt?: Instant;
@@ -34,6 +38,22 @@ export interface QueuedJob {
   stamp?: string;
   resources?: Resources;
   timeLimitSeconds?: number;
+}
+
+/**
+ * The accounting has a row for each size that a job has had. Those of later sizes name when the size began in place of when the job
+ * was submitted (measured, 22.05).
+ */
+export function readSize(
+  submittedAt: Instant,
+  startedAt: Instant | undefined,
+  { isResized }: { isResized?: true },
+): Pick<QueuedJob, 'submittedAt' | 'isSubmissionUnknown' | 'sizedAt'> {
+  if (startedAt === undefined) return { submittedAt };
+  if (compareInstants(startedAt, submittedAt) < 0) {
+    return { submittedAt: startedAt, isSubmissionUnknown: true, sizedAt: submittedAt };
+  }
+  return { submittedAt, ...(isResized && { sizedAt: startedAt }) };
 }
 
 /** What a look may come to, for people. */
@@ -74,7 +94,7 @@ export interface QueueEvent {
   jobId: string;
   task?: string;
   at: Instant;
-  submittedAt: Instant;
+  submittedAt?: Instant;
   startedAt?: Instant;
   holdId?: string;
   account?: string;
@@ -106,8 +126,8 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
   const common = {
     jobId: job.jobId,
     ...(job.task === '' ? {} : { task: job.task }),
-    submittedAt: job.submittedAt,
     ...given({
+      submittedAt: job.isSubmissionUnknown ? undefined : job.submittedAt,
       holdId: known.holdId,
       account: job.account,
       user: job.user,
@@ -122,7 +142,7 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
   };
   const isNewJob = !known.isKnown || (known.holdId !== undefined && !known.isBound);
   // Of an array it is said once, not of each of its tasks.
-  if (isNewJob) {
+  if (isNewJob && !job.isSubmissionUnknown) {
     const { task: _, ...ofTheJob } = common;
     events.push({ ...ofTheJob, type: 'submitted', at: job.submittedAt });
   }
@@ -133,6 +153,10 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
   }
   if (startedAt !== undefined && !known.hasStart && job.phase !== 'ended') {
     events.push({ ...run, type: 'started', at: startedAt });
+  }
+  if (startedAt !== undefined && job.sizedAt !== undefined) {
+    const { timeLimitSeconds: _, ...size } = run;
+    events.push({ ...size, type: 'resized', at: job.sizedAt });
   }
   if (job.phase === 'ended' && job.endedAt !== undefined && !known.hasEnd) {
     events.push({
@@ -149,7 +173,8 @@ export function queueNews(job: QueuedJob, takenAt: Instant, known: KnownJob = NO
       }),
     });
   }
-  if (startedAt !== undefined && (job.phase === 'running' || job.phase === 'suspended')) {
+  const isOfNow = job.sizedAt === undefined;
+  if (isOfNow && startedAt !== undefined && (job.phase === 'running' || job.phase === 'suspended')) {
     const pause = pauseNews(job, startedAt, takenAt, known.pauses);
     if (pause) events.push({ ...common, startedAt, ...pause });
   }

@@ -67,6 +67,8 @@ export interface Run {
   suspendedSeconds: number;
   /** The resources from each moment on; before the first, those that were asked for. */
   resources: { from: bigint; resources: Resources }[];
+  /** The accounting's word for a size that it had, and since when: the latest event that says so. */
+  sizeToldBy?: bigint;
   /** Costs reported for it, in order of arrival. */
   costs: ReportedCost[];
 }
@@ -110,6 +112,8 @@ export function readTask(jobId: string, task: string, events: readonly RunEvent[
     run.suspensions = suspensionsOf(run, sorted);
     run.suspendedSeconds = unplacedSuspension(run, sorted);
     run.resources = resourcesOf(run, sorted);
+    const sizes = sorted.filter((event) => event.type === 'resized' && isOfRun(run, event));
+    if (sizes.length > 0) run.sizeToldBy = latest(sizes.map(({ eventNo }) => eventNo));
   }
   assignCosts(runs, sorted, jobId, task);
 
@@ -366,6 +370,9 @@ function unplacedSuspension(run: Run, events: readonly RunEvent[]): number {
 const isAbout = (run: Run, event: RunEvent): boolean =>
   event.startedAt === undefined ? event.at === run.endedAt : run.starts.includes(event.startedAt);
 
+const isOfRun = ({ starts }: Run, { startedAt }: RunEvent): boolean =>
+  startedAt !== undefined && starts.includes(startedAt);
+
 /** From the start with what it started with (or, where only its end tells, with what it ended with); then as resized. */
 function resourcesOf(run: Run, events: readonly RunEvent[]): Run['resources'] {
   const { startedAt } = run;
@@ -375,8 +382,10 @@ function resourcesOf(run: Run, events: readonly RunEvent[]): Run['resources'] {
   const start = events.find(({ type, resources, ...event }) => {
     return type === 'started' && resources !== undefined && run.starts.includes(event.startedAt ?? event.at);
   });
-  for (const { type, at, resources } of events) {
+  for (const { type, at, resources, startedAt: ofRun } of events) {
     if (type !== 'resized' || !resources || (until !== undefined && at >= until)) continue;
+    // The accounting says of which run it is.
+    if (ofRun !== undefined && !run.starts.includes(ofRun)) continue;
     if (at <= startedAt) changes.splice(0, changes.length, { from: startedAt, resources });
     else changes.push({ from: at, resources });
   }

@@ -1,6 +1,6 @@
 /** `sacct` as Bursar asks for it, and its records as rows that can be compared with what is known (queue.ts). */
 import { given } from './given';
-import type { QueuedJob } from './queue';
+import { readSize, type QueuedJob } from './queue';
 import { readSacct, uidOf, type SacctRecord } from './sacct';
 import { byOwnId, closingOf } from './slurm-job';
 import { readStamp } from './slurm-stamp';
@@ -29,8 +29,8 @@ const COLUMNS = [
   'AdminComment',
 ] as const;
 
-/** Slurm writes a stamp into its accounting when a job ends; what goes on, the queue tells. */
-const ENDED = 'CD,F,CA,TO,NF,OOM,PR,BF,DL,RQ,RV';
+/** Slurm writes a stamp into its accounting when a job ends; what goes on, the queue tells. But not what size it had before: RS. */
+const ENDED = 'CD,F,CA,TO,NF,OOM,PR,BF,DL,RQ,RV,RS';
 
 export const SACCT = {
   columns: COLUMNS,
@@ -58,7 +58,24 @@ export function readHistory(text: string, { timeZone }: { timeZone: string }): H
     // An array that has not been split up is listed with the tasks that it had at first.
     else if (read.record.id.arrayTasks === undefined) reading.jobs.push(rowOf(read.record));
   }
+  reading.jobs = reading.jobs.map((job) => withSubmission(job, reading.jobs));
   return reading;
+}
+
+/** A row of a later size does not say when the job was submitted; that of its first one does, where it is there. */
+function withSubmission(job: QueuedJob, rows: readonly QueuedJob[]): QueuedJob {
+  if (!job.isSubmissionUnknown) return job;
+  const first = rows.find(
+    (row) =>
+      !row.isSubmissionUnknown &&
+      row.jobId === job.jobId &&
+      row.task === job.task &&
+      row.startedAt !== undefined &&
+      row.startedAt === job.startedAt,
+  );
+  if (!first) return job;
+  const { isSubmissionUnknown: _, ...known } = job;
+  return { ...known, submittedAt: first.submittedAt };
 }
 
 function rowOf(record: SacctRecord): QueuedJob {
@@ -70,7 +87,7 @@ function rowOf(record: SacctRecord): QueuedJob {
   return {
     ...byOwnId(id, fields.jobidraw),
     phase: state.phase === 'requeued' ? 'ended' : state.phase,
-    submittedAt: record.submittedAt,
+    ...readSize(record.submittedAt, startedAt, state),
     ...given({
       endState: state.endState,
       ...otherWhoCancelled(record),

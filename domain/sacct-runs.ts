@@ -103,7 +103,6 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
   const stateOf = remembered((text): ReadState => ({
     ...readState(text),
     isRevoked: /^(?:REVOKED|RV)\b/i.test(text),
-    isResized: /^(?:RESIZING|RS)\b/i.test(text),
   }));
   const otherClusters = new Set<string>();
   const wanted = cluster?.toLowerCase();
@@ -355,7 +354,6 @@ function located(fault: Fault, line: number, where: string): Fault {
 
 interface ReadState extends SlurmState {
   isRevoked: boolean;
-  isResized: boolean;
 }
 
 // Times -----------------------------------------------------------------------------------------------------------------

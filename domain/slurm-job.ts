@@ -7,6 +7,8 @@ export interface SlurmState {
   phase: 'pending' | 'running' | 'suspended' | 'requeued' | 'ended';
   endState?: EndState;
   cancelledBy?: string;
+  /** The row is about a size that a job had once: it goes on with another. */
+  isResized?: true;
 }
 
 const PHASES: Readonly<Record<string, SlurmState['phase'] | EndState>> = {
@@ -79,7 +81,9 @@ export function readState(text: string): SlurmState {
   if (found === undefined) {
     throw malformed(`"${shorten(text)}" is not a state of a Slurm job; write it like COMPLETED, FAILED or TIMEOUT`);
   }
-  const state: SlurmState = isEndState(found) ? { phase: 'ended', endState: found } : { phase: found };
+  const state: SlurmState = isEndState(found)
+    ? { phase: 'ended', endState: found }
+    : { phase: found, ...(name === 'RESIZING' && { isResized: true }) };
   return cancelledBy === undefined ? state : { ...state, cancelledBy };
 }
 

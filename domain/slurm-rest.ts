@@ -4,7 +4,7 @@
  */
 import { Fault, malformed } from './faults';
 import { given } from './given';
-import type { QueuedJob } from './queue';
+import { readSize, type QueuedJob } from './queue';
 import { closingOf, namesNodes, readArrayTasks, readState, type SlurmState } from './slurm-job';
 import { readStamp } from './slurm-stamp';
 import { readSeconds } from './slurm-clock';
@@ -101,7 +101,7 @@ function accounted(job: Json): QueuedJob | undefined {
   return {
     ...idOf(job, numberOf(array.job_id), numberOf(array.task_id), numberOf(het.job_id)),
     phase,
-    submittedAt: required(time.submission, job),
+    ...readSize(required(time.submission, job), hasRun ? timeOf(start) : undefined, state),
     ...given({
       endState: state.endState,
       // It gives names, of which only root's is a uid that is known.

@@ -169,7 +169,7 @@ class Telling {
     if (charge) {
       const isNews = charge.isReported ? cost?.isCorrection && cost.eventNo > this.facts.handledThrough : cost;
       if (isNews && cost) due.push({ act: 'charge', by: 'reported', run: storyRun, cost });
-      const toldEnd = this.newsOfTheEnd(storyRun);
+      const toldEnd = this.newsOfTheEnd(storyRun) ?? this.newsOfTheSize(storyRun);
       if (toldEnd !== undefined && !charge.isReported && !isNews && !this.options.unpriced.has(runKey)) {
         due.push({ act: 'charge', by: 'usage', run: storyRun, endedAt: toldEnd, corrects: true });
         return undefined;
@@ -211,6 +211,12 @@ class Telling {
     if (run.endedAt === charge.endedAt) return undefined; // It was guessed right.
     const isNews = run.endToldBy > this.facts.handledThrough && run.guessedEnds.includes(charge.endedAt);
     return isNews ? run.endedAt : undefined;
+  }
+
+  /** When it ended, if it was charged before the accounting said what sizes it had. */
+  private newsOfTheSize({ run, charge }: StoryRun): bigint | undefined {
+    const isNews = run.sizeToldBy !== undefined && run.sizeToldBy > this.facts.handledThrough;
+    return isNews ? charge?.endedAt : undefined;
   }
 
   /** What a charged run gets back for how it ended, as far as it has not yet; in one transaction with a charge that is due. */

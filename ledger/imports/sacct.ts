@@ -24,7 +24,7 @@ import { openLogAccounts, type LogAccounts, type RunAccount } from './sacct-acco
 import { openRunPrices, type RunPrices } from './sacct-prices';
 
 /** Changes when rows come to be read in another way: what was done before is then looked at again. */
-const READING = 3;
+const READING = 4;
 
 /** What a chunk was, kept with it, so that passing it over says as much as reading it. */
 interface Counts {

@@ -1,7 +1,9 @@
 -- queue_known: what the ledger knows of the rows of a queue, of those alone that tell something new. Reads only, takes no
 -- locks; a queue of ten thousand jobs of which everything is known costs one pass over their events and returns nothing.
 --
--- p_rows: [{i, job_id, task, key, submitted, started, phase, evidence, account}], times in microseconds since 1970. `evidence` is
+-- p_rows: [{i, job_id, task, key, submitted, started, sized, phase, evidence, account}], times in microseconds since 1970. Where
+-- `submitted` is null it is the newest job of that id that had been submitted when it started. `sized`: since when it has had a
+-- size, where the row says that of a resized job; it is new where that was not told. `evidence` is
 -- what a record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
 -- was not told, or only guessed (by an epilog, or when it was missed); where it is suspended and that was not told, or the other
@@ -19,9 +21,9 @@ begin
   return query
   with rows as materialized (
     select * from jsonb_to_recordset(p_rows) as r (
-      i int, job_id text, task text, key text, submitted bigint, started bigint, phase text, evidence text, account text)
+      i int, job_id text, task text, key text, submitted bigint, started bigint, sized bigint, phase text, evidence text, account text)
   ), found as materialized (
-    select r.i, r.job_id, case when j.is_split then '' else r.task end as task, r.key, r.submitted, r.started, r.phase, r.evidence,
+    select r.i, r.job_id, case when j.is_split then '' else r.task end as task, r.key, r.submitted, r.started, r.sized, r.phase, r.evidence,
       r.account, coalesce(j.is_split, false) as is_split, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
     from rows r
     -- A task that was changed by itself is a job of its own (replace_hold).
@@ -29,8 +31,9 @@ begin
       select j.job_no, j.hold_no, j.job_id <> r.job_id as is_split
       from ledger.jobs j
       where j.cluster_no = p_cluster_no and j.job_id in (r.job_id, r.job_id || '_' || nullif(r.task, ''))
-        and j.submitted_at = timestamptz 'epoch' + r.submitted * interval '1 microsecond'
-      order by is_split desc limit 1) j on true
+        and j.submitted_at >= coalesce(timestamptz 'epoch' + r.submitted * interval '1 microsecond', '-infinity')
+        and j.submitted_at <= timestamptz 'epoch' + coalesce(r.submitted, r.started) * interval '1 microsecond'
+      order by j.submitted_at desc, is_split desc limit 1) j on true
     left join lateral (
       select h.hold_no, h.hold_id
       from ledger.decisions d join ledger.holds h on h.hold_no = d.decision_no
@@ -44,6 +47,7 @@ begin
         filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as ends,
       array_agg(format('%s/%s/%s', e.facts ->> 'startedAt', e.facts ->> 'endState', e.facts ->> 'cancelledBy'))
         filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as endings,
+      array_agg(ledger.epoch_micros(e.at)) filter (where e.type = 'resized') as sizes,
       coalesce(jsonb_agg(jsonb_build_array(e.type, ledger.epoch_micros(e.at)))
         filter (where e.type in ('suspended', 'resumed')), '[]'::jsonb) as pauses
     from (select distinct job_no from found where job_no is not null) known
@@ -62,6 +66,7 @@ begin
       f.phase <> 'ended' and exists (
           select from ledger.holds o where o.replaced_by = f.hold_no or (o.hold_no = f.hold_no and o.split_from is not null))
         and ledger.hold_before_change(f.hold_no, f.account, null, p_taken_at - interval '10 seconds') is not null as is_unchanged,
+      f.sized is null or coalesce(f.sized = any (own.sizes), false) as has_size,
       paused.pauses, paused.last
     from found f
     left join told own on own.job_no = f.job_no and own.task = f.task
@@ -77,9 +82,10 @@ begin
   where not c.is_known
     or (c.stamped_no is not null and not c.is_bound)
     or (c.phase in ('running', 'suspended') and c.started is not null and (
-      not c.has_start or (c.phase = 'suspended') <> (c.last is not distinct from 'suspended')))
+      not c.has_start or c.sized is null and (c.phase = 'suspended') <> (c.last is not distinct from 'suspended')))
     or (c.phase = 'ended' and not c.has_end)
     or c.is_unchanged
+    or not c.has_size
   order by c.i;
 end;
 $$;

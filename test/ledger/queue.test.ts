@@ -2,8 +2,10 @@
 import { openLedger } from '../../ledger';
 import type { AskAccounting, Ledger, QueueListing } from '../../ledger/contract';
 import type { QueuedJob } from '../../domain/queue';
+import { readHistory } from '../../domain/sacct-look';
+import { exactOf } from '../../domain/usage-report';
 import { eventually } from '../helpers/eventually';
-import { clock, job, openJobsHouse, type JobsHouse } from './jobs-house';
+import { clock, job, openJobsHouse, usd, type JobsHouse } from './jobs-house';
 
 const SWEEP = { principal: 'scheduler' };
 const KEY = 'b7e23ec29af22b0b4e41da31e868d572';
@@ -104,6 +106,45 @@ test('a job that ran without a hold gets a late one, flagged, and pays for what 
   expect(await ledger.queue.accounted('hpc', [ended], SWEEP)).toMatchObject({ ended: 1 });
   await ledger.jobs.advance(rows[0]?.holdId ?? '');
   expect(await house.money(rows[0]?.holdId ?? '')).toMatchObject({ status: 'settled', charged: '1' });
+});
+
+/** What sacct of Slurm 22.05 prints of a job of two nodes that gave one back at 12:31, and ended at 13:01. */
+const resizedRows = (key: string) => {
+  const rest = (tres: string, nodes: string, stamp = '') => `|0:0|1|8|${tres}|${tres}|240|${nodes}|${stamp}`;
+  const times = (submit: number, end: number) =>
+    [submit, 1, end].map((minutes) => Date.parse(clock(minutes)) / 1000).join('|');
+  const line = (...[submit, end, elapsed, state, tail]: [number, number, string, string, string]) =>
+    `4711|4711|physics|rkaur|1000|batch|${times(submit, end)}|${elapsed}|${state}${tail}`;
+  return [
+    line(0, 31, '00:30:00', 'RESIZING', rest('cpu=16,mem=0,node=2', 'n[1-2]')),
+    line(31, 61, '01:00:00', 'COMPLETED', rest('cpu=8,mem=0,node=1', 'n1', `bursar:${key}`)),
+  ];
+};
+const readRows = (lines: string[]) => readHistory(lines.join('\n'), { timeZone: 'UTC' });
+
+test.each([
+  ['both rows of it', (lines: string[]) => lines],
+  ['that of its last size alone', (lines: string[]) => lines.slice(1)],
+])('a job that was resized is charged for each size, also after its end was charged, by %s', async (_which, choose) => {
+  const two = { nodes: 2, cpus: 16, gpus: 0, gpusByModel: {}, memoryMib: 0 };
+  const { key, holdId } = await submit({ resources: two });
+  await list([running({ stamp: key, resources: two })]);
+  const end = { endState: 'COMPLETED' as const, startedAt: clock(1), submittedAt: clock(0), holdKey: key };
+  // The controller's record of the end knows the last size only.
+  await house.say({ type: 'ended', at: clock(61), ...end, resources: { ...two, nodes: 1, cpus: 8 } });
+  await house.advance(holdId);
+  expect(await house.money(holdId)).toMatchObject({ charged: '1' });
+
+  const { jobs, faults } = readRows(choose(resizedRows(key)));
+  expect(faults).toEqual([]);
+  await ledger.queue.accounted('hpc', jobs, SWEEP);
+  await house.advance(holdId);
+  const { runs } = await ledger.jobs.read('hpc', '4711');
+  expect(runs.map(({ charge }) => charge?.amount)).toEqual([usd('1.5')]);
+  expect(await ledger.queue.accounted('hpc', jobs, SWEEP)).toMatchObject({ recorded: 0 });
+  await house.advance(holdId);
+  const { total } = await ledger.usage.report({ period: { from: '2026-03-01', to: '2026-03-31' } }, { limit: 1 });
+  expect([total.jobs, exactOf(total.seconds.cpu)]).toEqual([1, String(16 * 1800 + 8 * 1800)]);
 });
 
 test('a job of which sacct knows the end and nobody told is settled from its record, once', async () => {
