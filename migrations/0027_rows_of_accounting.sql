@@ -19,3 +19,15 @@ update ledger.imported_runs
 set started_at = submitted_at,
   active_micros = least(active_micros, round(date_part('epoch', ended_at - submitted_at) * 1000000)::bigint)
 where started_at < submitted_at and submitted_at <= ended_at and charge_no is null;
+
+-- The latest change of a job (scontrol update) that its hold follows, by when the controller decided it. One that a hook decided
+-- alone before that comes too late to change anything. Old code writes none, and takes what comes as it comes.
+create table ledger.last_changes (
+  cluster_no int not null,
+  job_id text collate "C" not null,
+  task text collate "C" not null,              -- of an array; '': the whole job
+  submitted_at timestamptz not null,           -- -infinity: nobody has said
+  decided_at timestamptz not null,
+  key text collate "C" not null,               -- the change's own
+  primary key (cluster_no, job_id, task, submitted_at)
+);

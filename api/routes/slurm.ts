@@ -115,6 +115,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
             newKey: body.new_key,
             facts: body.job,
             changes: body.changes,
+            ...(body.at === undefined ? {} : { at: instantOfSeconds(body.at) }),
             ...(stamp === undefined ? {} : { stamp }),
             ...(body.cluster === undefined ? {} : { cluster: body.cluster }),
           },

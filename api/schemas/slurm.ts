@@ -71,6 +71,9 @@ export const SlurmModificationRequest = z
       'The job as it is, in the words of a submission; submit_time and the ids of an array besides.',
     ),
     changes: RawJob.describe('What the update sets of it.'),
+    at: Seconds.optional().describe(
+      'When the controller asked, by its own clock: what a hook had decided alone before that and is told later changes nothing any more. Default: now.',
+    ),
   })
   .meta({ id: 'SlurmModificationRequest' });
 

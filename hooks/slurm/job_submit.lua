@@ -255,6 +255,7 @@ local function modify(job_desc, job_rec, uid)
     new_key = key,
     job = record,
     changes = changes,
+    at = math.floor(began),
   }, began)
   if answer and type(answer.accept) == "boolean" then
     if answer.accept then

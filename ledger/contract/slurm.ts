@@ -46,6 +46,8 @@ export interface SlurmModification {
   stamp?: string;
   /** For a hold that has to be a new one. */
   newKey: string;
+  /** When the controller asked; default: now. */
+  at?: Instant;
   /** The job as it is. */
   facts: RawFacts;
   /** What is to change of it. */

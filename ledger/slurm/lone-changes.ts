@@ -13,6 +13,7 @@ import type { Sql } from '../../platform/postgres';
 import type { Caller, LoneChange, Slurm, SlurmReceipt } from '../contract';
 import { ask } from '../errors';
 import type { NumberedCluster } from '../price-book';
+import { isOvertaken, nameOfChange } from './last-changes';
 import { askerOf, AWAY } from './lone-decisions';
 import { noteSubmission } from './notes';
 import { submissionOf } from './submissions';
@@ -38,8 +39,7 @@ export function openLoneChanges({ sql, modify }: { sql: Sql; modify: Slurm['modi
     const { key, at, outcome, cost, why, jobId, arrayOrJobId, job, changes } = change;
     const known = await stateOf(sql, cluster, change);
     if (known.isNoted) return { status: 'duplicate', jobId: arrayOrJobId };
-    const held: Partial<SlurmReceipt> =
-      outcome === 'closed' ? {} : known.isOver ? { detail: 'the job is over, and charged as it ran' } : await askLate();
+    const held = outcome === 'closed' ? {} : await holdFor();
     const submission = submissionOf(mergeChanges(job, changes));
     await noteSubmission(
       sql,
@@ -58,6 +58,15 @@ export function openLoneChanges({ sql, modify }: { sql: Sql; modify: Slurm['modi
     );
     return { status: 'recorded', jobId: arrayOrJobId, ...held };
 
+    async function holdFor(): Promise<Partial<SlurmReceipt>> {
+      if (known.isOver) return { detail: 'the job is over, and charged as it ran' };
+      const name = nameOfChange({ facts: job, jobId });
+      if (await isOvertaken(sql, cluster, { ...name, key, decidedAt: at })) {
+        return { detail: 'the job was changed again since, and what is held is for that' };
+      }
+      return askLate();
+    }
+
     async function askLate(): Promise<Partial<SlurmReceipt>> {
       // The service had decided, and its answer came too late: perhaps asked by a key of another name than the relay's.
       const principal = (await askerOf(sql, cluster, key)) ?? caller.principal;
@@ -65,6 +74,7 @@ export function openLoneChanges({ sql, modify }: { sql: Sql; modify: Slurm['modi
         cluster: cluster.name,
         jobId,
         newKey: key,
+        at,
         facts: job,
         changes,
         ...given({ stamp: change.stamp }),

@@ -16,7 +16,7 @@ import { mergeChanges, whatStaysAsItRuns } from '../../domain/slurm-changes';
 import { joinJobId } from '../../domain/slurm-job';
 import type { Submission } from '../../domain/slurm-submission';
 import { readStrand } from '../../domain/tasks';
-import { instantOfMs } from '../../domain/time';
+import { instantOfMs, instantOfSeconds } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
 import { changedJob, holdMoved } from '../admission';
 import { newHoldId } from '../admission-item';
@@ -31,6 +31,7 @@ import type {
   Holds,
   ModificationAnswer,
   Slurm,
+  SlurmModification,
 } from '../contract';
 import { ask, unavailable } from '../errors';
 import type { RecordEvents } from '../events';
@@ -40,6 +41,7 @@ import { isSamePrice, needOf } from './change-price';
 import { changedJobOf, hasStartedTasks, openHoldOf, tasksOf, userOf, type Asked, type JobHold } from './changed-job';
 import { clusterAsOfNow } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
+import { nameOfChange, noteChange } from './last-changes';
 import { noteSubmission } from './notes';
 import { checkOf } from './request';
 import { submissionOf, unknownAccount, withoutAccount, type Unasked } from './submissions';
@@ -64,48 +66,63 @@ export function openModifications(deps: ModificationsDeps): Pick<Slurm, 'modify'
 
   return {
     async modify(modification, caller) {
-      const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
-      const { cluster, book } = await clusterAsOfNow(prices, name);
-      const job = await changedJobOf(sql, cluster, modification);
-      const after = submissionOf(mergeChanges(facts, changes));
-      const before = submissionOf(facts);
-      if ('code' in after) return refuse(cluster, newKey, after, caller, job.jobId);
-      if (!('code' in before) && isSamePrice(before, after)) return goesBy(cluster);
-
-      const user = await userOf(sql, cluster, job, facts, stamp);
-      const own = (submission: Submission): Submission => ({
-        ...submission,
-        ...given({ user }),
-        job: { ...submission.job, arrayTasks: tasksOf(submission, modification) },
-      });
-      const stays = whatStaysAsItRuns(facts, changes);
-      if (stays !== undefined) return keepAsItRuns(cluster, newKey, stays, own(after), caller, job.jobId);
-      let asked: Asked = {
-        cluster,
-        book,
-        now: instantOfMs(Date.now()),
-        ...job,
-        newKey,
-        ...given({ stamp }),
-        before: own('code' in before ? after : before),
-        after: own(after),
-        caller,
-      };
-      let hold = await openHoldOf(sql, cluster, asked, stamp);
-      for (let look = 1; ; look++) {
-        try {
-          return await judge(asked, hold);
-        } catch (error) {
-          // Another change of the job was faster, perhaps one whose hook gave up on us: go on with what it left.
-          if (!hold || look === LOOKS_MAX || !(error instanceof Fault && error.code === 'hold_closed')) throw error;
-          asked = { ...asked, ...(await changedJobOf(sql, cluster, modification)) };
-          hold = await openHoldOf(sql, cluster, asked, stamp);
-          // It has ended, and nothing is held for a job that has.
-          if (!hold) return goesBy(cluster);
-        }
+      const { cluster, answer } = await decide(modification, caller);
+      // What costs as much as before has changed no hold.
+      if (answer.accept && answer.code !== 'unchanged') {
+        // In whole seconds, as hooks count.
+        const { at: decidedAt = instantOfSeconds(Math.floor(Date.now() / 1000)), newKey: key } = modification;
+        await noteChange(sql, cluster, { ...nameOfChange(modification), key, decidedAt });
       }
+      return answer;
     },
   };
+
+  async function decide(
+    modification: SlurmModification,
+    caller: Caller,
+  ): Promise<{ cluster: NumberedCluster; answer: ModificationAnswer }> {
+    const { cluster: name = defaultCluster, facts, changes, newKey, stamp } = modification;
+    const { cluster, book } = await clusterAsOfNow(prices, name);
+    const job = await changedJobOf(sql, cluster, modification);
+    const after = submissionOf(mergeChanges(facts, changes));
+    const before = submissionOf(facts);
+    const answered = (answer: ModificationAnswer) => ({ cluster, answer });
+    if ('code' in after) return answered(await refuse(cluster, newKey, after, caller, job.jobId));
+    if (!('code' in before) && isSamePrice(before, after)) return answered(goesBy(cluster));
+
+    const user = await userOf(sql, cluster, job, facts, stamp);
+    const own = (submission: Submission): Submission => ({
+      ...submission,
+      ...given({ user }),
+      job: { ...submission.job, arrayTasks: tasksOf(submission, modification) },
+    });
+    const stays = whatStaysAsItRuns(facts, changes);
+    if (stays !== undefined) return answered(await keepAsItRuns(cluster, newKey, stays, own(after), caller, job.jobId));
+    let asked: Asked = {
+      cluster,
+      book,
+      now: instantOfMs(Date.now()),
+      ...job,
+      newKey,
+      ...given({ stamp }),
+      before: own('code' in before ? after : before),
+      after: own(after),
+      caller,
+    };
+    let hold = await openHoldOf(sql, cluster, asked, stamp);
+    for (let look = 1; ; look++) {
+      try {
+        return answered(await judge(asked, hold));
+      } catch (error) {
+        // Another change of the job was faster, perhaps one whose hook gave up on us: go on with what it left.
+        if (!hold || look === LOOKS_MAX || !(error instanceof Fault && error.code === 'hold_closed')) throw error;
+        asked = { ...asked, ...(await changedJobOf(sql, cluster, modification)) };
+        hold = await openHoldOf(sql, cluster, asked, stamp);
+        // It has ended, and nothing is held for a job that has.
+        if (!hold) return answered(goesBy(cluster));
+      }
+    }
+  }
 
   async function judge(asked: Asked, hold: JobHold | undefined): Promise<ModificationAnswer> {
     const { cluster, book, now, newKey, after, caller, jobId } = asked;

@@ -710,6 +710,47 @@ describe('a change that a hook decided alone while the service was away', () => 
     expect(await story()).toMatchObject({ charged: 0.5, lone_changes: [{ outcome: 'open_to_limit' }] });
   });
 
+  test.each([
+    ['the account', { account: 'proj-b' }, { account: 'proj-a' }],
+    ['the account, by hooks that do not say when', { account: 'proj-b' }, { account: 'proj-a' }, undefined],
+    ['the time', { time_limit: 120 }, { time_limit: 180 }],
+  ])(
+    'and that is told after a later change of %s was made changes nothing any more',
+    async (_what, first, then, ...at) => {
+      const key = await submitted();
+      const now = Math.floor(Date.now() / 1000);
+      const lone = alone(key, first, { at: now - 20, outcome: 'open' });
+      const later = {
+        job_id: 100,
+        stamp: renderStamp(key),
+        new_key: newKey(),
+        // What the hook let in alone is what Slurm has made of the job.
+        job: { ...RAW, ...first },
+        changes: then,
+        at: at.length > 0 ? undefined : now - 10,
+      };
+      expect((await api.post('/api/v1/slurm/modifications', later)).body).toMatchObject({ accept: true });
+      const before = await openHolds();
+      expect(await tell(lone)).toMatchObject({ receipts: [{ detail: expect.stringMatching(/changed again since/) }] });
+      expect(await openHolds()).toEqual(before);
+      expect(before).toMatchObject([{ account: 'proj-a' }]);
+      await tell(completed(key));
+      // It stays visible, and does not say how long the job may take.
+      expect(await story()).toMatchObject({ lone_changes: [{ outcome: 'open' }] });
+      const resized = (await story()).events.filter(({ type }: Body) => type === 'resized');
+      expect(resized.map((event: Body) => event.time_limit_seconds)).toEqual('time_limit' in then ? [180 * 60] : []);
+      expect(await settle()).toMatchObject({ state: 'settled', account: 'proj-a', charged: 0.5 });
+    },
+  );
+
+  test('and that is told after a later one was refused is held for as ever', async () => {
+    const key = await submitted();
+    const lone = alone(key, { time_limit: 120 }, { at: Math.floor(Date.now() / 1000) - 20 });
+    expect(await modify(key, { time_limit: 60_000 }, { ...RAW, time_limit: 120 })).toMatchObject({ accept: false });
+    await tell(lone);
+    expect(await held()).toBe(2.4);
+  });
+
   test('although it had been answered: what that answer moved stays as it is', async () => {
     const [key, again] = [await submitted(), newKey()];
     await modify(key, { account: 'proj-b' }, RAW, again);
