@@ -137,7 +137,9 @@ test.each([
 
   const { jobs, faults } = readRows(choose(resizedRows(key)));
   expect(faults).toEqual([]);
+  await house.sql`delete from ledger.outbox`;
   await ledger.queue.accounted('hpc', jobs, SWEEP);
+  expect(await house.sql`select kind from ledger.outbox`).toMatchObject([{ kind: 'ring' }]);
   await house.advance(holdId);
   const { runs } = await ledger.jobs.read('hpc', '4711');
   expect(runs.map(({ charge }) => charge?.amount)).toEqual([usd('1.5')]);
