@@ -94,8 +94,8 @@ async function runReplay(session: Session, file: string | undefined, options: Op
       hints: ['Give one with --proposal; `bursar replay template > budgets.yaml` writes one to begin with.'],
     });
   }
-  const names = [options.proposal, ...(options.against === undefined ? [] : [options.against])];
-  const proposals = names.map(readProposal);
+  const files = [options.proposal, ...(options.against === undefined ? [] : [options.against])];
+  const proposals = files.map(readProposal);
   const log = {
     cluster: options.cluster ?? onlyClusterOf(proposals),
     timeZone: zoneOf(options, proposals),
@@ -113,7 +113,7 @@ async function runReplay(session: Session, file: string | undefined, options: Op
         { url, log, every: options.every, onProgress: progress.tell, signal: session.io.interrupted },
         async (history, replayed) => {
           progress.end();
-          await answer(session, options, names, history, replayed);
+          await answer(session, options, namesOf(files), history, replayed);
         },
       );
     } catch (error) {
@@ -125,6 +125,14 @@ async function runReplay(session: Session, file: string | undefined, options: Op
       progress.end();
     }
   });
+}
+
+/** What each is called in the answer: as short as tells them apart. */
+function namesOf(files: readonly string[]): string[] {
+  const short = files.map((file) => basename(file));
+  const tellApart = (names: readonly string[]) => new Set(names).size === names.length;
+  if (tellApart(short)) return short;
+  return tellApart(files) ? [...files] : short.map((name, index) => `${name} (${index + 1})`);
 }
 
 function onlyClusterOf(proposals: readonly Proposal[]): string {
@@ -178,7 +186,7 @@ async function answer(
   if (options.report !== undefined) await writeReport(options.report, names, history, replayed);
   const body = renderReplay(
     history,
-    names.map((name) => basename(name)),
+    names,
     replayed.map(({ outcome }) => outcome),
     differences,
   );
@@ -198,7 +206,7 @@ async function writeReport(
   const file = new ReportFile(path, { from: history.from, to: history.to, jobs: history.jobs }, 'denied');
   try {
     for (const [index, { denied }] of replayed.entries()) {
-      for await (const job of denied()) file.add(deniedRow(basename(names[index] ?? ''), job));
+      for await (const job of denied()) file.add(deniedRow(names[index] ?? '', job));
     }
   } finally {
     file.end();

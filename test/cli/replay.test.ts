@@ -1,5 +1,5 @@
 /** `bursar replay`: the same decisions as the API's, proposals with all their mistakes, and nothing left behind. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -226,6 +226,24 @@ test('two proposals stand side by side with the jobs that only one of them denie
   ]);
 });
 
+test('two proposals of one file name are told apart by their paths, and a file beside itself by its number', async () => {
+  const [one, two] = ['one', 'two'].map((name, index) => {
+    mkdirSync(join(folder, name));
+    return fileWith(`${name}/same.yaml`, proposalWith(index === 0 ? 3 : 30));
+  }) as [string, string];
+  const report = join(folder, 'same.csv');
+  for (const [other, names] of [
+    [two, [one, two]],
+    [one, ['same.yaml (1)', 'same.yaml (2)']],
+  ] as const) {
+    const command = ['--proposal', one, '--against', other, '--report', report, SMALL()];
+    const { json } = await replaying(...command, '--json');
+    expect((json as { proposals: { proposal: string }[] }).proposals.map(({ proposal }) => proposal)).toEqual(names);
+    const reported = readFileSync(report, 'utf8').trim().split('\n').slice(1);
+    expect(new Set(reported.map((line) => line.split(',')[0]))).toEqual(new Set(names));
+  }
+});
+
 test('a row with a NUL is named and left out, and a folder is no log', async () => {
   const proposal = fileWith('nul.yaml', proposalWith(10));
   const [one, two] = [1, 2].map((id) => row(id, 'lab', 'eve', '08:00:00', '08:00:00', '09:00:00'));
@@ -246,6 +264,15 @@ test('a log may be gzipped; one that is cut off, or of other columns, or JSON, i
     writeFileSync(join(folder, name), bytes);
     return join(folder, name);
   };
+  const marked = ['bom.yaml', proposalWith(10)] as const;
+  expect(
+    await replaying(
+      '--proposal',
+      fileWith(marked[0], `\ufeff${marked[1]}`),
+      fileWith('bom.log', `\ufeff${readFileSync(SMALL(), 'utf8')}`),
+      '--json',
+    ),
+  ).toMatchObject({ code: 0, json: { log: { jobs: 4 } } });
   const whole = await replaying('--proposal', proposal, gz('whole.log.gz', packed), '--json');
   expect(whole.json).toEqual((await replaying('--proposal', proposal, SMALL(), '--json')).json);
   for (const [log, words] of [
