@@ -217,7 +217,8 @@ Examples:
   $ bursar account balance climate
   $ bursar job show mycluster/88123               one job's whole story
 
-The server is http://127.0.0.1:8080 (or BURSAR_PORT), unless --endpoint or BURSAR_URL names another.
+The server is that of --endpoint, else BURSAR_URL, else BURSAR_PORT on this machine, else the one that was last run in
+BURSAR_HOME, else http://127.0.0.1:8080.
 An https server is believed if --ca-file, else what Node trusts (NODE_EXTRA_CA_CERTS adds to it) vouches for it.
 Amounts are decimal numbers in the account's unit, like 1250.50, with at most six decimals.
 

@@ -272,16 +272,21 @@ export const childEnvironment = (settings: Record<string, string | undefined> = 
 
 export interface ClientSettings {
   home: string;
-  /** The address of the API: BURSAR_URL, else that of the stack that runs here, else the default port. */
+  /** The address of the API: BURSAR_URL, else BURSAR_PORT of this machine, else that of the stack of this home, else the default port. */
   url: string;
 }
 
 /** What a command that talks to the API needs to know. No validator is loaded for it. */
 export function clientSettings(env: NodeJS.ProcessEnv = process.env): ClientSettings {
   const home = homeOf(env);
-  const url = env.BURSAR_URL || rememberedUrl(home) || `http://127.0.0.1:${env.BURSAR_PORT || DEFAULT_PORT}`;
+  // 0 is any free port, and only what was started with it knows which.
+  const port = env.BURSAR_PORT === '0' ? '' : env.BURSAR_PORT;
+  const local = (port && localUrl(port)) || rememberedUrl(home) || localUrl(DEFAULT_PORT);
+  const url = env.BURSAR_URL || local;
   return { home, url: url.replace(/\/+$/, '') };
 }
+
+const localUrl = (port: string | number) => `http://127.0.0.1:${port}`;
 
 /** The name under which a running stack writes down its processes and addresses (`supervisor.ts`). */
 export const STACK_FILE = 'stack.json';

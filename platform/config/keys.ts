@@ -311,7 +311,11 @@ export const ENVIRONMENT_ONLY = {
   BURSAR_HOST: { meaning: 'the host of `service.listen_addr`', otherwise: '127.0.0.1' },
   BURSAR_PORT: { meaning: 'the port of `service.listen_addr`', otherwise: '8080' },
   BURSAR_TOKEN: { meaning: 'the API key that the command sends', otherwise: 'none' },
-  BURSAR_URL: { meaning: 'where the command finds the API', otherwise: '`http://127.0.0.1:$BURSAR_PORT`' },
+  BURSAR_URL: {
+    meaning:
+      'where the command finds the API; without BURSAR_PORT, what was last run in BURSAR_HOME goes before port 8080',
+    otherwise: '`http://127.0.0.1:$BURSAR_PORT`',
+  },
 } as const;
 
 /** The name that follows BURSAR_ and ASBB_ in the environment. */

@@ -1,8 +1,11 @@
 /** What variables make of a configuration: all mistakes at once, and no secret in anything that is printed. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { clientSettings, readConfig, readSettings } from '../../platform/config';
 import { shownValues } from '../../platform/config/render';
 import { connectPostgres } from '../../platform/postgres';
+import { scratchFolder } from '../helpers/scratch';
 import { mistakesOf, openConfigFolder, read } from './configuring';
 
 const { fileWith, found } = openConfigFolder();
@@ -126,6 +129,15 @@ test('a client finds the API by BURSAR_URL, else by the port', () => {
   );
   expect(clientSettings({ BURSAR_HOME: home, BURSAR_PORT: '9000' }).url).toBe('http://127.0.0.1:9000');
   expect(clientSettings({ BURSAR_HOME: home }).url).toBe('http://127.0.0.1:8080');
+});
+
+test('a port that is named goes before what runs in the home, and 0, which names none, does not', () => {
+  const home = scratchFolder();
+  writeFileSync(join(home, 'stack.json'), JSON.stringify({ addresses: { api: 'http://127.0.0.1:18480' } }));
+  expect(clientSettings({ BURSAR_HOME: home, BURSAR_PORT: '19999' }).url).toBe('http://127.0.0.1:19999');
+  for (const port of ['0', '', undefined]) {
+    expect(clientSettings({ BURSAR_HOME: home, BURSAR_PORT: port }).url).toBe('http://127.0.0.1:18480');
+  }
 });
 
 test('a secret that is no address is printed nowhere', () => {
