@@ -144,10 +144,7 @@ const AccountEntry = z.strictObject({
 
 const ProposalFile = z.strictObject({
   clusters: z.record(Text, ClusterEntry),
-  accounts: z.record(
-    Text.regex(/^[^\s/][^/]{0,63}$/, 'is no name of an account: at most 64 characters, no slash'),
-    AccountEntry,
-  ),
+  accounts: z.record(Text, AccountEntry),
 });
 
 type Read = z.output<typeof ProposalFile>;
@@ -210,11 +207,52 @@ export function parseProposal(text: string): { proposal: Proposal } | { mistakes
   const other = whatElse(found, text);
   if (other !== undefined) return { mistakes: [{ field: '', mistake: other }] };
   const parsed = ProposalFile.safeParse(found);
-  if (!parsed.success) return { mistakes: parsed.error.issues.flatMap(mistakesOf) };
-  const mistakes: Mistake[] = [];
-  const proposal = proposalOf(parsed.data, (field, mistake) => mistakes.push({ field, mistake }));
+  const issues = parsed.error?.issues ?? [];
+  const mistakes = issues.flatMap(mistakesOf);
+  // What is wrong between the fields is looked for, too, as if all of those that are wrong by themselves were right.
+  const read = parsed.success ? parsed.data : ProposalFile.safeParse(withStandIns(found, issues)).data;
+  if (!read) return { mistakes };
+  // An entry with a field that is not known may only seem to be without a price, or without whom it limits.
+  const doubted = new Set(issues.flatMap(({ path }) => [path.join('.'), [...path, 'price'].join('.')]));
+  const proposal = proposalOf(
+    read,
+    (field, mistake) => void (doubted.has(field) || mistakes.push({ field, mistake })),
+    doubted,
+  );
   return mistakes.length > 0 ? { mistakes } : { proposal };
 }
+
+/** Good values in place of bad ones that may not be absent. */
+const STAND_INS: Readonly<Record<string, unknown>> = {
+  clusters: {},
+  accounts: {},
+  time_zone: 'UTC',
+  resource: 'cpu',
+  price: 1,
+  su_per_unit: 1,
+  amount: 1,
+  limit: 1,
+};
+
+/** The same without the fields that are wrong, or with others in their place. */
+function withStandIns(found: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const mended: unknown = structuredClone(found);
+  for (const issue of issues) {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+    for (const path of keys) {
+      const holder = path.slice(0, -1).reduce<unknown>((at, key) => (isNamed(at) ? at[key] : undefined), mended);
+      const last = path.at(-1);
+      if (!isNamed(holder) || last === undefined) continue;
+      if (issue.code !== 'unrecognized_keys' && path.length === 2 && issue.code !== 'invalid_key') {
+        holder[last] = path[0] === 'clusters' ? { time_zone: 'UTC' } : {};
+      } else if (issue.code !== 'unrecognized_keys' && last in STAND_INS) holder[last] = STAND_INS[String(last)];
+      else delete holder[last];
+    }
+  }
+  return mended;
+}
+
+const isNamed = (value: unknown): value is Record<PropertyKey, unknown> => typeof value === 'object' && value !== null;
 
 /** What a file is that says nothing by name. */
 function whatElse(found: unknown, text: string): string | undefined {
@@ -251,12 +289,18 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
 
 type Wrong = (field: string, mistake: string) => void;
 
-function proposalOf(read: Read, wrong: Wrong): Proposal {
+function proposalOf(read: Read, wrong: Wrong, doubted: ReadonlySet<string>): Proposal {
   if (Object.keys(read.clusters).length === 0) wrong('clusters', 'names no cluster; jobs need one to be priced on');
+  for (const name of Object.keys(read.accounts)) {
+    if (/^[^\s/][^/]{0,63}$/.test(name)) continue;
+    wrong(`accounts.${name}`, 'is no name of an account: at most 64 characters, no slash');
+  }
   if (Object.keys(read.accounts).length === 0) wrong('accounts', 'names no account; nobody could pay');
   return {
     clusters: Object.entries(read.clusters).map(([name, entry]) => clusterOf(name, entry, wrong)),
-    accounts: Object.entries(read.accounts).map(([name, entry]) => accountOf(name, entry, read.accounts, wrong)),
+    accounts: Object.entries(read.accounts).map(([name, entry]) =>
+      accountOf(name, entry, read.accounts, wrong, doubted),
+    ),
   };
 }
 
@@ -265,6 +309,7 @@ function clusterOf(name: string, entry: Read['clusters'][string], wrong: Wrong):
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
     wrong(place, 'is no name of a cluster: letters, digits, dot, dash and underscore, at most 64');
   }
+  const rates = ratesOf(entry, place, wrong);
   return {
     name,
     settings: {
@@ -290,26 +335,40 @@ function clusterOf(name: string, entry: Read['clusters'][string], wrong: Wrong):
       ...given({ maxTimeSeconds: settings?.max_time, defaultTimeSeconds: settings?.default_time }),
       ...(settings?.exempt && { exempt: true as const }),
     })),
-    rates: entry.rates.map((rate, index) => {
-      const field = `${place}.rates.${index}`;
-      if ((rate.price === undefined) === (rate.su_per_unit === undefined)) {
-        wrong(
-          `${field}.price`,
-          'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)',
-        );
-      }
-      const { startsAt, endsAt } = windowOf(rate, entry.time_zone, field, wrong);
-      return {
-        ...given({ partition: rate.partition }),
-        resource: rate.resource,
-        unit: rate.unit,
-        rate: rate.price ?? rate.su_per_unit ?? parseAmount('0'),
-        startsAt: startsAt ?? ALWAYS,
-        endsAt: endsAt ?? null,
-        source: rate.source,
-      };
-    }),
+    rates,
   };
+}
+
+function ratesOf(entry: Read['clusters'][string], place: string, wrong: Wrong): ProposedCluster['rates'] {
+  const begun = new Map<string, number>();
+  return entry.rates.map((rate, index) => {
+    const field = `${place}.rates.${index}`;
+    if ((rate.price === undefined) === (rate.su_per_unit === undefined)) {
+      wrong(
+        `${field}.price`,
+        'give either price (money per resource-hour) or su_per_unit (service units per resource-hour)',
+      );
+    }
+    const { startsAt = ALWAYS, endsAt = null } = windowOf(rate, entry.time_zone, field, wrong);
+    // Of several the later one ends the one before it, so that only those of one moment are in each other's way.
+    const what = JSON.stringify([rate.partition, rate.resource, rate.unit, startsAt]);
+    const other = begun.get(what);
+    if (other === undefined) begun.set(what, index);
+    else
+      wrong(
+        field,
+        `prices the same resource in the same unit from the same moment as rates.${other}; give it another start`,
+      );
+    return {
+      ...given({ partition: rate.partition }),
+      resource: rate.resource,
+      unit: rate.unit,
+      rate: rate.price ?? rate.su_per_unit ?? parseAmount('0'),
+      startsAt,
+      endsAt,
+      source: rate.source,
+    };
+  });
 }
 
 function accountOf(
@@ -317,12 +376,13 @@ function accountOf(
   entry: Read['accounts'][string],
   all: Read['accounts'],
   wrong: Wrong,
+  doubted: ReadonlySet<string>,
 ): ProposedAccount {
   const place = `accounts.${name}`;
   const zone = entry.time_zone;
   const own = windowOf(entry, zone, place, wrong);
   const [startsAt, endsAt] = [own.startsAt ?? ALWAYS, own.endsAt ?? FOR_EVER];
-  checkParents(name, all, (mistake) => wrong(`${place}.parent`, mistake));
+  checkParents(name, all, doubted, (mistake) => wrong(`${place}.parent`, mistake));
   const capped = new Set<string>();
   return {
     name,
@@ -368,12 +428,18 @@ function accountOf(
   };
 }
 
-function checkParents(name: string, all: Read['accounts'], wrong: (mistake: string) => void): void {
+function checkParents(
+  name: string,
+  all: Read['accounts'],
+  doubted: ReadonlySet<string>,
+  wrong: (mistake: string) => void,
+): void {
   const { parent, unit } = all[name] ?? {};
   if (parent === undefined) return;
   const above = all[parent];
   if (!above) return wrong(`"${parent}" is no account of this proposal`);
-  if (above.unit !== unit) wrong(`"${parent}" counts in ${above.unit}, and this account in ${unit}`);
+  const isInDoubt = [name, parent].some((account) => doubted.has(`accounts.${account}.unit`));
+  if (above.unit !== unit && !isInDoubt) wrong(`"${parent}" counts in ${above.unit}, and this account in ${unit}`);
   const seen = new Set([name]);
   for (let at: string | undefined = parent; at !== undefined; at = all[at]?.parent) {
     if (seen.has(at)) return wrong('the parents go round in a circle');

@@ -343,6 +343,54 @@ accounts:
   expect(await scratchDatabases()).toEqual([]);
 });
 
+test('mistakes of fields and mistakes between fields are told in one round, and none that only follows from another', async () => {
+  const rate = '{ resource: cpu, price: 1, start: 2026-01-01 }';
+  const { code, err } = await replaying(
+    '--proposal',
+    fileWith(
+      'both.yaml',
+      `
+clusters:
+  big: { time_zone: Chicago, rates: [${rate}, ${rate}, { resource: gpu, prise: 2 }, { resource: disk, price: x }, { resource: mem }] }
+accounts:
+  a/b: { budget: ten }
+  low: { parent: nope, start: 2026-13-01, status: dead }
+  up: { unit: '?', parent: down, limits: [{ limit: 1 }, { usr: eve, limit: 1 }, { user: bob }] }
+  down: { unit: SU, parent: up, start: 2026-02-01, end: 2026-01-01, budget: [] }
+  odd: 5
+`,
+    ),
+    SMALL(),
+  );
+  expect(code).toBe(2);
+  const told = err
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => /^ {2}((?:clusters|accounts)\.\S+): /.exec(line)?.[1] ?? []);
+  expect(told.sort()).toEqual([
+    'accounts.a/b',
+    'accounts.a/b.budget',
+    'accounts.down.budget',
+    'accounts.down.end',
+    'accounts.down.parent',
+    'accounts.low.parent',
+    'accounts.low.start',
+    'accounts.low.status',
+    'accounts.odd',
+    'accounts.up.limits.0',
+    'accounts.up.limits.1.usr',
+    'accounts.up.limits.2.limit',
+    'accounts.up.parent',
+    'accounts.up.unit',
+    'clusters.big.rates.1',
+    'clusters.big.rates.2.prise',
+    'clusters.big.rates.3.price',
+    'clusters.big.rates.3.resource',
+    'clusters.big.rates.4.price',
+    'clusters.big.time_zone',
+  ]);
+});
+
 test('the template is a proposal that can be replayed', async () => {
   const { out } = await cli.works('replay', 'template');
   const { code, err } = await replaying('--proposal', fileWith('template.yaml', out), '--cluster', 'pinewood', LOG);
