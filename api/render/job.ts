@@ -112,6 +112,7 @@ export const renderStory = (story: JobStory, temporal: TemporalUi): z.infer<type
     note: event.note,
   })),
   transactions: story.transactions.map(renderTransaction),
+  has_earlier_transactions: story.hasEarlierTransactions,
 });
 
 export function renderReceipts(receipts: EventReceipt[]): z.infer<typeof JobEventsAnswer> {

@@ -267,7 +267,13 @@ export const JobStoryAnswer = z
         }),
       )
       .describe('What schedulers said of it, in order.'),
-    transactions: z.array(TransactionAnswer).describe('In the order in which they were written.'),
+    transactions: z
+      .array(TransactionAnswer)
+      .describe('In the order in which they were written; the newest thousand, where there are more.'),
+    has_earlier_transactions: z
+      .literal(true)
+      .optional()
+      .describe('There are more than a thousand; `GET /transactions?hold=…` lists all of them.'),
   })
   .meta({ id: 'JobStory' });
 

@@ -151,4 +151,9 @@ export function showStory(session: Session, story: JobStory): void {
     { title: story.unit ?? 'AMOUNT', value: (moment) => moment.amount ?? ' ', align: 'point' },
     { title: 'DETAIL', value: (moment) => moment.detail || ' ', shrinksTo: 20 },
   ]);
+  if (story.has_earlier_transactions) {
+    session.note(
+      `Of its money only the newest ${plural(story.transactions.length, 'transaction')} are told; \`bursar transactions list --hold ${story.transaction_id} --all\` lists all of them.`,
+    );
+  }
 }

@@ -133,6 +133,8 @@ export interface JobStory extends Omit<Job, 'state'> {
   events: (Omit<JobEvent, 'raw'> & Pick<EventReceipt, 'note'> & { recordedAt: Instant })[];
   /** In the order in which they were written, which is the order of cause and effect within one moment. */
   transactions: Transaction[];
+  /** Those are the newest; the movements of the hold have all. */
+  hasEarlierTransactions?: true;
   waitsFor?: string;
   deadline?: Instant;
 }
@@ -158,7 +160,7 @@ export interface Reconciliation {
 export interface Jobs {
   /** Stores events, binds them to holds (id, key, or the job they were bound to before), rings the stories. One receipt an event, in order. */
   recordEvents(events: JobEvent[], caller: Caller): Promise<EventReceipt[]>;
-  /** `account_not_found`, unless a job names that account. */
+  /** `cluster_not_found`; `account_not_found`, unless a job names that account. */
   list(
     filter: {
       cluster?: string;

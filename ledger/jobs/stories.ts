@@ -17,6 +17,9 @@ import { readDecision } from './decisions';
 import { jobOf, type AskedRow } from './rows';
 import { eventsOf, readEvents } from './told';
 
+/** The newest; a large array has several of each of its tasks. */
+const TRANSACTIONS_TOLD = 1_000;
+
 export interface JobsDeps {
   sql: Sql;
   prices: PriceBooks;
@@ -45,7 +48,7 @@ export async function readStory(row: AskedRow, { sql, prices, holds, movements }
   const [facts, hold, transactions] = await Promise.all([
     loadManyFacts(sql, [row.leaderNo]).then((found) => found.get(row.leaderNo as bigint)),
     holds.read(row.holdId),
-    movements.list({ holdId: row.holdId }, { limit: 1000 }),
+    movements.list({ holdId: row.holdId }, { limit: TRANSACTIONS_TOLD }),
   ]);
   if (!facts) throw new Error(`job ${row.jobId} is bound to a hold that is not there`);
   const book = await bookFor(facts, prices);
@@ -63,6 +66,7 @@ export async function readStory(row: AskedRow, { sql, prices, holds, movements }
     loneChanges,
     events,
     transactions: transactions.rows.toReversed(),
+    ...(transactions.nextCursor === undefined ? {} : { hasEarlierTransactions: true as const }),
     ...(chapter.closed ? {} : { waitsFor: missing === '' ? chapter.waitsFor : `${chapter.waitsFor} (${missing})` }),
     ...(told.story.deadline === undefined ? {} : { deadline: instantOfMicros(told.story.deadline) }),
   };

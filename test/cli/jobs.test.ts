@@ -97,6 +97,23 @@ test("a job's story is told in order, with its money and its page in the Tempora
   expect(await cli.bursar('job', 'show', 'default/999')).toMatchObject({ code: 4 });
 });
 
+test("a story that leaves out a part of its hold's money says so, and where all of it is", async () => {
+  const hold = await held('--job-id', '505');
+  const resize = (from: number, to: number) => cli.api.sql`
+    select ledger.resize_hold(${hold}, 1000000 + n % 2, 'a task', 'local', null, null) from generate_series(${from}::int, ${to}::int) n`;
+  await resize(1, 999);
+  expect(await cli.works('job', 'show', 'default/505')).toMatchObject({ err: '' });
+  await resize(1000, 1000);
+  const { out, err } = await cli.works('job', 'show', 'default/505');
+  expect(out).not.toMatch(/ held /);
+  expect(err.replaceAll('\n', ' ')).toContain(
+    `only the newest 1000 transactions are told; \`bursar transactions list --hold ${hold} --all\` lists all`,
+  );
+  const all = (await cli.works('transactions', 'list', '--hold', hold, '--all', '--json')).json as object[];
+  expect(all).toHaveLength(1001);
+  await cli.works('hold', 'release', hold);
+});
+
 test("a job's story says what was decided, a no in its whole sentence", async () => {
   await held('--job-id', '502');
   expect((await cli.works('job', 'show', 'default/502')).out).toMatch(
