@@ -56,11 +56,19 @@ export function readHistory(text: string, { timeZone }: { timeZone: string }): H
   for (const read of readSacct(text.split('\n'), { timeZone, columns: COLUMNS })) {
     if ('fault' in read) reading.faults.push({ line: read.line, detail: read.fault.message });
     // An array that has not been split up is listed with the tasks that it had at first.
-    else if (read.record.id.arrayTasks === undefined) reading.jobs.push(rowOf(read.record));
+    else if (read.record.id.arrayTasks === undefined && !isHalfWritten(read.record)) {
+      reading.jobs.push(rowOf(read.record));
+    }
   }
   reading.jobs = reading.jobs.map((job) => withSubmission(job, reading.jobs));
   return reading;
 }
+
+/**
+ * slurmdbd has heard of the end and not yet of the start, as after it was away. It will fill in the rest, and among that of which
+ * array this is a task: until then the task would be taken for a job of its own. Any look after that finds it whole.
+ */
+const isHalfWritten = ({ fields }: SacctRecord): boolean => fields.timelimit === '' && fields.partition === '';
 
 /** A row of a later size does not say when the job was submitted; that of its first one does, where it is there. */
 function withSubmission(job: QueuedJob, rows: readonly QueuedJob[]): QueuedJob {
