@@ -118,12 +118,16 @@ export function readTask(jobId: string, task: string, events: readonly RunEvent[
   assignCosts(runs, sorted, jobId, task);
 
   const last = runs.at(-1);
-  const lastFinal = sorted.findLast(({ type }) => FINAL.includes(type));
+  const lastFinal = sorted.findLast((event) => FINAL.includes(event.type) && !isOnlyOfItsRun(event, runs, sorted));
   const isFinal = runs.some(({ costs }) => costs.some(({ isFinal }) => isFinal));
-  const goesOnAfter = (at: bigint) =>
+  const goesOnAfter = ({ at, submittedAt }: RunEvent) =>
     runs.some(({ startedAt }) => startedAt !== undefined && startedAt > at) ||
-    sorted.some((event) => event.type === 'requeued' && event.at >= at);
-  const isOver = isFinal || (lastFinal !== undefined && !goesOnAfter(lastFinal.at));
+    sorted.some(
+      (event) =>
+        (event.type === 'requeued' && event.at >= at) ||
+        (isSubmission(event) && event.submittedAt !== submittedAt && event.at > at),
+    );
+  const isOver = isFinal || (lastFinal !== undefined && !goesOnAfter(lastFinal));
   const open = last !== undefined && last.startedAt !== undefined && last.endedAt === undefined;
   const limit = sorted.findLast(({ timeLimitSeconds }) => timeLimitSeconds !== undefined)?.timeLimitSeconds;
   const asked = sorted.findLast(({ type, resources }) => resources && (type === 'resized' || type === 'submitted'));
@@ -140,6 +144,20 @@ export function readTask(jobId: string, task: string, events: readonly RunEvent[
     ...(sorted.length > 0 ? { spokenOfAt: latest(sorted.map(({ at }) => at)), heardAt: latest(heard) } : {}),
   };
 }
+
+/**
+ * An end that was only guessed (by an epilog, which is told of none but its run) is not that of the job where somebody who knows
+ * says that the run ended in a way after which it may be run again.
+ */
+function isOnlyOfItsRun(event: RunEvent, runs: readonly Run[], events: readonly RunEvent[]): boolean {
+  if (event.atArrival !== true) return false;
+  const toldBy = runOf(runs, event)?.endToldBy;
+  const told = events.find(({ eventNo }) => eventNo === toldBy);
+  return told !== undefined && RUNS_AGAIN.includes(told.type);
+}
+
+/** The scheduler stamps what is requeued with the time of the requeue: it is the submission of the same job once more. */
+const isSubmission = ({ type, at, submittedAt }: RunEvent): boolean => type === 'submitted' && submittedAt === at;
 
 /** A time within a run in which nothing changed. Unknown resources stay undefined. */
 export interface Slice {

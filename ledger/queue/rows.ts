@@ -26,8 +26,13 @@ const rowOf = (job: QueuedJob) => ({
   sized: microsOf(job.sizedAt),
   phase: job.phase,
   evidence: evidenceOf(job),
+  final: isFinal(job),
   account: job.account ?? null,
 });
+
+/** A record of job completion says the same of a run whose node failed whether its job runs again or not: the queue knows. */
+const isFinal = ({ phase, endState, closing }: QueuedJob): boolean =>
+  phase === 'ended' && closing === undefined && (endState === 'NODE_FAIL' || endState === 'PREEMPTED');
 
 /** That the end of a run is known is not enough where its record says that its user gets something back. */
 function evidenceOf({ phase, startedAt, endState, cancelledBy, uid }: QueuedJob): string | null {

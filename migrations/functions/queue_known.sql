@@ -1,10 +1,11 @@
 -- queue_known: what the ledger knows of the rows of a queue, of those alone that tell something new. Reads only, takes no
 -- locks; a queue of ten thousand jobs of which everything is known costs one pass over their events and returns nothing.
 --
--- p_rows: [{i, job_id, task, key, submitted, started, sized, phase, evidence, account}], times in microseconds since 1970. Where
+-- p_rows: [{i, job_id, task, key, submitted, started, sized, phase, evidence, final, account}], times in microseconds since 1970. Where
 -- `submitted` is null it is the newest job of that id that had been submitted when it started. `sized`: since when it has had a
 -- size, where the row says that of a resized job; it is new where that was not told. `evidence` is
--- what a record of the end has to say (start/end state/who cancelled it) so that it is known. A row is new where its job
+-- what a record of the end has to say (start/end state/who cancelled it) so that it is known; `final`: the job is not run
+-- again, which a record that says only how its run ended did not tell. A row is new where its job
 -- is not known by its id and submit time, or is stamped with a hold and free to be bound to it; where its start or its end
 -- was not told, or only guessed (by an epilog, or when it was missed); where it is suspended and that was not told, or the other
 -- way round; where it still has the account that it had before a change of more than ten seconds before the
@@ -21,9 +22,11 @@ begin
   return query
   with rows as materialized (
     select * from jsonb_to_recordset(p_rows) as r (
-      i int, job_id text, task text, key text, submitted bigint, started bigint, sized bigint, phase text, evidence text, account text)
+      i int, job_id text, task text, key text, submitted bigint, started bigint, sized bigint, phase text, evidence text, final boolean,
+      account text)
   ), found as materialized (
     select r.i, r.job_id, case when j.is_split then '' else r.task end as task, r.key, r.submitted, r.started, r.sized, r.phase, r.evidence,
+      r.final,
       r.account, coalesce(j.is_split, false) as is_split, j.job_no, j.hold_no, stamped.hold_no as stamped_no, stamped.hold_id as stamped_id
     from rows r
     -- A task that was changed by itself is a job of its own (replace_hold).
@@ -45,6 +48,8 @@ begin
         filter (where e.type = 'started' or e.facts ? 'startedAt') as starts,
       array_agg(coalesce((e.facts ->> 'startedAt')::bigint, -1))
         filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as ends,
+      array_agg(coalesce((e.facts ->> 'startedAt')::bigint, -1))
+        filter (where e.type in ('ended', 'cancelled') and not e.facts ? 'atArrival') as finals,
       array_agg(format('%s/%s/%s', e.facts ->> 'startedAt', e.facts ->> 'endState', e.facts ->> 'cancelledBy'))
         filter (where e.type in ('ended', 'cancelled', 'requeued', 'preempted', 'node_failed') and not e.facts ? 'atArrival') as endings,
       array_agg(ledger.epoch_micros(e.at)) filter (where e.type = 'resized') as sizes,
@@ -62,7 +67,8 @@ begin
       coalesce(f.started = any (own.starts), false) as has_start,
       (coalesce(coalesce(f.started, -1) = any (own.ends), false)
         or (f.started is null and coalesce(-1 = any (whole.ends), false)))
-        and (f.evidence is null or coalesce(f.evidence = any (own.endings), false)) as has_end,
+        and (f.evidence is null or coalesce(f.evidence = any (own.endings), false))
+        and (f.final is not true or coalesce(coalesce(f.started, -1) = any (own.finals), false)) as has_end,
       f.phase <> 'ended' and exists (
           select from ledger.holds o where o.replaced_by = f.hold_no or (o.hold_no = f.hold_no and o.split_from is not null))
         and ledger.hold_before_change(f.hold_no, f.account, null, p_taken_at - interval '10 seconds') is not null as is_unchanged,

@@ -276,6 +276,25 @@ describe('a requeue', () => {
       state: 'pending',
       due: ['usage 10..40', 'resize requeue x1', 'refund node_fail 100 %'],
     },
+    'after a failed node is not denied by an epilog, which knows no more than that a run ended': {
+      now: 41,
+      events: [
+        said('started', 10),
+        said('node_failed', 40, { startedAt: 10 }),
+        said('ended', 40.1, { atArrival: true }),
+      ],
+      state: 'pending',
+      due: ['usage 10..40', 'resize requeue x1', 'refund node_fail 100 %'],
+    },
+    'of a job that had ended for good shows in its second submission': {
+      now: 61,
+      events: [
+        said('ended', 40, { startedAt: 10, submittedAt: minute(0) }),
+        said('submitted', 60, { submittedAt: minute(60) }),
+      ],
+      state: 'pending',
+      due: ['usage 10..40', 'resize requeue x1'],
+    },
     'that never comes after a failed node: the end that is recorded later is the end': {
       now: 61,
       events: [

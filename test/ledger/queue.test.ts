@@ -334,6 +334,41 @@ test('a requeued job keeps its hold: it waits under a new submit time with the s
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
 });
 
+describe('a job whose node failed', () => {
+  /** The epilog has seen an end, and the record of job completion says whose: nobody says whether the job runs again. */
+  const failed = async (key: string, ...order: ('epilog' | 'record')[]) => {
+    const said = { submittedAt: clock(0), holdKey: key };
+    for (const who of order) {
+      await (who === 'epilog'
+        ? house.say({ type: 'ended', ...said, at: clock(20, 1), atArrival: true, endState: 'COMPLETED' })
+        : house.say({ type: 'node_failed', ...said, at: clock(20), startedAt: clock(1), endState: 'NODE_FAIL' }));
+    }
+  };
+
+  test('and is not run again gives its hold back by the first look that shows how it ended', async () => {
+    const { key, holdId } = await submit();
+    await list([running({ stamp: key })]);
+    await failed(key, 'record', 'epilog');
+    await ledger.jobs.advance(holdId);
+    expect(await house.money(holdId)).toMatchObject({ status: 'open', held: '4.8' });
+    const end = running({ stamp: key, phase: 'ended', endState: 'NODE_FAIL', endedAt: clock(20) });
+    expect(await list([end])).toMatchObject({ recorded: 1 });
+    await ledger.jobs.advance(holdId);
+    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
+    expect(await list([end])).toMatchObject({ recorded: 0 });
+  });
+
+  test('and is not run again gives its hold back although no look has shown its end', async () => {
+    const { key, holdId } = await submit();
+    await list([running({ stamp: key })]);
+    await failed(key, 'record', 'epilog');
+    await ledger.jobs.advance(holdId);
+    await listAgain([]);
+    await ledger.jobs.advance(holdId);
+    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
+  });
+});
+
 test('what was submitted before anybody looked, and is stamped by nobody, is not adopted', async () => {
   const before = running({ submittedAt: clock(-61), startedAt: clock(-50), resources: job().resources });
   expect(await list([before])).toMatchObject({ recorded: 0, adopted: 0 });

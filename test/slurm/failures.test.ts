@@ -148,18 +148,32 @@ test('the relay is killed in the middle: what it had sent it sends again, and it
   expect(await runsCharged(house, account)).toHaveLength(4);
 });
 
-test('slurmd is killed: the job ends with its node, and is charged until then', async () => {
-  const account = await house.account();
-  const job = await submitted(account, '-w', 'c2', '--no-requeue', '--wrap=sleep 300');
-  await house.cluster.jobIs(job, 'RUNNING');
+test('slurmd is killed: what Slurm runs again has its whole hold while it waits; of what it does not the rest goes back', async () => {
+  const [account, other] = [await house.account(), await house.account()];
+  const once = '--wrap=[ -n "$SLURM_RESTART_COUNT" ] || sleep 300; sleep 2';
+  const again = await submitted(account, '-w', 'c2', '-n', '2', '--requeue', once);
+  const over = await submitted(other, '-w', 'c2', '--no-requeue', '--wrap=sleep 300');
+  const whole = [{ held: 72_000n }];
+  expect(await openHolds(house, account)).toMatchObject(whole);
+  await house.cluster.jobIs(again, 'RUNNING');
+  await house.cluster.jobIs(over, 'RUNNING');
   await house.cluster.kill('c2');
   try {
-    await house.cluster.jobIs(job, 'NODE_FAIL', 90_000);
+    await house.cluster.jobIs(over, 'NODE_FAIL', 90_000);
+    await house.cluster.jobIs(again, 'PENDING');
+    await eventually('its first run is charged', async () => (await runsCharged(house, account)).length === 1, 60_000);
+    await expectTrueBooks(house, other);
+    // By now the queue was looked at, more than once; it waits under its next submit time.
+    const named = { jobs: [String(again), String(again)] };
+    await eventually('it is seen again', async () => (await openHolds(house, account))[0]?.jobs.length === 2, 60_000);
+    expect(await openHolds(house, account)).toMatchObject([{ ...whole[0], ...named }]);
   } finally {
     await house.cluster.start('c2');
   }
+  await house.cluster.jobIs(again, 'COMPLETED', 120_000);
   await expectTrueBooks(house, account);
-  expect(await runsCharged(house, account)).toHaveLength(1);
+  expect(await runsCharged(house, account)).toHaveLength(2);
+  expect(await runsCharged(house, other)).toHaveLength(1);
 });
 
 test('slurmctld is killed and has forgotten its newest jobs: their numbers come back, their holds do not stay', async () => {
