@@ -33,6 +33,8 @@ export interface Task {
   isOver: boolean;
   /** It ran, and waits to run again. */
   waitsAgain: boolean;
+  /** A run of it has ended, and the scheduler has been heard to have it again: it waits once more, or the next run goes on. */
+  isBack: boolean;
   /** Suspended at this moment. */
   isSuspended: boolean;
   timeLimitSeconds?: number;
@@ -138,6 +140,8 @@ export function readTask(jobId: string, task: string, events: readonly RunEvent[
     runs,
     isOver,
     waitsAgain: !isOver && runs.length > 0 && !open,
+    isBack:
+      !isOver && (open ? runs.length > 1 : last !== undefined && sorted.some((event) => isAgainAfter(last, event))),
     isSuspended: open && !isOver && (last?.suspensions.at(-1) ?? { to: 0n }).to === undefined,
     ...(limit === undefined ? {} : { timeLimitSeconds: limit }),
     ...(asked?.resources ? { resources: asked.resources } : {}),
@@ -158,6 +162,9 @@ function isOnlyOfItsRun(event: RunEvent, runs: readonly Run[], events: readonly 
 
 /** The scheduler stamps what is requeued with the time of the requeue: it is the submission of the same job once more. */
 const isSubmission = ({ type, at, submittedAt }: RunEvent): boolean => type === 'submitted' && submittedAt === at;
+
+const isAgainAfter = ({ endedAt, submittedAt }: Run, event: RunEvent): boolean =>
+  endedAt !== undefined && isSubmission(event) && event.submittedAt !== submittedAt && event.at >= endedAt;
 
 /** A time within a run in which nothing changed. Unknown resources stay undefined. */
 export interface Slice {

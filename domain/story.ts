@@ -62,6 +62,8 @@ export interface ResizeDue {
   /** Undefined: as it was asked for at first. */
   timeLimitSeconds?: number;
   resources?: Resources;
+  /** It had been closed. */
+  reopens?: true;
 }
 
 export interface Story {
@@ -125,7 +127,10 @@ class Telling {
       const own = runs.filter((run) => run.hold === strand.hold && !spread.has(run));
       const runWaits = own.flatMap((run) => this.charge(run, due, wholeCost === 'waits') ?? []);
       if (strand.hold.status === 'open') this.followHold(strand, runWaits, wholeCost === 'waits', due, waits);
-      else waits.push(...runWaits);
+      else {
+        waits.push(...runWaits);
+        due.push(...(this.holdAgain(strand) ?? []));
+      }
     }
 
     due.push(...runs.flatMap((run) => this.refund(run, due) ?? []));
@@ -361,12 +366,11 @@ class Telling {
   // Resizes ------------------------------------------------------------------------------------------------------------
 
   /** A hold pays for every run that is still to come or to end: after a requeue again in full, after a longer limit more. */
-  private resizeOf({ hold, tasks, events, unfinished }: Strand): ResizeDue | undefined {
+  private resizeOf(strand: Strand): ResizeDue | undefined {
+    const { hold, tasks, events } = strand;
     const news = events.filter(({ eventNo }) => eventNo > this.facts.handledThrough);
     if (hold.late || news.length === 0) return undefined;
     const going = tasks.filter(({ isOver }) => !isOver);
-    const isResized = (event: RunEvent) =>
-      event.type === 'resized' && (event.timeLimitSeconds !== undefined || event.resources !== undefined);
     const runsAgain = going.some(({ runs, waitsAgain }) => waitsAgain || runs.length > 1);
     const why = news.some(isResized)
       ? 'walltime'
@@ -376,7 +380,11 @@ class Telling {
             news.some(({ type, arrayTasks }) => type === 'ended' || type === 'cancelled' || arrayTasks !== undefined)
           ? 'tasks'
           : undefined;
-    if (!why) return undefined;
+    return why && this.resizeTo(strand, why);
+  }
+
+  private resizeTo({ hold, tasks, events, unfinished }: Strand, why: ResizeCause): ResizeDue {
+    const going = tasks.filter(({ isOver }) => !isOver);
     const last = events.some(isResized) ? going.at(-1) : undefined;
     return {
       act: 'resize',
@@ -386,6 +394,18 @@ class Telling {
       ...(last?.timeLimitSeconds === undefined ? {} : { timeLimitSeconds: last.timeLimitSeconds }),
       ...(last?.resources ? { resources: last.resources } : {}),
     };
+  }
+
+  /**
+   * A hold that its story closed, for the job seemed to be over, and whose job the scheduler has again: in whatever order its
+   * records came, it does not wait and run without money. What a person gave back stays given back.
+   */
+  private holdAgain(strand: Strand): ResizeDue[] | undefined {
+    const { hold, tasks, events, isOver } = strand;
+    if (hold.closedByHand || hold.late || isOver || !tasks.some(({ isBack }) => isBack)) return undefined;
+    const isNews = ({ eventNo, type }: RunEvent) =>
+      eventNo > this.facts.handledThrough && type !== 'cost' && type !== 'resized';
+    return events.some(isNews) ? [{ ...this.resizeTo(strand, 'requeue'), reopens: true }] : undefined;
   }
 
   // Where it stands ----------------------------------------------------------------------------------------------------
@@ -426,6 +446,9 @@ const STATES_BY_WEIGHT: readonly JobState[] = [
 /** What a charged run used, if that is known by now and nobody has written it down. */
 const unmeteredSlices = ({ run, charge, asked }: StoryRun): MeteredSlice[] =>
   charge?.isMetered === false && run.endedAt !== undefined ? (meterRun(run, run.endedAt, asked) ?? []) : [];
+
+const isResized = ({ type, timeLimitSeconds, resources }: RunEvent): boolean =>
+  type === 'resized' && (timeLimitSeconds !== undefined || resources !== undefined);
 
 /** The cost that counts where the cost of an event was reported too: for the same run, or for the whole job. */
 export function standingCost(facts: Pick<StoryFacts, 'holds' | 'events'>, eventNo: bigint): ReportedCost | undefined {

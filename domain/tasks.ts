@@ -11,6 +11,8 @@ export interface StoryHold {
   holdId: string;
   status: 'open' | 'settled' | 'released';
   late: boolean;
+  /** Closed by somebody else than its story. */
+  closedByHand: boolean;
   overdueAt?: bigint;
   effectiveAt: bigint;
   placedAt: bigint;

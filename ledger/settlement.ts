@@ -33,6 +33,7 @@ export type Act =
       reason: string;
       at: string;
       actor: string;
+      reopens: boolean;
     }
   | { act: 'refund'; request: RefundRequest }
   | { act: 'overdue'; hold_id: string; is_overdue: boolean };
@@ -289,6 +290,7 @@ function resize(due: ResizeDue, facts: LedgerFacts, book: PriceBook, actor: stri
       reason: RESIZE_REASONS[due.why],
       at: lastWord(facts),
       actor,
+      reopens: due.reopens ?? false,
     },
   ];
 }

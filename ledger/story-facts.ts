@@ -85,6 +85,7 @@ export interface RawFacts {
     charged: string;
     released: string;
     late: boolean;
+    closedByHand: boolean;
     uncharged: 'shadow' | 'exempt' | null;
     overdueAt: number | null;
     effectiveAt: number;
@@ -193,6 +194,7 @@ export function readFacts(leaderNo: bigint, raw: RawFacts): LedgerFacts {
         charged: microOf(hold.charged),
         released: microOf(hold.released),
         late: hold.late,
+        closedByHand: hold.closedByHand,
         ...(hold.uncharged === null ? {} : { uncharged: hold.uncharged }),
         ...(hold.overdueAt === null ? {} : { overdueAt: BigInt(hold.overdueAt) }),
         effectiveAt: BigInt(hold.effectiveAt),

@@ -60,6 +60,7 @@ export const MOVEMENTS: readonly ExportTable[] = [
       time('effective_at', 'what time it is for'),
       time('placed_at', 'placed'),
       time('closed_at', 'closed'),
+      time('reopened_at', 'opened again after it was closed, for a job that came back'),
     ],
   },
   {

@@ -201,6 +201,7 @@ function factsOf(
         charged: ZERO,
         released: ZERO,
         late: false,
+        closedByHand: false,
         effectiveAt: at,
         placedAt: at,
         // A log has no reported costs to wait for: what they would have been settled with provisionally is by usage too.

@@ -2,7 +2,7 @@
 --
 --   {act: 'charge', request (see charge_run)}, {act: 'close', hold_id, reason, effective_at, actor},
 --   {act: 'meter', run_key, slices, told_end}, {act: 'refund', request (see refund_run)},
---   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, policy, reason, at, actor},
+--   {act: 'resize', hold_id, amount_micro, direction: 'up' | 'down' | 'any', why, policy, reason, at, actor, reopens},
 --   {act: 'overdue', hold_id, is_overdue}
 --
 -- Idempotent: charges by their run key, closing by the hold. Returns {replayed: run key} of a run that had been charged before,
@@ -43,6 +43,9 @@ begin
       set overdue_at = case when (p_act ->> 'is_overdue')::boolean then coalesce(p_now, clock_timestamp()) end
       where hold_id = p_act ->> 'hold_id' and status = 'open';
     when 'resize' then
+      if (p_act ->> 'reopens')::boolean then
+        perform ledger.reopen_hold(p_act ->> 'hold_id', coalesce(p_now, clock_timestamp()));
+      end if;
       select * into strict v_hold from ledger.holds where hold_id = p_act ->> 'hold_id';
       v_amount := (p_act ->> 'amount_micro')::bigint;
       if v_hold.status = 'open' and (
@@ -51,6 +54,10 @@ begin
       then
         v_answer := ledger.resize_hold(p_act ->> 'hold_id', v_amount, p_act ->> 'reason', p_act ->> 'actor', null, null,
           (p_act ->> 'at')::timestamptz, p_now);
+        if (p_act ->> 'reopens')::boolean and v_answer #>> '{refusal,affordable}' is not null then
+          perform ledger.resize_hold(p_act ->> 'hold_id', (v_answer #>> '{refusal,affordable}')::bigint,
+            'Held again, as far as the money goes', p_act ->> 'actor', null, null, (p_act ->> 'at')::timestamptz, p_now);
+        end if;
         -- Where money is short the hold keeps what it has; what becomes of the job is the account's policy (rulings 11).
         return jsonb_build_object('shortfall', case when v_answer ? 'refusal' then
           jsonb_build_object(

@@ -177,9 +177,12 @@ begin
 
     select coalesce(h.group_no, h.hold_no), h.hold_id, h.status into v_leader_no, v_hold_id, v_hold_status
     from ledger.holds h where h.hold_no = v_job.hold_no;
-    -- The past of a closed hold matters only where it may cost something; of a size that is, where the accounting says whose it was.
+    -- The past of a closed hold matters only where it may cost something (of a size that is, where the accounting says whose it was),
+    -- or where its job was submitted once more.
     if v_reported or v_fresh and (v_hold_status = 'open' or v_event.type not in ('submitted', 'resumed', 'resized')
-      or v_event.type = 'resized' and v_event.facts ? 'startedAt')
+      or v_event.type = 'resized' and v_event.facts ? 'startedAt'
+      or v_event.type = 'submitted' and exists (
+        select from ledger.jobs j where j.hold_no = v_job.hold_no and j.submitted_at < v_job.submitted_at))
     then
       v_rung := v_rung || v_leader_no;
     end if;

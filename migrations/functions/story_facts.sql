@@ -40,7 +40,10 @@ begin
       select jsonb_agg(jsonb_build_object(
         'holdNo', h.hold_no::text, 'holdId', h.hold_id, 'partition', h.partition, 'user', h.user_name, 'status', h.status,
         'placed', h.placed_micro::text, 'held', h.held_micro::text, 'charged', h.charged_micro::text,
-        'released', h.released_micro::text, 'late', h.late, 'uncharged', h.uncharged, 'overdueAt', ledger.epoch_micros(h.overdue_at),
+        'released', h.released_micro::text, 'late', h.late,
+        'closedByHand', h.status <> 'open' and exists (
+          select from ledger.transactions t where t.hold_no = h.hold_no and t.kind = 'release' and t.actor <> 'story'),
+        'uncharged', h.uncharged, 'overdueAt', ledger.epoch_micros(h.overdue_at),
         'effectiveAt', ledger.epoch_micros(h.effective_at), 'placedAt', ledger.epoch_micros(h.placed_at),
         'costSource', coalesce(p.cost_source, c.cost_source)) order by h.hold_no)
       from members m join ledger.holds h on h.hold_no = m.hold_no

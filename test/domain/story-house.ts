@@ -49,6 +49,7 @@ export const holdOf = (changes: Partial<StoryHold> = {}): StoryHold => ({
   holdId: 'txn_1',
   status: 'open',
   late: false,
+  closedByHand: false,
   effectiveAt: PLACED,
   placedAt: PLACED,
   costSource: 'usage',
@@ -105,7 +106,7 @@ export function lineOf(due: Due): string {
     case 'refund':
       return `refund ${due.reason} ${(due.share.numerator * 100n) / due.share.denominator} %`;
     case 'resize':
-      return `resize ${due.why} x${due.runs}`;
+      return `${due.reopens ? 'reopen' : 'resize'} ${due.why} x${due.runs}`;
     case 'close':
       return due.hold.holdNo === 1n ? 'close' : `close ${due.hold.holdNo}`;
     case 'overdue':
@@ -145,6 +146,7 @@ export function carryOut(facts: StoryFacts, story: Story): StoryFacts {
       const { numerator, denominator } = due.share;
       charges.set(refunded.runKey, { ...refunded, refunded: divideHalfEven(refunded.amount * numerator, denominator) });
     }
+    if (due.act === 'resize' && due.reopens) change(due.hold, { status: 'open' });
     if (due.act === 'overdue') {
       const { overdueAt: _, ...hold } = holds.get(due.hold.holdNo) as StoryHold;
       holds.set(hold.holdNo, due.isOverdue ? { ...hold, overdueAt: facts.now } : hold);

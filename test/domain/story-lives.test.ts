@@ -295,6 +295,28 @@ describe('a requeue', () => {
       state: 'pending',
       due: ['usage 10..40', 'resize requeue x1'],
     },
+    'that is told of when its hold is closed opens it again': {
+      now: 42,
+      events: [
+        said('ended', 40.1, { startedAt: 10, submittedAt: minute(0), atArrival: true }),
+        said('submitted', 40, { submittedAt: minute(40) }),
+        said('node_failed', 40, { startedAt: 10, submittedAt: minute(0) }),
+      ],
+      state: 'awaiting_cost',
+      due: ['reopen requeue x1'],
+      hold: { status: 'settled' },
+      facts: { charges: [charged(runKey(10, '1', 0), { startedAt: minute(10), refunded: 100n })], handledThrough: 2n },
+    },
+    'leaves a hold closed that a person gave back': {
+      now: 42,
+      events: [
+        said('node_failed', 40, { startedAt: 10, submittedAt: minute(0) }),
+        said('submitted', 40, { submittedAt: minute(40) }),
+      ],
+      state: 'settled',
+      hold: { status: 'settled', closedByHand: true },
+      facts: { charges: [charged(runKey(10, '1', 0), { startedAt: minute(10), refunded: 100n })] },
+    },
     'that never comes after a failed node: the end that is recorded later is the end': {
       now: 61,
       events: [

@@ -123,6 +123,7 @@ const MUTABLE = new Set([
   'holds.released_micro',
   'holds.overdue_at',
   'holds.closed_at',
+  'holds.reopened_at',
   'holds.uncharged',
   'holds.replaced_by',
   'holds.split_from',
