@@ -60,7 +60,8 @@ export const jobRoutes = ({ ledger: { jobs }, metrics, temporal, defaultCluster 
         id: 'listJobs',
         tag,
         may: HOOKS_READ,
-        summary: 'All jobs, the newest first.',
+        summary:
+          'All jobs, the newest first; one that was requeued once, as it was submitted last, with all its money.',
         query: JobListQuery,
         answer: JobAnswer.array(),
         paged: true,

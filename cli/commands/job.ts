@@ -52,7 +52,9 @@ export function defineJob(parent: Command, act: Act): void {
     job
       .command('list')
       .summary('List jobs, the newest first')
-      .description('List jobs, the newest first.')
+      .description(
+        'List jobs, the newest first. One that was requeued stands once, as it was submitted last, with all its money.',
+      )
       .option('--cluster <cluster>', 'of this cluster')
       .option('--account <account>', 'of this account')
       .option('--user <user>', 'of this user')

@@ -55,6 +55,7 @@ export function openJobs(deps: JobsDeps): Jobs {
           and (${filter.late ?? null}::boolean is null or coalesce(ledger.came_late(h), false) = ${filter.late ?? null})
           and (${filter.admitted ?? null}::text is null or coalesce(came.admitted, h.uncharged) = ${filter.admitted ?? null})
           and (${filter.jobId ?? null}::text is null or j.job_id = ${filter.jobId ?? null})
+          and not ${isSubmittedAgain(sql)}
           and j.job_no < ${cursorOf(page)}`,
         rowsAsked(page),
         page.offset,
@@ -85,6 +86,12 @@ export function openJobs(deps: JobsDeps): Jobs {
     },
   };
 }
+
+/** A requeue gives a job another submit time and leaves it its hold: its money is that of the newest submission, and stands once. */
+const isSubmittedAgain = (sql: Sql) => sql`exists (
+  select from ledger.jobs newer
+  where newer.hold_no = j.hold_no and newer.job_id = j.job_id and newer.job_no <> j.job_no
+    and (coalesce(newer.submitted_at, '-infinity'), newer.job_no) > (coalesce(j.submitted_at, '-infinity'), j.job_no))`;
 
 /** Jobs may name accounts that Bursar does not have, and are found by them; a name that no job says either is a mistake. */
 async function requireNamedAccount(sql: Sql, name: string): Promise<void> {

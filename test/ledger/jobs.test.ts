@@ -128,4 +128,33 @@ describe('a job’s whole story', () => {
       code: 'malformed_request',
     });
   });
+
+  test('stands once in a list however often it was requeued, with all its money, in whatever order that was told', async () => {
+    const holds = [await house.hold(), await house.hold()];
+    for (const [index, order] of [
+      [0, 10, 20],
+      [20, 0, 10],
+    ].entries()) {
+      const [jobId, holdId] = [`again-${index}`, holds[index] ?? ''];
+      for (const minute of order) {
+        const run = { submittedAt: clock(minute), startedAt: clock(minute), at: clock(minute + 6) };
+        await house.say({ type: minute === 20 ? 'ended' : 'requeued', jobId, holdId, ...run });
+      }
+      await house.advance(holdId);
+    }
+    const again = { account: 'physics' };
+    const { rows } = await house.ledger.jobs.list(again, { limit: 2 });
+    expect(rows.map(({ jobId, submittedAt, charged }) => [jobId, submittedAt, charged])).toEqual([
+      ['again-1', clock(20), usd('0.3')],
+      ['again-0', clock(20), usd('0.3')],
+    ]);
+    const ids = [];
+    for (let cursor: string | undefined; ;) {
+      const page = await house.ledger.jobs.list(again, { limit: 1, ...(cursor === undefined ? {} : { cursor }) });
+      ids.push(...page.rows.map(({ jobId }) => jobId));
+      if ((cursor = page.nextCursor) === undefined) break;
+    }
+    expect(ids).toEqual(['again-1', 'again-0', '3', '3', '2', '1']);
+    expect((await house.ledger.jobs.list({ ...again, jobId: 'again-0' }, { limit: 9 })).rows).toHaveLength(1);
+  });
 });
