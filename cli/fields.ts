@@ -47,7 +47,10 @@ export const FIELDS = {
   hold: HOLD,
   job: JOB,
   /** The decision and the hold are records of their own; the rest of a story is lists. */
-  story: [...JOB, ...fields('waits_for deadline refused_changes lone_changes runs events transactions has_earlier_transactions')],
+  story: [
+    ...JOB,
+    ...fields('waits_for deadline refused_changes lone_changes runs events transactions has_earlier_transactions'),
+  ],
   receipt: fields('status cluster job_id transaction_id detail note'),
   transaction:
     fields(`id transaction_id account_id account unit type kind direction amount description metadata status actor
