@@ -119,4 +119,20 @@ export const JOBS: readonly ExportTable[] = [
       time('recorded_at', 'written'),
     ],
   },
+  {
+    name: 'last_changes',
+    about:
+      'The latest change of a job that its hold follows; one that was decided before it and is told later changes nothing.',
+    from: `(
+      select cluster_no, job_id, task, nullif(submitted_at, '-infinity') as submitted_at, decided_at, key from ledger.last_changes) c
+      order by cluster_no, job_id, task, submitted_at`,
+    fields: [
+      plain('cluster_no', 'of clusters'),
+      plain('job_id', "the scheduler's; ids come back"),
+      plain('task', 'of an array; empty: the whole job'),
+      time('submitted_at', 'of the job; null: nobody has said'),
+      time('decided_at', 'when the controller decided it'),
+      plain('key', "the change's own"),
+    ],
+  },
 ];
