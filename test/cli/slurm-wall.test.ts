@@ -18,6 +18,9 @@ afterAll(() => cli.stop());
 const wall = (command: string, ...args: string[]) =>
   cli.bursar('slurm', 'wall', command, '--slurm-bin', slurm.bin, ...args);
 
+/** What a check asks for: 0.96. */
+const EIGHT_HOURS = ['--cluster', 'wall', '--partition', 'paid', '--cpus', '1', '--time', '08:00:00'];
+
 test('a plan shows limits, weights and what is to be known, and asks Slurm for nothing', async () => {
   const { code, out } = await wall('plan');
   expect(code).toBe(0);
@@ -64,19 +67,16 @@ test('a sync asks for what the plan says; what Slurm refuses is told, without a 
 });
 
 test('money that is held by no running job is left; what a running job has used is not', async () => {
-  const check = [
+  const { json } = await cli.works(
+    'check',
     '--account',
     'proj-a',
-    '--cluster',
-    'wall',
-    '--partition',
-    'paid',
-    '--cpus',
-    '1',
-    '--time',
-    '08:00:00',
-  ];
-  const { json } = await cli.works('check', ...check, '--hold', '--json', '--at', '2026-03-02T00:00:00Z');
+    ...EIGHT_HOURS,
+    '--hold',
+    '--json',
+    '--at',
+    '2026-03-02T00:00:00Z',
+  );
   const { transaction_id: hold } = json as { transaction_id: string };
   const leftNow = async () => (await wall('plan', '--json')).json as { changes: { left: string }[] };
   expect((await leftNow()).changes[0]?.left).toBe('1');
@@ -112,19 +112,7 @@ test('an account has no more left than the one above it leaves beside what neigh
   await cli.api.put('/api/v1/accounts/roof', { subtree_limit: 1.93 });
   expect(await change()).toMatchObject({ left: '0.2' });
   expect(await change()).not.toHaveProperty('bound_by');
-  const check = [
-    '--account',
-    'neighbour',
-    '--cluster',
-    'wall',
-    '--partition',
-    'paid',
-    '--cpus',
-    '1',
-    '--time',
-    '08:00:00',
-  ];
-  await cli.works('check', ...check, '--hold');
+  await cli.works('check', '--account', 'neighbour', ...EIGHT_HOURS, '--hold');
   // 1.93 less twice 0.96, plus its own 0.96, less 0.8.
   expect(await change()).toMatchObject({ left: '0.17', bound_by: 'roof' });
   expect((await wall('plan')).out).toMatch(/proj-a +0\.17 +roof +26 +10226 /);

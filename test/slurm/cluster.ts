@@ -162,6 +162,16 @@ export class SlurmCluster implements AsyncDisposable {
     });
   }
 
+  /** Waits until the job has run for so many seconds. */
+  hasRun(id: number | string, seconds: number): Promise<JobFacts> {
+    const look = async () => {
+      const facts = await this.job(id);
+      const [hours = 0, minutes = 0, rest = 0] = (facts?.RunTime ?? '').split(':').map(Number);
+      return facts?.JobState === 'RUNNING' && hours * 3_600 + minutes * 60 + rest >= seconds && facts;
+    };
+    return eventually(`job ${id} has run for ${seconds} s`, look, 90_000);
+  }
+
   /** What accounting has, a record for each line. */
   async sacct(columns: readonly string[], args: readonly string[]): Promise<Record<string, string>[]> {
     const out = await this.ask('sacct', ['-n', '-P', '-a', '-o', columns.join(','), ...args], { user: 'root' });

@@ -38,23 +38,12 @@ async function accountOf(qos: string): Promise<string> {
   return account;
 }
 
-const hasRun = (job: number, seconds: number) =>
-  eventually(
-    `job ${job} has run for ${seconds} s`,
-    async () => {
-      const facts = await house.cluster.job(job);
-      const [hours = 0, minutes = 0, rest = 0] = (facts?.RunTime ?? '').split(':').map(Number);
-      return facts?.JobState === 'RUNNING' && hours * 3_600 + minutes * 60 + rest >= seconds;
-    },
-    90_000,
-  );
-
 test('who is preempted by a QOS is charged for what ran, requeued or cancelled, and gets the lost time back', async () => {
   const [spare, scrap, urgent] = [await accountOf('spare'), await accountOf('scrap'), await accountOf('urgent')];
   const whole = (qos: string, account: string, node: string) => ['-A', account, `--qos=${qos}`, '-w', node, '-n', '8'];
   const requeued = await house.cluster.sbatch([...whole('spare', spare, 'c1'), '-t', '5', ONCE]);
   const cancelled = await house.cluster.sbatch([...whole('scrap', scrap, 'c2'), '-t', '5', '--wrap=sleep 300']);
-  for (const job of [requeued, cancelled]) await hasRun(job, LOST_SECONDS + 2);
+  for (const job of [requeued, cancelled]) await house.cluster.hasRun(job, LOST_SECONDS + 2);
   for (const node of ['c1', 'c2']) {
     await house.cluster.sbatch([...whole('urgent', urgent, node), '-t', '1', '--wrap=sleep 2']);
   }
@@ -73,7 +62,7 @@ test('who is preempted by a QOS is charged for what ran, requeued or cancelled, 
 test('a job that gives a node back while it runs is charged for each size that the accounting has', async () => {
   const account = await house.account();
   const job = await house.cluster.sbatch(['-A', account, '-N', '2', '-n', '8', '-t', '5', '--wrap=sleep 14']);
-  await hasRun(job, 4);
+  await house.cluster.hasRun(job, 4);
   await house.cluster.ask('scontrol', ['update', `JobId=${job}`, 'NumNodes=1'], { user: 'root' });
   await house.cluster.jobIs(job, 'COMPLETED', 60_000);
   const rows = await house.cluster.sacct(['Start', 'End', 'Submit', 'NCPUS', 'State'], ['-X', '-D', '-j', String(job)]);

@@ -50,7 +50,7 @@ beforeAll(async () => {
   await policyIs({ refund_node_fail: 'whole', refund_admin_cancel: 'whole', refund_lost_time_seconds: LOST_SECONDS });
   const account = await house.account();
   const job = await house.cluster.sbatch(['-A', account, '-p', 'gpu', '-n', '2', '-t', '5', ONCE]);
-  const { BatchHost } = await hasRun(job, 2);
+  const { BatchHost } = await house.cluster.hasRun(job, 2);
   failed = { account, job, node: BatchHost === 'g1' ? 'g1' : 'g2' };
   await house.cluster.kill(failed.node);
 }, 180_000);
@@ -60,18 +60,6 @@ afterAll(async () => {
 }, 60_000);
 
 const policyIs = (policy: Record<string, unknown>) => house.ask('PUT', '/api/v1/clusters/refunds', policy);
-
-/** Once it has run for so many seconds. */
-const hasRun = (job: number, seconds: number) =>
-  eventually(
-    `job ${job} has run for ${seconds} s`,
-    async () => {
-      const facts = await house.cluster.job(job);
-      const [hours = 0, minutes = 0, rest = 0] = (facts?.RunTime ?? '').split(':').map(Number);
-      return facts?.JobState === 'RUNNING' && hours * 3_600 + minutes * 60 + rest >= seconds && facts;
-    },
-    90_000,
-  );
 
 async function bursar(...args: string[]): Promise<string> {
   const { SLURM_CONF, TZ, PATH } = house.cluster.env;
@@ -109,7 +97,7 @@ test('a job that is preempted and cancelled pays for what it used, and gets noth
   const account = await house.account();
   const urgent = await house.account();
   const job = await house.cluster.sbatch(['-A', account, '-p', 'scrap', '-w', 'c1', '-n', '8', '-t', '5']);
-  await hasRun(job, 2);
+  await house.cluster.hasRun(job, 2);
   const other = await preempt(urgent, 'c1');
   await house.cluster.jobIs(job, 'PREEMPTED');
   await house.cluster.jobIs(other, 'COMPLETED');
@@ -128,7 +116,7 @@ test('a job that is preempted and requeued has its whole hold again, pays for bo
   // 120 % of five minutes.
   const whole = (8n * 300n * CPU_SECOND * 6n) / 5n;
   expect(await openHolds(house, account)).toMatchObject([{ held: whole }]);
-  await hasRun(job, LOST_SECONDS + 2);
+  await house.cluster.hasRun(job, LOST_SECONDS + 2);
   await preempt(urgent, 'c2');
   await house.cluster.jobIs(job, 'PENDING');
   await eventually(
@@ -161,7 +149,7 @@ test('what root or an operator cancels comes back whole, with the accounting’s
   const [byRoot, byBob, byAlice] = [await house.account(), await house.account(), await house.account()];
   const submitted = (account: string) => house.cluster.sbatch(['-A', account, '-n', '2', '-t', '5']);
   const [first, second, third] = [await submitted(byRoot), await submitted(byBob), await submitted(byAlice)];
-  for (const job of [first, second, third]) await hasRun(job, 2);
+  for (const job of [first, second, third]) await house.cluster.hasRun(job, 2);
   await house.cluster.ask('scancel', [String(first)], { user: 'root' });
   await house.cluster.ask('scancel', [String(second)], { user: 'bob' });
   await house.cluster.ask('scancel', [String(third)], { user: 'alice' });
