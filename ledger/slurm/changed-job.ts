@@ -1,5 +1,4 @@
 /** The job that a `scontrol update` is about: which one it is, whose, and what it holds. */
-import { given } from '../../domain/given';
 import type { TransactionId } from '../../domain/ids';
 import { countOf, numberOf, textOf, type RawFacts, type Submission } from '../../domain/slurm-submission';
 import { instantOfSeconds, type Instant } from '../../domain/time';
@@ -36,25 +35,36 @@ export interface Asked {
   caller: Caller;
 }
 
-/** Tasks go by their array's id, as everywhere; but one that was changed by itself before is a job of its own (replace_hold). */
-export async function changedJobOf(
-  sql: Sql,
-  { clusterNo }: NumberedCluster,
-  { facts, jobId }: SlurmModification,
-): Promise<Pick<Asked, 'jobId' | 'task' | 'submittedAt'>> {
+/** By what the controller says of the job: tasks go by their array's id. */
+export function nameOfChange({
+  facts,
+  jobId,
+}: Pick<SlurmModification, 'facts' | 'jobId'>): Pick<Asked, 'jobId' | 'task' | 'submittedAt'> {
   const array = countOf(facts.array_job_id);
   const task = array === undefined ? undefined : countOf(facts.array_task_id, 'zero');
   const submitted = countOf(facts.submit_time);
-  const submittedAt = submitted === undefined ? undefined : instantOfSeconds(submitted);
-  const when = given({ submittedAt });
-  if (array === undefined || task === undefined) return { jobId: String(array ?? jobId), task: '', ...when };
-  const own = `${array}_${task}`;
+  return {
+    jobId: array === undefined ? jobId : String(array),
+    task: task === undefined ? '' : String(task),
+    ...(submitted === undefined ? {} : { submittedAt: instantOfSeconds(submitted) }),
+  };
+}
+
+/** The same, but a task that was changed by itself before is a job of its own (replace_hold). */
+export async function changedJobOf(
+  sql: Sql,
+  { clusterNo }: NumberedCluster,
+  change: SlurmModification,
+): Promise<Pick<Asked, 'jobId' | 'task' | 'submittedAt'>> {
+  const named = nameOfChange(change);
+  if (named.task === '') return named;
+  const own = `${named.jobId}_${named.task}`;
   const [split] = await ask(
     () => sql`
       select from ledger.jobs
-      where cluster_no = ${clusterNo} and job_id = ${own} and submitted_at = ${submittedAt ?? null}::timestamptz`,
+      where cluster_no = ${clusterNo} and job_id = ${own} and submitted_at = ${named.submittedAt ?? null}::timestamptz`,
   );
-  return split ? { jobId: own, task: '', ...when } : { jobId: String(array), task: String(task), ...when };
+  return split ? { ...named, jobId: own, task: '' } : named;
 }
 
 /** How many tasks a change is about: Slurm 22.05 names the tasks of an array that it knows already by their number only. */

@@ -4,10 +4,8 @@
  *
  * Written after the hold has changed: a change that was refused overtakes nobody.
  */
-import { countOf } from '../../domain/slurm-submission';
-import { instantOfSeconds, type Instant } from '../../domain/time';
+import type { Instant } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
-import type { SlurmModification } from '../contract';
 import { ask } from '../errors';
 import type { NumberedCluster } from '../price-book';
 
@@ -18,21 +16,6 @@ export interface DecidedChange {
   submittedAt?: Instant;
   key: string;
   decidedAt: Instant;
-}
-
-/** By what the controller says of the job: tasks go by their array's id. */
-export function nameOfChange({
-  facts,
-  jobId,
-}: Pick<SlurmModification, 'facts' | 'jobId'>): Pick<DecidedChange, 'jobId' | 'task' | 'submittedAt'> {
-  const array = countOf(facts.array_job_id);
-  const task = array === undefined ? undefined : countOf(facts.array_task_id, 'zero');
-  const submitted = countOf(facts.submit_time);
-  return {
-    jobId: array === undefined ? jobId : String(array),
-    task: task === undefined ? '' : String(task),
-    ...(submitted === undefined ? {} : { submittedAt: instantOfSeconds(submitted) }),
-  };
 }
 
 const UNKNOWN = '-infinity';

@@ -38,10 +38,19 @@ import type { RecordEvents } from '../events';
 import type { NumberedCluster, PriceBooks } from '../price-book';
 import { loadFacts } from '../story-facts';
 import { isSamePrice, needOf } from './change-price';
-import { changedJobOf, hasStartedTasks, openHoldOf, tasksOf, userOf, type Asked, type JobHold } from './changed-job';
+import {
+  changedJobOf,
+  hasStartedTasks,
+  nameOfChange,
+  openHoldOf,
+  tasksOf,
+  userOf,
+  type Asked,
+  type JobHold,
+} from './changed-job';
 import { clusterAsOfNow } from './cluster';
 import { exemptionOf, type Exemption } from './exemption';
-import { nameOfChange, noteChange } from './last-changes';
+import { noteChange } from './last-changes';
 import { noteSubmission } from './notes';
 import { checkOf } from './request';
 import { submissionOf, unknownAccount, withoutAccount, type Unasked } from './submissions';
