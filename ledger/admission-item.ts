@@ -12,7 +12,7 @@ import { estimate, type Estimate } from '../domain/price';
 import { roundUp, times, fractionOfDecimal } from '../domain/rational';
 import type { Refusal } from '../domain/refusal';
 import { instantOfMs, readTimeIn, type Instant } from '../domain/time';
-import type { AdvisorQuestion, Caller, CheckRequest, EstimateNote, PriceBook } from './contract';
+import type { AdvisorQuestion, Caller, CheckRequest, EstimateNote, PriceBook, Spares } from './contract';
 import type { RecordedRequest } from './decision';
 import type { NumberedCluster } from './price-book';
 
@@ -47,6 +47,12 @@ export interface Item {
   partitions: string[];
   amounts: string[];
   request: RecordedRequest;
+}
+
+/** A hold for a request that is likely to be made again at once: place_holds holds it where there is money in plenty. */
+export interface SpareItem extends Item {
+  key: string;
+  spare_seconds: number;
 }
 
 /** A request with what each of its components will cost. */
@@ -156,6 +162,16 @@ export function makeItem(
     },
   };
 }
+
+/** The same once more for each of the keys. */
+export const spareItems = (item: Item, { keys, seconds }: Spares): SpareItem[] =>
+  keys.map((key) => ({
+    ...item,
+    key,
+    body_hash: null,
+    hold_ids: item.hold_ids.map(newHoldId),
+    spare_seconds: seconds,
+  }));
 
 const isRefused = ({ refusal }: Estimate): boolean => refusal !== undefined;
 

@@ -12,10 +12,12 @@ import {
   makeItem,
   priceRequest,
   questionsOf,
+  spareItems,
   type AccountTerms,
   type Item,
   type Priced,
   type PricingTerms,
+  type SpareItem,
 } from './admission-item';
 import { openBatcher } from './batcher';
 import type { Admission, Advisor, Caller, ChangedJob, CheckRequest, Decision, PriceBook } from './contract';
@@ -43,6 +45,14 @@ interface Placed {
   request: RecordedRequest | null;
   answer: RecordedAnswer | null;
   effectiveAt: Instant | null;
+  /** Keys of the spares that are held. */
+  spares?: string[];
+}
+
+/** One check in a batch, and what is to be held beside it. */
+interface Asking {
+  item: Item;
+  spares: SpareItem[];
 }
 
 /** Prices can change between pricing and placing, but hardly this often in a row. */
@@ -52,14 +62,17 @@ export function openAdmission(options: AdmissionOptions): Admission {
   const { sql, prices, defaultCluster = 'default', advisor, batchMax = 64, deadlineMs = 5_000 } = options;
   const terms = openAccountTerms(sql);
 
-  const placing = openBatcher<Item, Placed>({
+  const placing = openBatcher<Asking, Placed>({
     batchMax,
     deadlineMs,
     late: () => unavailable(new Error(`no answer from PostgreSQL in ${deadlineMs} ms`)),
-    send(items) {
+    send(askings) {
       let cancel: (() => void) | undefined = () => undefined;
-      const place = async (some: Item[]): Promise<(Placed | Error)[]> => {
-        const batch = JSON.stringify(some.map((item, n) => ({ n, ...item })));
+      const place = async (some: Asking[]): Promise<(Placed | Error)[]> => {
+        // Spares behind all that was asked for: nobody's answer is the worse for them.
+        const spares = some.flatMap((asking) => asking.spares);
+        const items = [...some.map(({ item }) => item), ...spares];
+        const batch = JSON.stringify(items.map((item, n) => ({ n, ...item })));
         const rows = await ask(async () => {
           if (!cancel) throw unavailable();
           const query = sql<Placed[]>`
@@ -67,22 +80,27 @@ export function openAdmission(options: AdmissionOptions): Admission {
           cancel = () => query.cancel();
           return await query;
         });
-        const inOrder = new Array<Placed>(some.length);
+        const inOrder = new Array<Placed | undefined>(items.length);
         for (const row of rows) inOrder[row.n] = row;
-        return inOrder;
+        const held = new Set(spares.filter((_, n) => inOrder[some.length + n]));
+        return some.flatMap((asking, n) => {
+          const placed = inOrder[n];
+          const own = asking.spares.filter((spare) => held.has(spare)).map(({ key }) => key);
+          return placed ? [own.length > 0 ? { ...placed, spares: own } : placed] : [];
+        });
       };
       // Something that PostgreSQL cannot even read (a NUL in somebody's text) must not be its neighbours' trouble.
       const placeApart = async (error: unknown): Promise<(Placed | Error)[]> => {
-        if (error instanceof Fault || items.length === 1) throw error;
+        if (error instanceof Fault || askings.length === 1) throw error;
         const answers: (Placed | Error)[] = [];
-        for (const item of items) {
-          const [answer] = await place([item]).catch((reason: unknown) => [asError(reason)]);
+        for (const asking of askings) {
+          const [answer] = await place([asking]).catch((reason: unknown) => [asError(reason)]);
           if (answer) answers.push(answer);
         }
         return answers;
       };
       return {
-        answers: place(items).catch(placeApart),
+        answers: place(askings).catch(placeApart),
         abandon() {
           cancel?.();
           cancel = undefined;
@@ -146,9 +164,14 @@ export function openAdmission(options: AdmissionOptions): Admission {
   }
 
   return {
-    async check(request, caller) {
+    async check(request, caller, spares) {
       const before = advisor && (await firstAnswer(request, caller));
-      return before ?? decide(request, caller, 'check', placing.ask);
+      return (
+        before ??
+        decide(request, caller, 'check', (item) =>
+          placing.ask({ item, spares: spares ? spareItems(item, spares) : [] }),
+        )
+      );
     },
     exchange: (holdId, request, changed, caller) =>
       decide({ ...request, jobId: changed.jobId }, caller, 'check', async (item) => {
@@ -246,5 +269,6 @@ function decisionOf(request: CheckRequest, caller: Caller, placed: Placed, recor
   if (!asked || !placed.answer || placed.effectiveAt === null) {
     throw new Error(`place_holds gave ${placed.outcome} no answer`);
   }
-  return renderDecision(asked, placed.answer, placed.effectiveAt, placed.outcome === 'replayed');
+  const decision = renderDecision(asked, placed.answer, placed.effectiveAt, placed.outcome === 'replayed');
+  return placed.spares ? { ...decision, spares: placed.spares } : decision;
 }

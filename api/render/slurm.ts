@@ -36,6 +36,7 @@ export const renderSubmission = (answer: SubmissionAnswer, key: string): z.infer
   would_deny: answer.wouldDeny,
   exempt: answer.exempt,
   replayed: answer.replayed,
+  spares: answer.spares,
 });
 
 export const renderModification = (answer: ModificationAnswer): z.infer<typeof SlurmModificationAnswer> => ({

@@ -53,7 +53,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         may: ['hook'],
         summary: 'A job is being submitted: may it?',
         description:
-          "The decision of /budget/check about the raw facts of job_submit/lua. A no is HTTP 200 with accept:false, also for an account that nobody knows. A job's array is one submission; each component of a heterogeneous job is one. `key` names the submission: whoever sends it again is answered as the first time, whatever else he sends.",
+          "The decision of /budget/check about the raw facts of job_submit/lua. A no is HTTP 200 with accept:false, also for an account that nobody knows. A job's array is one submission; each component of a heterogeneous job is one. `key` names the submission: whoever sends it again is answered as the first time, whatever else he sends. A hook that is sent many equal jobs may ask for spares: holds of their own for the next ones, which it may use within seconds without asking. They are held where money is in plenty, and given back where no job comes.",
         dialect,
         body: SlurmSubmissionRequest,
         keyed: false,
@@ -71,6 +71,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
             facts: body.job,
             ...(body.cluster === undefined ? {} : { cluster: body.cluster }),
             ...(body.at === undefined ? {} : { askedAt: instantOfSeconds(body.at) }),
+            ...(body.spares === undefined ? {} : { spares: body.spares }),
           },
           caller,
         );
@@ -78,6 +79,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         metrics.checks.inc({ result: answer.wouldDeny ? 'denied' : 'approved' });
         if (answer.wouldDeny) metrics.refusals.inc({ code: answer.code });
         else if (answer.holdId !== undefined && !answer.replayed) metrics.transactions.inc({ type: 'hold' });
+        if (answer.spares) metrics.transactions.inc({ type: 'hold' }, answer.spares.length);
         return c.json(renderSubmission(answer, body.key));
       },
     )

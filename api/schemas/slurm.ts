@@ -35,8 +35,27 @@ const RawJob = JsonObject.describe(
   'The facts as job_submit/lua sees them, as they are: account, partition, time_limit, min_nodes, num_tasks, tres_per_node and so on. What is absent, nil or NO_VAL is not set; what is not known here is ignored.',
 );
 
+/** More are no faster. */
+const SPARES_MAX = 64;
+
+const Spares = z.object({
+  keys: z
+    .array(HookKey)
+    .max(SPARES_MAX)
+    .describe(
+      'One for each job; made like any key of a hook, and stamped on no job but one that is equal to this one.',
+    ),
+  seconds: integer(1, 60).describe('How long the hook may use them. What no job carries then is given back.'),
+});
+
 export const SlurmSubmissionRequest = z
-  .object({ cluster: Cluster, key: HookKey, job: RawJob, at: Seconds.optional() })
+  .object({
+    cluster: Cluster,
+    key: HookKey,
+    job: RawJob,
+    at: Seconds.optional(),
+    spares: Spares.optional().describe('Holds for equal jobs that are likely to come next.'),
+  })
   .meta({ id: 'SlurmSubmissionRequest' });
 
 export const SlurmSubmissionAnswer = z
@@ -55,6 +74,10 @@ export const SlurmSubmissionAnswer = z
     would_deny: z.boolean().describe('Whether it is, or in shadow mode would be, refused.'),
     exempt: z.string().optional().describe('Why the job is neither asked about nor charged.'),
     replayed: z.boolean().describe('True where an earlier answer to the same key is given again.'),
+    spares: z
+      .array(z.string())
+      .optional()
+      .describe('Keys of the spares that are held: an equal job may be stamped with one of them and start unasked.'),
   })
   .meta({ id: 'SlurmSubmissionAnswer' });
 

@@ -45,19 +45,31 @@ function M.write_whole(path, text)
   return (written and closed and os.rename(half, path)) and true or false
 end
 
--- 32 hex digits. No key, no stamp: whoever cannot read /dev/urandom is told by nil.
-function M.new_key()
+local KEY_BYTES = 16
+
+-- Of 32 hex digits each. No key, no stamp: whoever cannot read /dev/urandom is told by nil.
+function M.new_keys(count)
   local file = io.open("/dev/urandom", "rb")
-  local bytes = file and file:read(16)
+  local bytes = file and file:read(KEY_BYTES * count)
   if file then
     file:close()
   end
-  if not bytes or #bytes ~= 16 then
+  if not bytes or #bytes ~= KEY_BYTES * count then
     return nil
   end
-  return (bytes:gsub(".", function(byte)
-    return string.format("%02x", string.byte(byte))
-  end))
+  local keys = {}
+  for index = 1, count do
+    local own = bytes:sub((index - 1) * KEY_BYTES + 1, index * KEY_BYTES)
+    keys[index] = own:gsub(".", function(byte)
+      return string.format("%02x", string.byte(byte))
+    end)
+  end
+  return keys
+end
+
+function M.new_key()
+  local keys = M.new_keys(1)
+  return keys and keys[1]
 end
 
 -- The stamp -------------------------------------------------------------------------------------------------------------------
@@ -337,6 +349,7 @@ function M.token(config)
 end
 
 M.now = socket.gettime
+M.encode = cjson.encode
 
 -- Facts -----------------------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ local SITE = false
 
 local bursar = dofile(PLACE .. "/bursar.lua")
 local alone = dofile(PLACE .. "/alone.lua")
+local spares = dofile(PLACE .. "/spares.lua")
 
 local site = {}
 if SITE then
@@ -150,11 +151,19 @@ end
 local function submit(job_desc)
   local began = bursar.now()
   local config = assert(bursar.read_json(CONFIG), CONFIG .. " cannot be read")
-  local key = assert(bursar.new_key(), "/dev/urandom cannot be read")
-  local stamp = "bursar:" .. key
-  job_desc.admin_comment = bursar.stamped(job_desc.admin_comment, stamp)
-
   local job = bursar.facts(job_desc, SUBMITTED)
+  local kind = bursar.encode(job)
+  local spare, wanted = nil, 0
+  if kind and not job.het_offset then
+    spare, wanted = spares.take(kind, began, math.min(tonumber(config.spares) or spares.max, spares.max))
+  end
+  local keys = spare and { spare } or assert(bursar.new_keys(1 + wanted), "/dev/urandom cannot be read")
+  local key = table.remove(keys, 1)
+  job_desc.admin_comment = bursar.stamped(job_desc.admin_comment, "bursar:" .. key)
+  if spare then
+    return slurm.SUCCESS
+  end
+
   forget_old_hets(began)
   local het = het_of(job, began)
   if het then
@@ -167,7 +176,11 @@ local function submit(job_desc)
   end
 
   local question = { cluster = config.cluster, key = key, job = job }
+  if #keys > 0 then
+    question.spares = { keys = keys, seconds = spares.seconds }
+  end
   local answer, why, status = ask(config, "/api/v1/slurm/submissions", question, began)
+  spares.keep(kind, keys, answer and answer.spares, began)
   if answer and type(answer.accept) == "boolean" then
     local sentence = type(answer.message) == "string" and answer.message ~= "" and answer.message
     if not answer.accept then

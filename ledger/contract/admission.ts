@@ -71,6 +71,8 @@ export interface Decision {
   /** How `at` was read, where the clocks of the cluster left a doubt (rulings 17). */
   note?: string;
   replayed: boolean;
+  /** Keys of spares that are held. */
+  spares?: string[];
 }
 
 /** How an estimate was made, and whether an advisor, where there is one, had a part in it. */
@@ -109,9 +111,18 @@ export interface ChangedJob {
   tasksLeft?: number;
 }
 
+/** Keys of further holds for the same request, each to be used within so many seconds or not at all. */
+export interface Spares {
+  keys: readonly string[];
+  seconds: number;
+}
+
 export interface Admission {
-  /** Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`. */
-  check(request: CheckRequest, caller: Caller): Promise<Decision>;
+  /**
+   * Places the hold or says why not; batched with whatever else is waiting. `account_not_found`, `cluster_not_found`, `partition_not_found`, `key_reused`.
+   * Spares are held where there is money in plenty; the answer names those that are.
+   */
+  check(request: CheckRequest, caller: Caller, spares?: Spares): Promise<Decision>;
   /**
    * Moves a job to a hold of its own for what it asks for now, or says why not and leaves it the one it has. In shadow mode
    * it moves in any case. The same faults as a check, and `hold_not_found`.

@@ -5,6 +5,7 @@ import type { Micro } from '../../domain/money';
 import type { Enforcement, FailurePolicy } from '../../domain/policy';
 import type { RawFacts } from '../../domain/slurm-submission';
 import type { Instant } from '../../domain/time';
+import type { Spares } from './admission';
 import type { Caller, Page } from './asking';
 
 /** One call of the submit hook: a job, an array, or one component of a heterogeneous job. */
@@ -16,6 +17,8 @@ export interface SlurmSubmission {
   facts: RawFacts;
   /** When the hook was asked, by its clock; kept, and decides nothing. */
   askedAt?: Instant;
+  /** For equal jobs that are likely to come next. */
+  spares?: Spares;
 }
 
 export interface SubmissionAnswer {
@@ -36,6 +39,8 @@ export interface SubmissionAnswer {
   unit?: string;
   /** An earlier answer to the same key, given again. */
   replayed: boolean;
+  /** Keys of those spares that are held. */
+  spares?: string[];
 }
 
 /** A pending job is about to be changed. */

@@ -64,7 +64,8 @@ export function openQueue({ sql, prices, recordEvents, graceSeconds = 300 }: Que
   ): Promise<UnseenHold[]> {
     return ask(
       () => sql<UnseenHold[]>`
-        select hold_no as "holdNo", hold_id as "holdId", tasks_left as "tasksLeft", seen_until as "seenUntil"
+        select hold_no as "holdNo", hold_id as "holdId", tasks_left as "tasksLeft", seen_until as "seenUntil",
+          is_spare as "isSpare"
         from ledger.note_listing(${clusterNo}::int, ${JSON.stringify(missing)}::text::jsonb, ${jobs.length}::int,
           ${listedAt}, ${takenAt}, ${graceSeconds}::int)`,
     );

@@ -21,6 +21,8 @@ export interface UnseenHold {
   tasksLeft: number;
   /** The last listing in which it was whole. */
   seenUntil: Instant | null;
+  /** Held for a job that was likely to come, and none has taken it. */
+  isSpare: boolean;
 }
 
 /** Asks the accounting of jobs by their ids, and records what it says. */
@@ -58,7 +60,7 @@ export async function settleUnseen(
 
 async function settleOne(
   deps: RecordDeps,
-  { holdId, tasksLeft, seenUntil }: UnseenHold,
+  { holdId, tasksLeft, seenUntil, isSpare }: UnseenHold,
   facts: LedgerFacts,
   caller: Caller,
 ): Promise<Recorded> {
@@ -70,10 +72,13 @@ async function settleOne(
     const record = task === undefined ? [] : [reductionOf(strand, task.jobId, tasksLeft, until)];
     return recordLost(deps, holdId, facts, record, caller);
   }
+  if (isSpare) return giveBack(deps.sql, facts, SPARE_UNUSED, undefined, caller);
   const fate = fateOf(facts, until);
   if ('record' in fate) return recordLost(deps, holdId, facts, fate.record, caller);
   return giveBack(deps.sql, facts, fate.giveBack, task?.jobId, caller);
 }
+
+const SPARE_UNUSED = 'Held beforehand for another job like the one before it, and none came';
 
 async function giveBack(
   sql: Sql,

@@ -39,7 +39,7 @@ export function openSubmissions(deps: SubmissionsDeps): Pick<Slurm, 'submit' | '
   }
 
   return {
-    async submit({ cluster: name = defaultCluster, key, facts, askedAt }, caller) {
+    async submit({ cluster: name = defaultCluster, key, facts, askedAt, spares }, caller) {
       const { cluster, book } = await clusterNamed(prices, name);
       const submission = submissionOf(facts);
       if ('code' in submission) return refuse(cluster, key, submission, undefined, caller);
@@ -51,7 +51,7 @@ export function openSubmissions(deps: SubmissionsDeps): Pick<Slurm, 'submit' | '
       if (!check) return refuse(cluster, key, withoutAccount(cluster), submission, caller);
       if (askedAt !== undefined) check.details = { ...check.details, asked_at: askedAt };
       try {
-        return answerOf(await admission.check(check, { ...caller, key }));
+        return answerOf(await admission.check(check, { ...caller, key }, spares));
       } catch (error) {
         if (!(error instanceof Fault && error.code === 'account_not_found')) throw error;
         return refuse(cluster, key, unknownAccount(check.account), submission, caller);
@@ -149,7 +149,18 @@ export const unknownAccount = (account: string): Unasked => ({
 
 /** In shadow mode a no is recorded, and the hook is told to let the job in. */
 export function answerOf(decision: Decision): SubmissionAnswer {
-  const { available, mode = 'enforce', code, message, holdId, estimatedCost, holdAmount, unit, replayed } = decision;
+  const {
+    available,
+    mode = 'enforce',
+    code,
+    message,
+    holdId,
+    estimatedCost,
+    holdAmount,
+    unit,
+    replayed,
+    spares,
+  } = decision;
   return {
     accept: available || mode === 'shadow',
     code,
@@ -161,6 +172,7 @@ export function answerOf(decision: Decision): SubmissionAnswer {
     holdAmount,
     unit,
     replayed,
+    ...(spares === undefined ? {} : { spares }),
   };
 }
 

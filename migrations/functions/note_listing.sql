@@ -1,12 +1,13 @@
 -- note_listing writes down that a whole listing of a queue was seen, and which holds no job in it carries, or which arrays
 -- have fewer tasks. Returns those of which this has been so in every listing for p_grace_seconds, and of which the accounting,
--- heard after that, has not said anything either: whatever road it is heard by, and however seldom.
+-- heard after that, has not said anything either: whatever road it is heard by, and however seldom. A spare hold that may not be
+-- used any more needs a second listing only, for the queue shows what has ended too.
 --
 -- p_unseen: [{hold_no, tasks_left}]. p_listed_at is the moment of the listing by the database's clock; one that is older than
 -- the last one is passed over (returns nothing). Racing listings of one cluster follow one another. Moves no money.
 create or replace function ledger.note_listing(
   p_cluster_no int, p_unseen jsonb, p_jobs int, p_listed_at timestamptz, p_taken_at timestamptz, p_grace_seconds int
-) returns table (hold_no bigint, hold_id text, tasks_left int, seen_until timestamptz)
+) returns table (hold_no bigint, hold_id text, tasks_left int, seen_until timestamptz, is_spare boolean)
 language plpgsql volatile
 set plan_cache_mode = force_generic_plan
 as $$
@@ -38,10 +39,13 @@ begin
   where l.cluster_no = p_cluster_no;
 
   return query
-  select u.hold_no, h.hold_id, u.tasks_left, u.seen_until
+  select u.hold_no, h.hold_id, u.tasks_left, u.seen_until, spare.is_unused
   from ledger.unseen_holds u join ledger.holds h on h.hold_no = u.hold_no
-  where u.cluster_no = p_cluster_no and u.since <= least(p_listed_at, v_look.accounted_at) - v_grace
-    and v_look.accounted_at is not null
+  cross join lateral (
+    select h.use_by is not null and not exists (select from ledger.jobs j where j.hold_no = h.hold_no) as is_unused) spare
+  where u.cluster_no = p_cluster_no
+    and (u.since <= least(p_listed_at, v_look.accounted_at) - v_grace and v_look.accounted_at is not null
+      or spare.is_unused and u.since < p_listed_at and p_listed_at > h.use_by + interval '10 seconds')
   order by u.hold_no
   limit 1000;
 end;

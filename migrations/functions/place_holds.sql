@@ -2,7 +2,8 @@
 --
 -- An item: { n, principal, key, body_hash (hex), account, unit, multiplier, catalog, at, user, cluster_no, pre_refusal,
 -- request, hold_ids[], partitions[], amounts[] } with one element an array but for heterogeneous jobs, whose components are
--- held all or none. request is stored as it is.
+-- held all or none. request is stored as it is. With spare_seconds it is a spare: held where that is plainly possible, and where
+-- not it has no row and nothing is stored of it.
 --
 -- outcome: 'decided' (yes or no is in the answer), 'replayed' (this key has its first answer, and request as it was then),
 -- 'key_reused' (this key has another body), 'account_not_found', 'stale' (what the item was priced with has
@@ -62,7 +63,7 @@ begin
   select version into v_version from ledger.catalog_version;
   for v_item in select item from jsonb_array_elements(p_batch) item loop
     n := (v_item ->> 'n')::int;
-    continue when n = any (v_done);
+    continue when n = any (v_done) or v_item ? 'spare_seconds';
     request := null;
     answer := null;
     effective_at := null;

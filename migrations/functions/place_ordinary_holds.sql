@@ -6,6 +6,9 @@
 -- open funds, every cap with a row of its own, and room below every limit for all that the batch asks of it together.
 -- The demand of the batch is summed per account, cap and parent, and compared once; nothing is decided item by item.
 --
+-- A spare is an item with spare_seconds: a hold for a job that is likely to come within that time. It must not make money scarce
+-- for those who are there already, so what it needs to be free is sixteen times what it takes.
+--
 -- Every table is probed through "lateral (… limit 1)" or a function of index probes: whatever the planner believed about its
 -- size when the plan was made, it stays a probe. The caller holds the locks, so what is looked at here is still true where
 -- it is written, further down in the same statement.
@@ -24,11 +27,12 @@ begin
   perform pg_current_xact_id(); -- before numbers are drawn; see ledger.txn_numbers
   with asked as materialized (
     select i.*, i.amounts[1] as amount, i.partitions[1] as partition,
+      i.amounts[1] * case when i.spare_seconds is null then 1 else 16 end::numeric as needs,
       row_number() over (partition by i.key, i.principal order by i.n) as repetition
     from jsonb_to_recordset(p_batch) as i (
       n int, principal text, key text, body_hash text, account text, unit text, multiplier bigint, catalog bigint,
       at timestamptz, "user" text, cluster_no int, pre_refusal jsonb, request jsonb, hold_ids text[],
-      partitions text[], amounts bigint[])
+      partitions text[], amounts bigint[], spare_seconds int)
   ), item as materialized (
     -- Items that move no money (a replay, a stale price) do not matter to their neighbours.
     select asked.*, a.account_no, a.root_no,
@@ -47,11 +51,12 @@ begin
       and asked.catalog = (select version from ledger.catalog_version)
       and (asked.key is null or (asked.repetition = 1 and d.decision_no is null))
   ), account as materialized (
-    select d.account_no, a.root_no, a.ancestors, t.held_micro, d.demand, m.fund_nos, m.availables, m.throughs,
+    select d.account_no, a.root_no, a.ancestors, t.held_micro, d.demand, d.needs, m.fund_nos, m.availables, m.throughs,
       m.open_available - greatest(0, m.debt - m.closed_available) as available,
       d.is_ordinary and a.archived_at is null and a.status = 'active' and a.starts_at <= p_now and a.ends_at > p_now as is_open
     from (
-      select account_no, sum(amount)::bigint as demand, bool_and(item.is_ordinary) as is_ordinary from item group by account_no
+      select account_no, sum(amount)::bigint as demand, sum(item.needs) as needs, bool_and(item.is_ordinary) as is_ordinary
+      from item group by account_no
     ) d
     cross join lateral (select * from ledger.accounts where account_no = d.account_no limit 1) a
     cross join lateral (select held_micro from ledger.account_totals where account_no = d.account_no limit 1) t
@@ -73,28 +78,28 @@ begin
           where account_no = d.account_no) f) f) m
   ), cap as materialized (
     select root_no, account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at,
-      c.closes_at, c.settled_micro + c.held_micro as used_micro, sum(demand)::bigint as demand
+      c.closes_at, c.settled_micro + c.held_micro as used_micro, sum(demand)::bigint as demand, sum(needs) as needs
     from (
-      select root_no, account_no, partition, "user", sum(amount)::bigint as demand
+      select root_no, account_no, partition, "user", sum(amount)::bigint as demand, sum(needs) as needs
       from item group by root_no, account_no, partition, "user"
     ) d
     cross join lateral ledger.caps_of(d.account_no, d.partition, d."user", p_now) c
     group by root_no, account_no, c.partition, c.user_name, c.limit_no, c.limit_micro, c.settled_micro, c.held_micro, c.opens_at, c.closes_at
   ), node as materialized (
-    select node.account_no, account.root_no, sum(demand)::bigint as demand,
+    select node.account_no, account.root_no, sum(demand)::bigint as demand, sum(needs) as needs,
       sum(demand) filter (where node.account_no = account.account_no) as own_demand
     from account cross join lateral unnest(account.account_no || account.ancestors) as node (account_no)
     group by node.account_no, account.root_no
   ), refused_tree as materialized (
-    select root_no from account where not is_open or (demand > 0 and available < demand)
+    select root_no from account where not is_open or (demand > 0 and available < needs)
     union all
-    select root_no from cap where demand > 0 and limit_micro - used_micro < demand
+    select root_no from cap where demand > 0 and limit_micro - used_micro < needs
     union all
     select node.root_no from node
     cross join lateral (select * from ledger.accounts where account_no = node.account_no limit 1) a
     cross join lateral ledger.subtree_limit(node.account_no, p_now) l
     where a.archived_at is not null or a.status <> 'active' or a.starts_at > p_now or a.ends_at <= p_now
-      or (node.demand > 0 and l.limit_micro - l.settled_micro - l.held_micro < node.demand)
+      or (node.demand > 0 and l.limit_micro - l.settled_micro - l.held_micro < node.needs)
   ), placed as materialized (
     select nextval('ledger.txn_numbers') as hold_no, i.*, account.available, account.held_micro, account.fund_nos,
       account.availables, account.throughs
@@ -134,8 +139,11 @@ begin
     returning decision_no
   ), held as (
     insert into ledger.holds (
-      hold_no, hold_id, account_no, cluster_no, partition, user_name, placed_micro, held_micro, effective_at, placed_at)
-    select hold_no, hold_ids[1], account_no, cluster_no, partition, "user", amount, amount, p_now, p_now from placed
+      hold_no, hold_id, account_no, cluster_no, partition, user_name, placed_micro, held_micro, effective_at, placed_at,
+      use_by)
+    select hold_no, hold_ids[1], account_no, cluster_no, partition, "user", amount, amount, p_now, p_now,
+      p_now + spare_seconds * interval '1 second'
+    from placed
   ), part as (
     insert into ledger.hold_parts (hold_no, fund_no, held_micro) select hold_no, fund_no, part from drawn
   ), written as (
