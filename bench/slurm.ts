@@ -5,6 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SQUEUE } from '../domain/squeue';
 import { eventually } from '../test/helpers/eventually';
 import { startCluster, type SlurmCluster } from '../test/slurm/cluster';
 import { askOf, installHooks, prepareCluster, relayOf } from '../test/slurm/hooks';
@@ -14,7 +15,8 @@ import { conclude, figureCells, machine, medianRatio, ms, Series, table, type Ma
 import { say, withStack, type BenchDatabase } from './stack';
 
 const SUBMITTERS = [1, 16];
-const STATES = ['no plugin', 'Bursar', 'Bursar, worker busy'] as const;
+/** Equal jobs, as a loop of `sbatch` submits them; in one state each job is called by another name, and asked about by itself. */
+const STATES = ['no plugin', 'Bursar', 'Bursar, no two jobs equal', 'Bursar, worker busy'] as const;
 type State = (typeof STATES)[number];
 
 const NAME = 'bench';
@@ -38,7 +40,7 @@ export const slurmBench = (options: Options): Promise<boolean> =>
     });
     await cluster.launch('relay', relayOf(cluster.folder), { user: 'slurm' });
 
-    const { rounds, each } = options.quick ? { rounds: 1, each: 20 } : { rounds: 5, each: 100 };
+    const { rounds, each } = options.quick ? { rounds: 1, each: 20 } : { rounds: 2, each: 100 };
     const series = new Map<string, Series>();
     // The first is not counted: until then V8 has not compiled what every submission runs through.
     for (let round = 0; round <= rounds; round++) {
@@ -48,13 +50,13 @@ export const slurmBench = (options: Options): Promise<boolean> =>
         const others = state === 'Bursar, worker busy' ? keepBusy(api.url) : undefined;
         for (const submitters of SUBMITTERS) {
           const name = nameOf(state, submitters);
-          const figure = await submit(cluster, submitters, each);
+          const figure = await submit(cluster, submitters, each, state === 'Bursar, no two jobs equal');
           if (round === 0) continue;
           series.set(name, series.get(name) ?? new Series(name));
           series.get(name)?.add(figure);
         }
         await others?.stop();
-        await clear(cluster, database);
+        await clear(cluster, database, api.url);
       }
     }
     // Last: what it holds for those who no longer wait goes back minutes later.
@@ -106,14 +108,15 @@ async function bringInto(cluster: SlurmCluster, state: State): Promise<void> {
 }
 
 /** Each submitter submits one job after the other. */
-async function submit(cluster: SlurmCluster, submitters: number, each: number): Promise<Figure> {
+async function submit(cluster: SlurmCluster, submitters: number, each: number, namesThem: boolean): Promise<Figure> {
   const latencies: number[] = [];
   const count = submitters === 1 ? each : each * 3;
   let left = count;
   const began = performance.now();
   const submitter = async () => {
     while (left-- > 0) {
-      const { code, stderr, tookMs } = await cluster.run('sbatch', ['--hold', '-t', '5', '--wrap=true']);
+      const name = namesThem ? [`--job-name=job-${left}`] : [];
+      const { code, stderr, tookMs } = await cluster.run('sbatch', ['--hold', '-t', '5', '--wrap=true', ...name]);
       if (code !== 0) throw new Error(stderr);
       latencies.push(tookMs);
     }
@@ -165,16 +168,24 @@ function keepBusy(url: string): { stop(): Promise<void> } {
 }
 
 /** No job, no record on its way, no hold, no story that waits to be told: the next state begins where this one did. */
-async function clear(cluster: SlurmCluster, { sql }: BenchDatabase): Promise<void> {
+async function clear(cluster: SlurmCluster, { sql }: BenchDatabase, url: string): Promise<void> {
   await cluster.run('scancel', ['--user=alice'], { user: 'root' });
   const isClear = async () => {
     const queue = await cluster.ask('squeue', ['-h'], { user: 'root' });
     if (queue !== '' || !isAllSent(cluster)) return false;
+    await showQueue(cluster, url);
     const [left] = await sql<{ left: number }[]>`
       select (select count(*) from ledger.holds where status = 'open')::int + (select count(*) from ledger.outbox)::int as left`;
     return left?.left === 0;
   };
   await eventually('everything is over', isClear, 300_000);
+}
+
+/** As the relay does every half minute: what was held beforehand and no job took is given back. */
+async function showQueue(cluster: SlurmCluster, url: string): Promise<void> {
+  const taken_at = Math.floor(Date.now() / 1_000);
+  const squeue = await cluster.ask('squeue', SQUEUE.arguments, { user: 'root' });
+  await askOf(url, 'POST', '/api/v1/slurm/queue', { cluster: NAME, taken_at, squeue });
 }
 
 /** The relay writes down how far it has come in what the hooks wrote: the records of cancelled jobs come by the hundred. */

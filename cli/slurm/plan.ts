@@ -155,6 +155,7 @@ async function renderConfig(
   const config = {
     deadline_ms: 500,
     breaker: { failures: 2, seconds: 10 },
+    spares: 32,
     spool_bytes: 1_073_741_824,
     policy_seconds: 30,
     queue_seconds: 30,

@@ -2,6 +2,8 @@
 -- that no job is bound to and whose check named no job, placed within ten seconds of its submit time. Where nobody knows
 -- that time, those placed before p_not_after, and none where that is null too.
 --
+-- A spare is none of them: whose it is only its stamp can tell.
+--
 -- Slurm's submit plugin of ASBB says "default" where a job names no partition. `shape` is what is asked for and held: any
 -- of several candidates of one shape will do.
 create function ledger.open_candidates(
@@ -14,7 +16,7 @@ as $$
   from ledger.accounts a
   join ledger.holds h on h.account_no = a.account_no
   join ledger.decisions d on d.decision_no = h.hold_no
-  where a.name = p_account and h.cluster_no = p_cluster_no and h.status = 'open' and not h.late
+  where a.name = p_account and h.cluster_no = p_cluster_no and h.status = 'open' and not h.late and h.use_by is null
     and (p_partition is null or h.partition in (p_partition, 'default', ''))
     and (p_user is null or h.user_name is null or h.user_name = p_user)
     and d.request ->> 'jobId' is null

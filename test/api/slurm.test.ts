@@ -89,6 +89,28 @@ describe('a submission', () => {
     expect(await submit({ ...RAW, het_job_offset: 1 })).toMatchObject({ hold_amount: 1.2 });
   });
 
+  test('in a burst brings spares for the next jobs: holds under keys of their own, as far as there is money in plenty', async () => {
+    const spares = (count: number) => ({ keys: Array.from({ length: count }, newKey), seconds: 2 });
+    const asked = spares(4);
+    const { status, body } = await api.post('/api/v1/slurm/submissions', { key: newKey(), job: RAW, spares: asked });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ accept: true, hold_amount: 1.2, spares: asked.keys });
+    expect(await balance()).toMatchObject({ budget_held: 6 });
+    const [key = ''] = asked.keys;
+    expect(await tell(completed(key))).toMatchObject({ recorded: 1 });
+    expect(await settle('100')).toMatchObject({ state: 'settled', charged: 0.5 });
+
+    const more = await api.post('/api/v1/slurm/submissions', { key: newKey(), job: RAW, spares: spares(5) });
+    expect(more.body).toMatchObject({ accept: true });
+    expect(more.body).not.toHaveProperty('spares');
+    const tooMany = { keys: [...spares(64).keys, 'x'], seconds: 0 };
+    const bad = await api.post('/api/v1/slurm/submissions', { key: newKey(), job: RAW, spares: tooMany });
+    expect(bad.status).toBe(400);
+    expect(bad.body.errors.map(({ pointer }: Body) => pointer)).toEqual(
+      expect.arrayContaining(['/spares/keys', '/spares/seconds']),
+    );
+  });
+
   test('without a limit takes the default of its partition, or of the cluster default partition', async () => {
     const { time_limit: _, partition: __, ...bare } = RAW;
     expect(await submit({ ...bare, partition: 'cpu' })).toMatchObject({ estimated_cost: 0.166667 });

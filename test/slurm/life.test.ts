@@ -86,6 +86,22 @@ test('a task of an array that is cancelled while it waits, of which Slurm tells 
   expect(await runsCharged(house, account)).toHaveLength(1);
 });
 
+test('in a burst of equal jobs each has a hold of its own; what was held beforehand and no job took goes back', async () => {
+  const account = await house.account();
+  const stamps = new Set<string>();
+  const jobs: number[] = [];
+  for (let n = 0; n < 12; n++) jobs.push(await house.cluster.sbatch(['-A', account, '-t', '5', '--wrap=true']));
+  for (const job of jobs) stamps.add(stamp.exec((await house.cluster.job(job))?.AdminComment ?? '')?.[0] ?? '');
+  expect(stamps.size).toBe(12);
+  await expectTrueBooks(house, account, { withinMs: 60_000 });
+  expect(await runsCharged(house, account)).toHaveLength(12);
+  const given = await house.ask<{ description: string }[]>(
+    'GET',
+    `/api/v1/transactions?account=${account}&kind=release`,
+  );
+  expect(given.filter(({ description }) => description.startsWith('Held beforehand'))).not.toHaveLength(0);
+});
+
 const HET = `#!/bin/sh
 #SBATCH -n 1 -t 5
 #SBATCH hetjob

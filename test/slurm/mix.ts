@@ -64,6 +64,17 @@ export function jobDeeds(
       act: async () => told(await submit(['-n', `${1 + random(4)}`, '-t', '5', seconds()])),
     },
     {
+      name: 'a burst of equal jobs',
+      weight: 2,
+      act: async () => {
+        const [user, account, size] = [person(), rich(), 5 + random(10)];
+        const args = ['--parsable', '-A', account, '-t', '3', `--wrap=sleep ${random(3)}`];
+        const burst: string[] = [];
+        for (let n = 0; n < size; n++) burst.push(told(await cluster.run('sbatch', args, { user })));
+        return burst.join(', ');
+      },
+    },
+    {
       name: 'a job with GPUs',
       weight: 4,
       act: async () => told(await submit(['-t', '5', '-p', 'gpu', `--gres=gpu:a100:${1 + random(3)}`, seconds()])),

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { failed, INSTALL, ok, readObject, warning, type Finding, type HookConfig } from './finding';
 
-type Kind = 'text' | 'address' | 'number' | 'yes or no';
+type Kind = 'text' | 'address' | 'number' | 'count' | 'yes or no';
 
 const SORTS: Record<Kind, { is: (value: unknown) => boolean; name: string }> = {
   text: { is: (value) => typeof value === 'string' && value !== '', name: 'a text' },
@@ -11,6 +11,10 @@ const SORTS: Record<Kind, { is: (value: unknown) => boolean; name: string }> = {
     name: 'an address (http://…)',
   },
   number: { is: (value) => typeof value === 'number' && value > 0, name: 'a number above 0' },
+  count: {
+    is: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0,
+    name: 'a whole number, or 0 for none',
+  },
   'yes or no': { is: (value) => typeof value === 'boolean', name: 'true or false' },
 };
 
@@ -21,6 +25,7 @@ const KINDS: Record<keyof HookConfig, Kind> = {
   token_file: 'text',
   token: 'text',
   deadline_ms: 'number',
+  spares: 'count',
   spool: 'text',
   spool_bytes: 'number',
   policy_file: 'text',

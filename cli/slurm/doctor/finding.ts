@@ -41,6 +41,7 @@ export interface HookConfig {
   token_file?: string;
   token?: string;
   deadline_ms?: number;
+  spares?: number;
   spool?: string;
   spool_bytes?: number;
   policy_file?: string;
