@@ -61,6 +61,7 @@ export const MOVEMENTS: readonly ExportTable[] = [
       time('placed_at', 'placed'),
       time('closed_at', 'closed'),
       time('reopened_at', 'opened again after it was closed, for a job that came back'),
+      time('use_by', 'of a spare: until when a job could take it'),
     ],
   },
   {

@@ -19,7 +19,9 @@ as $$
     t.txn_no, t.transaction_id, t.kind, t.account_no, t.other_account_no, t.hold_no, t.charge_no, t.amount_micro, t.actor,
     t.description, t.metadata, ledger.epoch_micros(t.effective_at), ledger.epoch_micros(t.recorded_at), line.lines, piece.pieces,
     case when h.hold_no is not null then jsonb_build_array(h.hold_id, h.account_no, h.cluster_no, h.partition, h.user_name,
-      h.group_no, h.placed_micro, h.late, ledger.epoch_micros(h.effective_at), ledger.epoch_micros(h.placed_at)) end,
+      h.group_no, h.placed_micro, h.late, ledger.epoch_micros(h.effective_at), ledger.epoch_micros(h.placed_at))
+      -- Only where there is one: what was sealed before there were spares reads as it did.
+      || case when h.use_by is null then '[]'::jsonb else jsonb_build_array(ledger.epoch_micros(h.use_by)) end end,
     case when c.charge_no is not null then jsonb_build_array(c.run_key, c.account_no, c.hold_no, c.cluster_no, c.job_id,
       c.partition, c.user_name, c.source, c.amount_micro, ledger.epoch_micros(c.started_at), ledger.epoch_micros(c.ended_at), c.usage) end
     )::text, 'UTF8')
