@@ -4,7 +4,7 @@
  */
 const HOLD =
   fields(`transaction_id key account unit cluster partition user_id job_id status placed resized given_back held charged
-  charged_from_hold released late overdue_at group effective_at placed_at closed_at parts`);
+  charged_from_hold released late overdue_at use_by group effective_at placed_at closed_at parts`);
 
 const JOB = fields(`cluster time_zone job_id job_name account unit user_id partition submitted_at state quarantined
   transaction_id late admitted admission_reason admission_cost held charged accrued workflow_id workflow_url updated_at`);

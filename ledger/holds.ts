@@ -30,6 +30,8 @@ interface HoldRow {
   released_micro: string;
   late: boolean;
   overdue_at: string | null;
+  /** Not in answers that were kept for their key before there were spares. */
+  use_by?: string | null;
   effective_at: string;
   placed_at: string;
   closed_at: string | null;
@@ -172,6 +174,7 @@ const renderHold = (row: HoldRow): Hold => ({
   released: microOf(row.released_micro),
   late: row.late,
   ...(row.overdue_at === null ? {} : { overdueAt: instantOf(row.overdue_at) }),
+  ...(row.use_by ? { useBy: instantOf(row.use_by) } : {}),
   effectiveAt: instantOf(row.effective_at),
   placedAt: instantOf(row.placed_at),
   ...(row.closed_at === null ? {} : { closedAt: instantOf(row.closed_at) }),

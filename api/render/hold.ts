@@ -22,6 +22,7 @@ export const renderHold = (hold: Hold): z.infer<typeof HoldAnswer> => ({
   released: amount(hold.released),
   late: hold.late,
   overdue_at: hold.overdueAt,
+  use_by: hold.useBy,
   group: hold.group,
   effective_at: hold.effectiveAt,
   placed_at: hold.placedAt,

@@ -26,6 +26,9 @@ export const HoldAnswer = z
     released: Money.describe('What was given back when it was closed.'),
     late: z.boolean().describe('Opened after the fact, for a job that had none.'),
     overdue_at: Time.optional().describe('Since when nobody can say what became of the job.'),
+    use_by: Time.optional().describe(
+      'Of a spare, which was placed beforehand for a job like the one before it: until when a job could take it.',
+    ),
     group: z.string().optional().describe('Heterogeneous jobs: the hold of the first component.'),
     effective_at: Time.describe('When the job was checked, by the clock of who asked.'),
     placed_at: Time.describe('When it was written.'),

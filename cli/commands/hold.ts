@@ -37,6 +37,7 @@ function showHold(session: Session, hold: Hold): void {
     ['Charged', [moneyIn(hold.charged, unit), fromHold(hold)].filter(Boolean).join(' ')],
     ['Released', moneyIn(hold.released, unit)],
     ['Late', hold.late ? 'yes: made after the fact, for a job that had no hold' : undefined],
+    ['Spare', hold.use_by && `placed beforehand, for a job that came by ${clockIn(hold.use_by, 'UTC')}`],
     ['Group', hold.group],
     ['Effective', clockIn(hold.effective_at, 'UTC')],
     ['Made', clockIn(hold.placed_at, 'UTC')],

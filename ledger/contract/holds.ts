@@ -28,6 +28,8 @@ export interface Hold {
   released: Micro;
   late: boolean;
   overdueAt?: Instant;
+  /** Of a spare: until when a job could take it. */
+  useBy?: Instant;
   effectiveAt: Instant;
   placedAt: Instant;
   closedAt?: Instant;

@@ -7,6 +7,7 @@ as $$
     'user', h.user_name, 'status', h.status, 'placed_micro', h.placed_micro::text, 'held_micro', h.held_micro::text,
     'charged_micro', h.charged_micro::text, 'released_micro', h.released_micro::text, 'late', ledger.came_late(h),
     'overdue_at', h.overdue_at, 'effective_at', h.effective_at, 'placed_at', h.placed_at, 'closed_at', h.closed_at,
+    'use_by', h.use_by,
     'group', (select leader.hold_id from ledger.holds leader where leader.hold_no = h.group_no),
     'resized_micro', r.all_micro::text, 'given_back_micro', r.back_micro::text,
     'job_id', (select j.job_id from ledger.jobs j where j.hold_no = h.hold_no order by j.job_no desc limit 1),

@@ -75,6 +75,9 @@ test('a spare that no job took is given back with the next look after its time; 
   await ask(check('looked-at', 1), [used, unused]);
   const { rows } = await house.holds.list({ account: 'looked-at' }, { limit: 10 });
   expect(rows).toHaveLength(3);
+  expect(rows.map(({ key, useBy }) => [key, useBy !== undefined])).toEqual(
+    expect.arrayContaining([used, unused].map((key) => [key, true])),
+  );
   const job = { jobId: '7', task: '', phase: 'pending' as const, submittedAt: new Date().toISOString(), stamp: used };
   const look = () =>
     ledger.queue.listed(
