@@ -7,7 +7,6 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { childEnvironment } from '../../platform/config';
-import { pickPort } from '../../platform/embedded/ports';
 import { ensureDatabase, openEmbeddedPostgres } from '../../platform/embedded/postgres';
 import { launchService, type Service, type ServiceSpec } from '../../platform/embedded/service';
 import type { TemporalCli } from '../../platform/embedded/temporal-cli';
@@ -16,6 +15,7 @@ import { connectPostgres, type Sql } from '../../platform/postgres';
 import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { POSTGRES_MAJOR } from '../../platform/versions';
 import { eventually } from '../helpers/eventually';
+import { ownPort } from '../helpers/ports';
 import { noteServer, removeScratch, scratchFolder } from '../helpers/scratch';
 import { backUp, restore } from './backup';
 import { openFront, type Front } from './front';
@@ -45,9 +45,6 @@ export interface Site extends AsyncDisposable {
   ask<T>(method: string, path: string, body?: unknown): Promise<T>;
 }
 
-/** Temporal writes its ports into columns that end at 32767, and what the system gives away lies above. */
-const smallPorts = (): number[] => Array.from({ length: 50 }, () => 20_000 + Math.floor(Math.random() * 12_000));
-
 export const PROCESSES: readonly Part[] = OURS;
 
 export async function startSite(): Promise<Site> {
@@ -55,12 +52,6 @@ export async function startSite(): Promise<Site> {
   const home = scratchFolder();
   const specs = new Map<Part, ServiceSpec>();
   const services = new Map<Part, Service>();
-  const ports = new Set<number>();
-  const port = async (candidates: readonly number[] = []) => {
-    const chosen = await pickPort(candidates, ports);
-    ports.add(chosen);
-    return chosen;
-  };
   const start = async (...parts: readonly Part[]) => {
     for (const part of parts) {
       const spec = specs.get(part);
@@ -78,7 +69,7 @@ export async function startSite(): Promise<Site> {
   const logFile = (name: string) => join(home, `${name}.log`);
   const postgres = async (name: Database) => {
     mkdirSync(join(home, name));
-    const options = { home: join(home, name), port: await port(), logFile: logFile(name), onProgress: () => {} };
+    const options = { home: join(home, name), port: await ownPort(), logFile: logFile(name), onProgress: () => {} };
     const opened = await openEmbeddedPostgres(options);
     specs.set(name, opened.spec);
     await start(name);
@@ -91,7 +82,7 @@ export async function startSite(): Promise<Site> {
     const databaseUrl = ledger.urlOf('bursar');
 
     const temporalPorts: number[] = [];
-    while (temporalPorts.length < PORTS) temporalPorts.push(await port(smallPorts()));
+    while (temporalPorts.length < PORTS) temporalPorts.push(await ownPort());
     const place = {
       folder: join(home, 'temporal'),
       database: {
@@ -147,7 +138,7 @@ export async function startSite(): Promise<Site> {
     for (const name of OURS) {
       if (name.startsWith('worker')) specs.set(name, program(name, 'worker/main.js', 'ready', {}));
       else {
-        const own = { BURSAR_HOST: '0.0.0.0', BURSAR_PORT: String(await port()) };
+        const own = { BURSAR_HOST: '0.0.0.0', BURSAR_PORT: String(await ownPort()) };
         urls.push(`http://127.0.0.1:${own.BURSAR_PORT}`);
         specs.set(name, program(name, 'api/main.js', 'listening', own));
       }
@@ -167,12 +158,13 @@ export async function startSite(): Promise<Site> {
       stop,
       start,
       kill: async (part) => {
-        const { pid } = await eventually(`${part} runs`, () => {
+        const isUp = () => {
           const service = services.get(part);
           return service?.isUp === true && service.identity;
-        });
+        };
+        const { pid } = await eventually(`${part} runs`, isUp, 60_000);
         process.kill(pid, 'SIGKILL');
-        await eventually(`${part} is gone`, () => services.get(part)?.identity?.pid !== pid);
+        await eventually(`${part} is gone`, () => services.get(part)?.identity?.pid !== pid, 60_000);
       },
       backUp: async (database) => {
         const folder = join(dirname(dataOf(database)), `backup-${(backups += 1)}`);

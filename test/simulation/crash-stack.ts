@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrate } from '../../migrations/migrate';
 import { cacheFolder, childEnvironment, readConfig, searchPath } from '../../platform/config';
-import { pickPort } from '../../platform/embedded/ports';
 import { ensureDatabase, openEmbeddedPostgres } from '../../platform/embedded/postgres';
 import { launchService, type Service, type ServiceSpec } from '../../platform/embedded/service';
 import { openEmbeddedTemporal } from '../../platform/embedded/temporal';
@@ -12,6 +11,7 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { connectPostgres, type Sql } from '../../platform/postgres';
 import { connectTemporal, type Temporal } from '../../platform/temporal';
 import { eventually } from '../helpers/eventually';
+import { ownPort } from '../helpers/ports';
 import { noteServer, removeScratch, scratchFolder } from '../helpers/scratch';
 
 export type Part = 'api' | 'dispatcher' | 'worker' | 'temporal' | 'postgres';
@@ -39,6 +39,9 @@ export interface CrashStackOptions {
   settings?: Record<string, string>;
 }
 
+/** Of whoever waits for a process. */
+const PATIENCE_MS = 90_000;
+
 export async function startCrashStack(options: CrashStackOptions = {}): Promise<CrashStack> {
   const home = scratchFolder();
   const specs = new Map<string, ServiceSpec>();
@@ -57,16 +60,10 @@ export async function startCrashStack(options: CrashStackOptions = {}): Promise<
     await service.ready;
   };
   try {
-    const taken = new Set<number>();
-    const port = async () => {
-      const chosen = await pickPort([], taken);
-      taken.add(chosen);
-      return chosen;
-    };
     const logFile = (name: string) => join(home, `${name}.log`);
     const postgres = await openEmbeddedPostgres({
       home,
-      port: await port(),
+      port: await ownPort(),
       logFile: logFile('postgres'),
       onProgress: () => {},
     });
@@ -81,11 +78,11 @@ export async function startCrashStack(options: CrashStackOptions = {}): Promise<
       cacheFolder: cacheFolder(),
       onProgress: () => {},
     });
-    const embedded = openEmbeddedTemporal({ home, cli, port: await port(), logFile: logFile('temporal') });
+    const embedded = openEmbeddedTemporal({ home, cli, port: await ownPort(), logFile: logFile('temporal') });
     await start(embedded.spec);
     const temporal = connectTemporal({ address: embedded.address });
 
-    const apiPort = await port();
+    const apiPort = await ownPort();
     const env = childEnvironment({
       DATABASE_URL: databaseUrl,
       TEMPORAL_ADDRESS: embedded.address,
@@ -116,16 +113,18 @@ export async function startCrashStack(options: CrashStackOptions = {}): Promise<
       sql,
       temporal,
       signal: async (part, signal) => {
-        const identity = await eventually(`${part} runs`, () => {
+        const isUp = () => {
           const service = services.get(part);
           return service?.isUp === true && service.identity;
-        });
+        };
+        // After its last death it may wait for half a minute before it is started again.
+        const identity = await eventually(`${part} runs`, isUp, PATIENCE_MS);
         process.kill(identity.pid, signal);
         if (signal !== 'SIGKILL') return;
-        await eventually(`${part} is gone`, () => services.get(part)?.identity?.pid !== identity.pid);
+        await eventually(`${part} is gone`, () => services.get(part)?.identity?.pid !== identity.pid, PATIENCE_MS);
       },
       allBack: async () => {
-        await eventually('all parts are back', () => [...services.values()].every(({ isUp }) => isUp), 60_000);
+        await eventually('all parts are back', () => [...services.values()].every(({ isUp }) => isUp), PATIENCE_MS);
       },
       stop: async (part) => {
         await services.get(part)?.stop();

@@ -1,14 +1,11 @@
 /** Where a test cluster lives: its folder with everybody's rights, its secrets, its ports, its configuration. */
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isPortFree } from '../../platform/embedded/ports';
+import { ownPort } from '../helpers/ports';
 import { idsOf } from './people';
 import { gresConf, mariadbConf, slurmConf, slurmdbdConf, type NodeName, type Place, type Ports } from './slurm-conf';
-
-/** Below where systems take ports for connections from, so that a daemon that was killed finds its own again. */
-const PORTS = { from: 20_000, below: 32_000 };
 
 /** Who owns which folder, as a site has it. */
 const FOLDERS: readonly [path: string, owner: string, mode: number][] = [
@@ -28,22 +25,15 @@ const FOLDERS: readonly [path: string, owner: string, mode: number][] = [
 ];
 
 export async function choosePlace(folder: string, name: string): Promise<Place> {
-  const taken = new Set<number>();
-  const port = async (): Promise<number> => {
-    const candidate = randomInt(PORTS.from, PORTS.below);
-    if (taken.has(candidate) || !(await isPortFree(candidate, '0.0.0.0'))) return port();
-    taken.add(candidate);
-    return candidate;
-  };
   const ports: Ports = {
-    slurmctld: await port(),
-    slurmdbd: await port(),
-    mariadb: await port(),
-    slurmrestd: await port(),
-    c1: await port(),
-    c2: await port(),
-    g1: await port(),
-    g2: await port(),
+    slurmctld: await ownPort(),
+    slurmdbd: await ownPort(),
+    mariadb: await ownPort(),
+    slurmrestd: await ownPort(),
+    c1: await ownPort(),
+    c2: await ownPort(),
+    g1: await ownPort(),
+    g2: await ownPort(),
   };
   const host = hostname().split('.')[0] ?? 'localhost';
   return { name, host, folder, ports, password: randomBytes(12).toString('hex') };
