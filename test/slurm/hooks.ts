@@ -1,6 +1,6 @@
 /** Bursar's hooks in a test cluster: what an administrator does on both sides, before the first job. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { PACKAGE_ROOT } from '../../platform/paths';
@@ -22,7 +22,7 @@ export const relayOf = (folder: string): string[] => [
 /** The cluster, with its prices. */
 export async function prepareCluster(url: string, name: string): Promise<void> {
   const ask = <T>(method: string, path: string, body?: unknown) => askOf<T>(url, method, path, body);
-  await eventually('the API answers', () => ask('GET', '/api/v1/clusters'));
+  await eventually('the API answers', () => ask('GET', '/api/v1/clusters'), 60_000);
   await ask('PUT', `/api/v1/clusters/${name}`, {
     time_zone: 'UTC',
     price_preset: 'none',
@@ -75,6 +75,20 @@ export async function installHooks({ conf, folder, env, url, config, cliFilter }
   const command = [join(PACKAGE_ROOT, 'bin/bursar.js'), '--endpoint', url, 'slurm', 'install', ...places];
   // Nobody's home: what runs on this machine is not what is meant.
   await promisify(execFile)(process.execPath, command, { env: { ...env, BURSAR_HOME: join(folder, 'home/root') } });
+}
+
+/** Changes fields of what the hooks read for each job: the controller's in slurm.json, the commands' in cli.json. */
+export function reconfigure(folder: string, file: 'slurm.json' | 'cli.json', fields: Record<string, unknown>): void {
+  const path = join(folder, 'etc/bursar', file);
+  const before = JSON.parse(readFileSync(path, 'utf8')) as object;
+  writeFileSync(path, JSON.stringify({ ...before, ...fields }));
+}
+
+/** For tests of something else than how fast the answer comes: on a busy machine it may take longer than a site would wait. */
+export function bePatient(folder: string): void {
+  for (const file of ['slurm.json', 'cli.json'] as const) {
+    if (existsSync(join(folder, 'etc/bursar', file))) reconfigure(folder, file, { deadline_ms: 5_000 });
+  }
 }
 
 /** Asks an API of Bursar as its administrator. */

@@ -5,6 +5,7 @@ import type { Finding } from '../../cli/slurm/doctor/finding';
 import { startCli, type Ended, type TestCli } from '../cli/helpers/cli';
 import { eventually } from '../helpers/eventually';
 import { startCluster, type SlurmCluster } from './cluster';
+import { bePatient } from './hooks';
 
 let cli: TestCli;
 let cluster: SlurmCluster;
@@ -50,6 +51,7 @@ const relay = join('usr/lib/bursar/slurm/bursar-relay.py');
 
 test('from nothing to a denied sbatch, and back', async () => {
   await works(slurm('install', '--cli-filter'));
+  bePatient(cluster.folder);
 
   // The controller has not been restarted, and nobody has started the relay: the doctor says so.
   const early = await findings();
@@ -72,7 +74,7 @@ test('from nothing to a denied sbatch, and back', async () => {
   await eventually(
     'the doctor is content',
     async () => (await slurm('doctor', '--account', 'proj-a')).code === 0,
-    30_000,
+    90_000,
   );
   const all = await findings('--account', 'proj-a', '--partition', 'cpu');
   // A busy machine may be slow to answer.
@@ -100,10 +102,14 @@ test('from nothing to a denied sbatch, and back', async () => {
   const job = Number.parseInt(said.stdout, 10);
   const { AdminComment: stamp } = await cluster.jobIs(job, 'COMPLETED');
   expect(stamp).toMatch(/^bursar:[0-9a-f]{32}$/);
-  const ended = await eventually('its start and its end have come through the spool', async () => {
-    const { body } = await cli.api.get(`/api/v1/jobs/eagle/${job}`);
-    return body.state === 'awaiting_cost' && body;
-  });
+  const ended = await eventually(
+    'its start and its end have come through the spool',
+    async () => {
+      const { body } = await cli.api.get(`/api/v1/jobs/eagle/${job}`);
+      return body.state === 'awaiting_cost' && body;
+    },
+    60_000,
+  );
   expect(ended).toMatchObject({ account: 'proj-a', user_id: 'alice', partition: 'cpu' });
 
   // No: in the words of the service, from all three commands.

@@ -7,7 +7,7 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { eventually } from '../helpers/eventually';
 import { BURSAR, upHouse, type UpHouse } from '../helpers/up';
 import { startCluster, type SlurmCluster } from './cluster';
-import { askOf, CPU_SECOND, relayOf } from './hooks';
+import { askOf, bePatient, CPU_SECOND, relayOf } from './hooks';
 import { asUser } from './people';
 
 let house: UpHouse;
@@ -34,11 +34,15 @@ function readmeLines(): { lines: string[]; refusal: string } {
 /** A line as this machine can run it: the cluster lives in a folder, and nobody is asked for a password. */
 function here(line: string): string {
   const year = new Date().getUTCFullYear();
-  return line
-    .replaceAll('npx bursar ', `${process.execPath} ${BURSAR} `)
-    .replace(/slurm (install|doctor)/, `slurm $1 --prefix ${cluster.folder}`)
-    .replaceAll('sudo -u alice ', `${asUser('alice', []).join(' ')} `)
-    .replaceAll('2026-', `${year}-`);
+  return (
+    line
+      .replaceAll('npx bursar ', `${process.execPath} ${BURSAR} `)
+      .replace(/slurm (install|doctor)/, `slurm $1 --prefix ${cluster.folder}`)
+      .replaceAll('sudo -u alice ', `${asUser('alice', []).join(' ')} `)
+      .replaceAll('2026-01-', `${year}-01-`)
+      // A job of the last of December ends in the next year.
+      .replaceAll('2026-12-', `${year + 1}-12-`)
+  );
 }
 
 interface Ended {
@@ -69,20 +73,23 @@ test('the lines take a cluster from nothing to a refused sbatch, in just these w
   expect({ restart, rest }).toEqual({ restart: 6, rest: [] });
 
   await works(lines.slice(0, restart).map(here).join('\n'));
+  bePatient(cluster.folder);
   // What systemd does: it starts the relay for the installer, and the controller anew for the administrator.
   await cluster.launch('relay', relayOf(cluster.folder), { user: 'slurm' });
   await cluster.kill('slurmctld', 'SIGTERM');
   await cluster.start('slurmctld');
-  await eventually('the doctor is content', async () => (await bash(doctor)).code === 0, 30_000);
+  await eventually('the doctor is content', async () => (await bash(doctor)).code === 0, 90_000);
 
   const no = await bash(denied);
   expect({ ...no, err: no.err.split('\n')[0] }).toEqual({ code: 1, out: '', err: refusal });
 
   const job = (await works(`${submitted}\necho $job`)).trim();
-  await eventually('the job is settled', async () => {
+  const isSettled = async () => {
     const { state } = await askOf<{ state: string }>(house.api(), 'GET', `/api/v1/jobs/eagle/${job}`);
     return state === 'settled';
-  });
+  };
+  await eventually('the job is settled', isSettled, 120_000);
+  await cluster.jobEndedAs(job, 'COMPLETED');
   const [run] = await cluster.sacct(['ElapsedRaw', 'AllocCPUS'], ['-X', '-j', job]);
   expect(run?.AllocCPUS).toBe('4');
   // What the README says that an hour costs.

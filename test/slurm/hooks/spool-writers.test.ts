@@ -109,13 +109,16 @@ test('a prolog ends with 0 in a few milliseconds, also where nothing can be writ
   expect(spooled(house.folder, 'prolog')).toHaveLength(1);
   expect(readFileSync(join(house.folder, 'spool/prolog.ndjson.dropped'), 'utf8')).toBe('.');
   expect(existsSync(join(house.folder, 'spool/epilog.ndjson'))).toBe(false);
-  // On a busy machine; by itself it takes five.
-  const took = Array.from({ length: 9 }, () => {
+  // What it takes beside a shell that starts as many programs and does nothing; by itself it takes five milliseconds.
+  const env = { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(house.folder, 'spool') };
+  const tookMs = (...args: string[]) => {
     const began = performance.now();
-    execFileSync('sh', [join(house.folder, 'prolog.sh')], {
-      env: { PATH: '/usr/bin:/bin', BURSAR_SPOOL: join(house.folder, 'spool') },
-    });
+    execFileSync('sh', args, { env });
     return performance.now() - began;
-  }).toSorted((a, b) => a - b);
-  expect(took[0]).toBeLessThan(50);
+  };
+  const more = Array.from({ length: 25 }, () => {
+    const idle = tookMs('-c', 'for i in 1 2 3; do /bin/true; done');
+    return tookMs(join(house.folder, 'prolog.sh')) - idle;
+  });
+  expect(Math.min(...more)).toBeLessThan(50);
 });

@@ -44,6 +44,8 @@ export async function startService(): Promise<Service> {
     void bodyOf(request).then(answer, () => undefined);
   });
   server.on('connection', (connection: Socket) => service.connections.push(connection));
+  // A kept connection is closed by whom a test says, not by the time that a busy machine needs between two questions.
+  server.keepAliveTimeout = 60_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   service.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
