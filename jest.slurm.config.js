@@ -7,5 +7,5 @@ module.exports = {
   roots: ['<rootDir>/test/slurm'],
   testPathIgnorePatterns: ['/node_modules/'],
   globalSetup: '<rootDir>/test/slurm/global-setup.ts',
-  testTimeout: 180_000,
+  testTimeout: 400_000,
 };

@@ -22,10 +22,14 @@ test('a job on CPUs and one on GPUs run as who submitted them, and accounting ha
   await cluster.jobIs(gpu, 'COMPLETED');
   expect(await cluster.ask('cat', ['said'])).toBe('alice\n');
   // The controller knows of an end before accounting does.
-  const job = await eventually('accounting has its end', async () => {
-    const [row] = await cluster.sacct(['User', 'Account', 'State', 'AllocTRES'], ['-X', '-j', String(gpu)]);
-    return row?.State === 'COMPLETED' && row;
-  });
+  const job = await eventually(
+    'accounting has its end',
+    async () => {
+      const [row] = await cluster.sacct(['User', 'Account', 'State', 'AllocTRES'], ['-X', '-j', String(gpu)]);
+      return row?.State === 'COMPLETED' && row;
+    },
+    60_000,
+  );
   expect(job).toMatchObject({ User: 'bob', Account: 'proj-b' });
   expect(job.AllocTRES).toContain('gres/gpu:a100=2');
 });
@@ -33,11 +37,11 @@ test('a job on CPUs and one on GPUs run as who submitted them, and accounting ha
 test('a killed controller comes back on its port, and two clusters do not see each other', async () => {
   const other = await startCluster({ name: 'second', nodes: ['c1'] });
   try {
-    const job = await other.sbatch(['--wrap=sleep 300']);
+    const job = await other.sbatch(['--job-name=elsewhere']);
     await other.jobIs(job, 'RUNNING');
     await cluster.kill('slurmctld');
     await cluster.start('slurmctld');
-    expect(await cluster.ask('squeue', ['-h'])).toBe('');
+    expect(await cluster.ask('squeue', ['-h', '--name=elsewhere'])).toBe('');
     expect(await other.ask('squeue', ['-h', '-o', '%A'])).toBe(`${job}\n`);
   } finally {
     await other.stop();
@@ -64,9 +68,8 @@ test('when the test is killed, whatever detached itself from it dies too, and it
     const keeper = spawn('python3', ${JSON.stringify([join(__dirname, 'keeper.py'), folder])}, { stdio: ['pipe', 'ignore', 'inherit'], detached: true });
     keeper.stdin.write(${JSON.stringify(`${JSON.stringify(order)}\n`)});`;
   const test = spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
-  const detached = await eventually('it runs', () =>
-    identify(Number(readFileSync(join(folder, 'pid'), 'utf8').trim())),
-  );
+  const runs = () => identify(Number(readFileSync(join(folder, 'pid'), 'utf8').trim()));
+  const detached = await eventually('it runs', runs, 60_000);
   test.kill('SIGKILL');
-  await eventually('it is gone', () => !isAlive(detached) && !existsSync(folder));
+  await eventually('it is gone', () => !isAlive(detached) && !existsSync(folder), 60_000);
 });

@@ -128,10 +128,10 @@ export class SlurmCluster implements AsyncDisposable {
     throw new Error(`${said}\nThe end of ${log}'s log:\n${this.log(log)}`);
   }
 
-  /** Submits and returns the job's number. The job sleeps for a minute unless `args` or the input say otherwise. */
+  /** Submits and returns the job's number. Unless `args` or the input say otherwise the job sleeps for longer than a test takes. */
   async sbatch(args: readonly string[] = [], options?: RunOptions): Promise<number> {
     const hasScript = options?.input !== undefined || args.some((arg) => arg.startsWith('--wrap'));
-    const out = await this.ask('sbatch', ['--parsable', ...args, ...(hasScript ? [] : ['--wrap=sleep 60'])], options);
+    const out = await this.ask('sbatch', ['--parsable', ...args, ...(hasScript ? [] : ['--wrap=sleep 600'])], options);
     const id = Number.parseInt(out, 10);
     if (!Number.isInteger(id)) throw new Error(`sbatch printed no number but: ${out}`);
     return id;
@@ -160,6 +160,16 @@ export class SlurmCluster implements AsyncDisposable {
       const is = last ? `${last.JobState}, ${last.Reason}` : 'unknown to the controller';
       throw new Error(`job ${id} is not ${wanted.join(' or ')} but ${is}\nslurmctld:\n${about}`, { cause: error });
     });
+  }
+
+  /** The same by the accounting, which knows its jobs for longer than the controller does. */
+  async jobEndedAs(id: number | string, state: string, withinMs = 120_000): Promise<void> {
+    const look = async () => {
+      const [row] = await this.sacct(['State'], ['-X', '-j', String(id)]);
+      if (row?.State === state) return true;
+      throw new Error(`it is ${row?.State}`);
+    };
+    await eventually(`job ${id} has ended as ${state}`, look, withinMs);
   }
 
   /** Waits until the job has run for so many seconds. */

@@ -57,7 +57,7 @@ export class Daemons {
     };
     const fail = (how: string, cause?: unknown) =>
       new Error(`${daemon} ${how}. The end of its log:\n${this.log(daemon)}`, { cause });
-    const answer = await eventually(`${daemon} does its work`, isReady, 60_000).catch((error: unknown) => {
+    const answer = await eventually(`${daemon} does its work`, isReady, 120_000).catch((error: unknown) => {
       throw fail('does not answer', error);
     });
     if (answer !== true) throw fail(answer);
@@ -68,7 +68,7 @@ export class Daemons {
     if (pid === undefined) return;
     process.kill(pid, signal);
     if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
-    await eventually(`${name} is gone`, () => this.pid(name) === undefined, 30_000);
+    await eventually(`${name} is gone`, () => this.pid(name) === undefined, 60_000);
   }
 
   log(name: string, { lines = 30, match = /(?:)/ }: { lines?: number; match?: RegExp } = {}): string {

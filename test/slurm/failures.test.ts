@@ -3,18 +3,19 @@ import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../helpers/eventually';
 import { expectTrueBooks, openHolds, runsCharged } from './books';
+import { reconfigure } from './hooks';
 import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
 import { idsOf } from './people';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 let house: House;
 /** Who asked while Bursar hung; it answers when they have gone, and what it held for them goes back in the end. */
 let waitedFor: string;
 beforeAll(async () => {
-  house = await openHouse({ name: 'failures' });
-}, 120_000);
-afterAll(() => house?.[Symbol.asyncDispose](), 60_000);
+  house = await openHouse({ name: 'failures', hook: { deadline_ms: 5_000 } });
+}, 300_000);
+afterAll(() => house?.[Symbol.asyncDispose](), 180_000);
 
 const submitted = async (account: string, ...args: string[]) =>
   house.cluster.sbatch(['-A', account, '-t', '5', ...args]);
@@ -22,41 +23,42 @@ const submitted = async (account: string, ...args: string[]) =>
 /** The failure policy, once the hooks have it. */
 async function policyIs(policy: Record<string, unknown>): Promise<void> {
   await house.ask('PUT', `/api/v1/clusters/${house.cluster.name}`, policy);
-  await eventually('the hooks know', () => {
-    const known = JSON.parse(readFileSync(join(house.cluster.folder, 'var/lib/bursar/policy.json'), 'utf8')) as Record<
-      string,
-      unknown
-    >;
-    return known.failure_policy === policy.failure_policy;
-  });
+  const known = () =>
+    JSON.parse(readFileSync(join(house.cluster.folder, 'var/lib/bursar/policy.json'), 'utf8')) as typeof policy;
+  await eventually('the hooks know', () => known().failure_policy === policy.failure_policy, 60_000);
 }
 
 test('while Bursar hangs nobody waits longer than the deadline, and the controller answers others', async () => {
   const account = (waitedFor = await house.account());
+  const deadlineIs = (ms: number) => reconfigure(house.cluster.folder, 'slurm.json', { deadline_ms: ms });
+  deadlineIs(500);
   await house.bursar.signal('api', 'SIGSTOP');
   try {
     const asked = [1, 2, 3].map(() => house.cluster.run('sbatch', ['-A', account, '--wrap=true']));
     const looked = [1, 2, 3].map(() => house.cluster.run('squeue', []));
     for (const { code } of await Promise.all(looked)) expect(code).toBe(0);
     const waits = (await Promise.all(asked)).map(({ code, tookMs }) => ({ code, tookMs }));
-    // Two ask and wait 500 ms each, one behind the other; then the breaker is open.
-    for (const { code, tookMs } of waits) expect([code, tookMs < 3_000]).toEqual([1, true]);
+    // Two ask and wait 500 ms each, one behind the other; then the breaker is open. The rest is a busy machine's; whoever waits for
+    // a controller that does not come back is told so after ten seconds.
+    for (const { code, tookMs } of waits) expect([code, tookMs < 6_000]).toEqual([1, true]);
     const { tookMs } = await house.cluster.run('squeue', []);
-    expect(tookMs).toBeLessThan(1_000);
+    expect(tookMs).toBeLessThan(3_000);
   } finally {
+    deadlineIs(5_000);
     await house.bursar.signal('api', 'SIGCONT');
   }
   const other = await house.account();
   await eventually(
     'the breaker lets questions through again',
     async () => (await house.cluster.run('sbatch', ['-A', other, '--wrap=true'])).code === 0,
+    60_000,
   );
   await expectTrueBooks(house, other);
 });
 
 test('Bursar is killed, closed: sbatch says so; jobs that end meanwhile are charged when it is back', async () => {
   const account = await house.account();
-  const job = await submitted(account, '--wrap=sleep 5');
+  const job = await submitted(account);
   await house.cluster.jobIs(job, 'RUNNING');
   await house.bursar.signal('api', 'SIGKILL');
   await house.bursar.stop('api');
@@ -64,7 +66,8 @@ test('Bursar is killed, closed: sbatch says so; jobs that end meanwhile are char
   const { code, stderr } = await house.cluster.run('sbatch', ['-A', account, '--wrap=true']);
   expect(code).not.toBe(0);
   expect(stderr).toMatch(/Bursar|budget/);
-  await house.cluster.jobIs(job, 'COMPLETED');
+  await house.cluster.ask('scancel', [String(job)]);
+  await house.cluster.jobIs(job, 'CANCELLED');
   await house.bursar.start('worker');
   await house.bursar.start('api');
   await expectTrueBooks(house, account);
@@ -76,7 +79,7 @@ test('Bursar is away, open: jobs are let in with a stamp, and get their holds la
   await policyIs({ failure_policy: 'open' });
   await house.bursar.stop('api');
   const short = await submitted(account, '--wrap=sleep 2');
-  const long = await submitted(account, '--wrap=sleep 25');
+  const long = await submitted(account);
   expect((await house.cluster.jobIs(short, ['RUNNING', 'COMPLETED'])).AdminComment).toMatch(/\bbursar:[0-9a-f]{32}\b/);
   await house.cluster.jobIs(short, 'COMPLETED');
   await house.bursar.start('api');
@@ -86,9 +89,11 @@ test('Bursar is away, open: jobs are let in with a stamp, and get their holds la
       const holds = await openHolds(house, account);
       return holds.some(({ jobs }) => jobs.includes(String(long)));
     },
-    40_000,
+    // The relay, which has asked in vain, may not come back for half a minute.
+    90_000,
   );
-  await house.cluster.jobIs(long, 'COMPLETED');
+  await house.cluster.ask('scancel', [String(long)]);
+  await house.cluster.jobIs(long, 'CANCELLED');
   await expectTrueBooks(house, account);
   expect(await runsCharged(house, account)).toHaveLength(2);
   await policyIs({ failure_policy: 'closed' });
@@ -116,13 +121,14 @@ test('the disk of the spool fills up while Bursar is away: jobs come, run and en
   const account = await house.account();
   await policyIs({ failure_policy: 'open' });
   await using disk = await smallDisk(6);
-  const array = await submitted(account, '--array=1-16', '--wrap=sleep 3');
+  const array = await submitted(account, '--hold', '--array=1-16', '--wrap=sleep 3');
   await house.bursar.stop('api');
+  await house.cluster.ask('scontrol', ['release', String(array)], { user: 'root' });
   await eventually('nothing more can be written', () => disk.isFull(), 60_000);
   const alone = await submitted(account, '--wrap=sleep 1');
   await house.cluster.jobIs(alone, 'COMPLETED');
   const waiting = () => house.cluster.ask('squeue', ['-h', '-j', String(array)]).catch(() => '');
-  await eventually('the array is over', async () => (await waiting()) === '', 60_000);
+  await eventually('the array is over', async () => (await waiting()) === '', 120_000);
   expect(house.cluster.log('slurmctld', { match: /bursar: a record is lost/ })).toContain('No space left on device');
   await house.bursar.start('api');
   await expectTrueBooks(house, account, { withinMs: 90_000 });
@@ -160,18 +166,22 @@ test('slurmd is killed: what Slurm runs again has its whole hold while it waits;
   await house.cluster.jobIs(over, 'RUNNING');
   await house.cluster.kill('c2');
   try {
-    await house.cluster.jobIs(over, 'NODE_FAIL', 90_000);
+    await house.cluster.jobIs(over, 'NODE_FAIL', 150_000);
     await house.cluster.jobIs(again, 'PENDING');
     await eventually('its first run is charged', async () => (await runsCharged(house, account)).length === 1, 60_000);
     await expectTrueBooks(house, other);
     // By now the queue was looked at, more than once; it waits under its next submit time.
     const named = { jobs: [String(again), String(again)] };
-    await eventually('it is seen again', async () => (await openHolds(house, account))[0]?.jobs.length === 2, 60_000);
+    const isSeen = async () => {
+      const [hold] = await openHolds(house, account);
+      return hold?.jobs.length === 2 && hold.held === whole[0]?.held;
+    };
+    await eventually('it is seen again, and its hold is whole', isSeen, 60_000);
     expect(await openHolds(house, account)).toMatchObject([{ ...whole[0], ...named }]);
   } finally {
     await house.cluster.start('c2');
   }
-  await house.cluster.jobIs(again, 'COMPLETED', 120_000);
+  await house.cluster.jobIs(again, 'COMPLETED', 180_000);
   await expectTrueBooks(house, account);
   expect(await runsCharged(house, account)).toHaveLength(2);
   expect(await runsCharged(house, other)).toHaveLength(1);
@@ -179,20 +189,23 @@ test('slurmd is killed: what Slurm runs again has its whole hold while it waits;
 
 test('slurmctld is killed and has forgotten its newest jobs: their numbers come back, their holds do not stay', async () => {
   const account = await house.account();
-  const known = await submitted(account, '--wrap=sleep 20');
+  const known = await submitted(account, '-w', 'c2', '--wrap=sleep 20');
   await house.cluster.jobIs(known, 'RUNNING');
-  const lost = [await submitted(account), await submitted(account), await submitted(account)];
+  const lose = () => submitted(account, '-w', 'c2');
+  const lost = [await lose(), await lose(), await lose()];
   await house.cluster.kill('slurmctld');
   await house.cluster.start('slurmctld');
-  const again = [await submitted(account, '--wrap=sleep 1'), await submitted(account, '--wrap=sleep 1')];
-  await house.cluster.jobIs(known, ['COMPLETED', 'NODE_FAIL'], 120_000);
+  // Elsewhere: a node that still runs the lost one takes no other of its number.
+  const begin = () => submitted(account, '-w', 'c1', '--wrap=sleep 1');
+  const again = [await begin(), await begin()];
+  await house.cluster.jobIs(known, ['COMPLETED', 'NODE_FAIL'], 240_000);
   await eventually(
     'they are over',
     async () => {
       const states = await Promise.all(again.map(async (id) => (await house.cluster.job(id))?.JobState));
       return states.every((state) => state === 'COMPLETED');
     },
-    90_000,
+    120_000,
   );
   process.stderr.write(
     `slurmctld was killed with ${lost.join(', ')} just submitted; after it came ${again.join(', ')}\n`,

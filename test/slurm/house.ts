@@ -23,7 +23,7 @@ const QUICK = { policy_seconds: 2, queue_seconds: 2, history_seconds: 15 };
 const SETTINGS = { BURSAR_SLURM_HOLD_GRACE: '2m' };
 
 /** How long until such a hold is gone. */
-export const UNSEEN_WITHIN_MS = 175_000;
+export const UNSEEN_WITHIN_MS = 240_000;
 
 export class House implements AsyncDisposable {
   #accounts = 0;

@@ -1,10 +1,10 @@
 /** Jobs of every kind, from sbatch to the settled hold. Each test has an account of its own, and its books are compared with sacct's. */
 import { eventually } from '../helpers/eventually';
 import { expectTrueBooks, openHolds, runsCharged, runsInSacct } from './books';
-import { CPU_SECOND } from './hooks';
+import { bePatient, CPU_SECOND } from './hooks';
 import { openHouse, UNSEEN_WITHIN_MS, type House } from './house';
 
-jest.setTimeout(200_000);
+jest.setTimeout(600_000);
 
 let house: House;
 /** What takes minutes begins before the other tests and is looked at after them. */
@@ -12,24 +12,29 @@ let longRunner: { account: string; job: number };
 let refusedBySlurm: { account: string; code: number };
 beforeAll(async () => {
   // What is asked here is not how fast the answer comes: that is in failures.test.ts.
-  house = await openHouse({ name: 'life', hook: { deadline_ms: 5_000 } });
+  house = await openHouse({ name: 'life' });
+  bePatient(house.cluster.folder);
   const account = await house.account();
   longRunner = { account, job: await house.cluster.sbatch(['-A', account, '-t', '1', '--wrap=sleep 600']) };
   const other = await house.account();
   const { code } = await house.cluster.run('sbatch', ['-A', other, '--reservation=nowhere', '--wrap=true']);
   refusedBySlurm = { account: other, code };
-}, 120_000);
-afterAll(() => house?.[Symbol.asyncDispose](), 60_000);
+}, 300_000);
+afterAll(() => house?.[Symbol.asyncDispose](), 180_000);
 
 const stamp = /\bbursar:[0-9a-f]{32}\b/;
 
+/** A job that was submitted with --hold, so that it does not end while it is looked at. */
+const release = (job: number) => house.cluster.ask('scontrol', ['release', String(job)], { user: 'root' });
+
 test('a job that the account can pay for is held, runs, and is charged what it used; the rest goes back', async () => {
   const account = await house.account(1);
-  const job = await house.cluster.sbatch(['-A', account, '-n', '2', '-t', '10', '--wrap=sleep 4']);
-  const facts = await house.cluster.jobIs(job, ['RUNNING', 'PENDING']);
+  const job = await house.cluster.sbatch(['-A', account, '--hold', '-n', '2', '-t', '10', '--wrap=sleep 4']);
+  const facts = await house.cluster.jobIs(job, 'PENDING');
   expect(facts.AdminComment).toMatch(stamp);
   // 120 % of ten minutes of two CPUs.
   expect(await openHolds(house, account)).toMatchObject([{ held: 144_000n }]);
+  await release(job);
   await house.cluster.jobIs(job, 'COMPLETED');
   await expectTrueBooks(house, account);
   expect(await runsCharged(house, account)).toHaveLength(1);
@@ -54,19 +59,20 @@ test.each([
   ['srun', ['true']],
 ])('%s says what the job costs at most', async (command, rest) => {
   const account = await house.account();
-  // On a busy machine the estimate may miss its 300 ms, and then nothing is said.
-  await eventually('it says so', async () => {
-    const { code, stderr } = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
-    return code === 0 && stderr.includes('Up to 0.06 USD for 00:10:00 on life; the budget covers it.');
+  const said = await house.cluster.run(command, ['-A', account, '-t', '10', ...rest]);
+  expect(said).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('Up to 0.06 USD for 00:10:00 on life; the budget covers it.'),
   });
   await expectTrueBooks(house, account);
 });
 
 test('an array has one hold, and each of its tasks is charged', async () => {
   const account = await house.account();
-  const job = await house.cluster.sbatch(['-A', account, '--array=1-4', '-t', '5', '--wrap=sleep 2']);
+  const job = await house.cluster.sbatch(['-A', account, '--hold', '--array=1-4', '-t', '5', '--wrap=sleep 2']);
   // 120 % of five minutes, four times.
   expect(await openHolds(house, account)).toMatchObject([{ held: 144_000n }]);
+  await release(job);
   await eventually(
     'the array is over',
     async () => (await house.cluster.ask('squeue', ['-h', '-j', String(job)]).catch(() => '')) === '',
@@ -78,10 +84,11 @@ test('an array has one hold, and each of its tasks is charged', async () => {
 
 test('a task of an array that is cancelled while it waits, of which Slurm tells nobody, leaves no hold', async () => {
   const account = await house.account();
-  const job = await house.cluster.sbatch(['-A', account, '--array=1-2%1', '-t', '5', '--wrap=sleep 6']);
+  const job = await house.cluster.sbatch(['-A', account, '--array=1-2%1', '-t', '5']);
   await house.cluster.jobIs(`${job}_1`, 'RUNNING');
   await house.cluster.ask('scancel', [`${job}_2`]);
-  await house.cluster.jobIs(`${job}_1`, 'COMPLETED');
+  await house.cluster.ask('scancel', [`${job}_1`]);
+  await house.cluster.jobIs(`${job}_1`, 'CANCELLED');
   await expectTrueBooks(house, account, { withinMs: UNSEEN_WITHIN_MS });
   expect(await runsCharged(house, account)).toHaveLength(1);
 });
@@ -123,18 +130,20 @@ test('the first component of a heterogeneous job gets its hold back at once when
   const { code, stderr } = await house.cluster.run('sbatch', ['-A', account], { input: HET });
   expect(code).not.toBe(0);
   expect(stderr).toContain('Insufficient budget');
-  await expectTrueBooks(house, account, { withinMs: 5_000 });
+  // The looks at the queue would need two minutes.
+  await expectTrueBooks(house, account, { withinMs: 30_000 });
 });
 
 test('a requeued job keeps its hold, and each of its runs is charged', async () => {
   const account = await house.account();
-  const job = await house.cluster.sbatch(['-A', account, '-t', '5', '--wrap=sleep 5']);
-  await house.cluster.jobIs(job, 'RUNNING');
-  await eventually('it has run a little', async () => (await house.cluster.job(job))?.RunTime === '00:00:02');
+  const once = '--wrap=[ -n "$SLURM_RESTART_COUNT" ] || sleep 600; sleep 2';
+  const job = await house.cluster.sbatch(['-A', account, '-t', '5', once]);
+  await house.cluster.hasRun(job, 2);
   await house.cluster.ask('scontrol', ['requeue', String(job)], { user: 'root' });
-  await house.cluster.jobIs(job, 'PENDING');
+  // It waits for five seconds; its second run, too, has the hold.
+  await house.cluster.jobIs(job, ['PENDING', 'RUNNING']);
   expect(await openHolds(house, account)).toHaveLength(1);
-  await house.cluster.jobIs(job, 'COMPLETED', 90_000);
+  await house.cluster.jobIs(job, 'COMPLETED', 120_000);
   await expectTrueBooks(house, account);
   expect(await runsCharged(house, account)).toHaveLength(2);
 });
@@ -152,25 +161,31 @@ test('while a job is suspended its GPU costs and its CPUs do not', async () => {
   const account = await house.account();
   const { cluster } = house;
   const size = ['-n', '4', '-t', '5', '-p', 'gpu', '--gres=gpu:a100:1'];
-  const job = await cluster.sbatch(['-A', account, ...size, '--wrap=sleep 120']);
+  const job = await cluster.sbatch(['-A', account, ...size]);
   // Only a look at the queue tells; accounting has no more than a sum, and only in the end.
   const seen = (state: string) =>
-    eventually(`Bursar has seen that it is ${state}`, async () => {
-      return (await house.ask<{ state: string }>('GET', `/api/v1/jobs/life/${job}`)).state === state;
-    });
+    eventually(
+      `Bursar has seen that it is ${state}`,
+      async () => (await house.ask<{ state: string }>('GET', `/api/v1/jobs/life/${job}`)).state === state,
+      60_000,
+    );
   await cluster.jobIs(job, 'RUNNING');
   await seen('running');
   await cluster.ask('scontrol', ['suspend', String(job)], { user: 'root' });
   await seen('suspended');
+  // For longer than all that is inexact about it.
+  const suspendedSeconds = async () => (Date.now() - Date.parse(`${(await cluster.job(job))?.SuspendTime}Z`)) / 1_000;
+  await eventually('it has been suspended for a while', async () => (await suspendedSeconds()) >= 8);
   await cluster.ask('scontrol', ['resume', String(job)], { user: 'root' });
   await seen('running');
   await cluster.ask('scancel', [String(job)]);
   await expectTrueBooks(house, account, { asSacctSays: false });
   const [run] = await runsInSacct(house, account);
   const [paid] = await runsCharged(house, account);
-  // The queue counts whole seconds: a suspension may seem a second longer or shorter at each of its ends.
+  // The queue counts whole seconds: a suspension may seem a second longer or shorter at each of its ends; and on a busy machine
+  // squeue itself takes a while between the moment that its answer is taken for and the one at which it counts.
   const off = Number((paid?.micro ?? 0n) - (run?.micro ?? 0n)) / Number(4n * CPU_SECOND);
-  expect(Math.abs(off)).toBeLessThanOrEqual(2);
+  expect(Math.abs(off)).toBeLessThanOrEqual(4);
   expect(paid?.micro).toBeLessThan(run?.unsuspendedMicro ?? 0n);
   const [{ ElapsedRaw = '' } = {}] = await cluster.sacct(['ElapsedRaw'], ['-X', '-j', String(job)]);
   expect((run?.end ?? 0) - (run?.start ?? 0)).toBeGreaterThan(Number(ElapsedRaw));
@@ -189,7 +204,7 @@ test('more time for a job that waits is held too, and refused where the account 
 });
 
 test('a job that runs into its limit is charged for all the time it had', async () => {
-  await house.cluster.jobIs(longRunner.job, 'TIMEOUT', 120_000);
+  await house.cluster.jobEndedAs(longRunner.job, 'TIMEOUT', 180_000);
   await expectTrueBooks(house, longRunner.account);
   const [run] = await runsCharged(house, longRunner.account);
   expect(run?.micro).toBeGreaterThanOrEqual(6_000n);

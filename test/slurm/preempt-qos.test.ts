@@ -5,7 +5,7 @@ import { expectTrueBooks, refundedOf, runsCharged } from './books';
 import { CPU_SECOND } from './hooks';
 import { openHouse, type House } from './house';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 /** Of lost time this much comes back. */
 const LOST_SECONDS = 3;
@@ -27,8 +27,8 @@ beforeAll(async () => {
     refund_preempted: 'lost_time',
     refund_lost_time_seconds: LOST_SECONDS,
   });
-}, 180_000);
-afterAll(() => house?.[Symbol.asyncDispose](), 60_000);
+}, 300_000);
+afterAll(() => house?.[Symbol.asyncDispose](), 180_000);
 
 const sacctmgr = (...args: string[]) => house.cluster.ask('sacctmgr', ['-iQ', ...args], { user: 'root' });
 
@@ -54,18 +54,24 @@ test('who is preempted by a QOS is charged for what ran, requeued or cancelled, 
   expect(await runsCharged(house, scrap)).toHaveLength(1);
   const lost = 8n * BigInt(LOST_SECONDS) * CPU_SECOND;
   for (const account of [spare, scrap]) {
-    await eventually(`${account} has its lost time back`, async () => (await refundedOf(house, account)) === lost);
+    const isBack = async () => (await refundedOf(house, account)) === lost;
+    await eventually(`${account} has its lost time back`, isBack, 60_000);
   }
   expect(await refundedOf(house, urgent)).toBe(0n);
 });
 
 test('a job that gives a node back while it runs is charged for each size that the accounting has', async () => {
   const account = await house.account();
-  const job = await house.cluster.sbatch(['-A', account, '-N', '2', '-n', '8', '-t', '5', '--wrap=sleep 14']);
+  const job = await house.cluster.sbatch(['-A', account, '-N', '2', '-n', '8', '-t', '5', '--wrap=sleep 25']);
   await house.cluster.hasRun(job, 4);
   await house.cluster.ask('scontrol', ['update', `JobId=${job}`, 'NumNodes=1'], { user: 'root' });
   await house.cluster.jobIs(job, 'COMPLETED', 60_000);
-  const rows = await house.cluster.sacct(['Start', 'End', 'Submit', 'NCPUS', 'State'], ['-X', '-D', '-j', String(job)]);
+  const inAccounting = async () => {
+    const columns = ['Start', 'End', 'Submit', 'NCPUS', 'State'];
+    const found = await house.cluster.sacct(columns, ['-X', '-D', '-j', String(job)]);
+    return found.at(-1)?.State === 'COMPLETED' && found;
+  };
+  const rows = await eventually('accounting has its end', inAccounting, 60_000);
   expect(rows.map(({ State }) => State)).toEqual(['RESIZING', 'COMPLETED']);
   const seconds = (text = '') => Date.parse(`${text}Z`) / 1_000;
   const cost = rows.reduce((sum, { Start, End, Submit, NCPUS = '0' }) => {

@@ -89,6 +89,7 @@ test('stands where the money ends, is brought back where it was moved, and is ta
   await eventually(
     'the job waits at the wall',
     async () => (await cluster.job(big))?.Reason === 'QOSGrpBillingMinutes',
+    60_000,
   );
   const fits = await job('-n', '2', '-t', '30', '--wrap=true');
   await cluster.jobIs(fits, 'COMPLETED');
