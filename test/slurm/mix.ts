@@ -237,6 +237,6 @@ export async function heal({ bursar, cluster }: House): Promise<void> {
       await cluster.run('scontrol', ['update', 'nodename=c[1-2],g[1-2]', 'state=resume'], { user: 'root' });
       return !/down|drain/i.test(await cluster.ask('sinfo', ['-h', '-N', '-o', '%T'], { user: 'root' }));
     },
-    60_000,
+    120_000,
   ).catch(() => undefined);
 }
