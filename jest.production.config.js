@@ -6,5 +6,5 @@ module.exports = {
   ...config,
   roots: ['<rootDir>/test/production'],
   testPathIgnorePatterns: ['/node_modules/'],
-  testTimeout: 180_000,
+  testTimeout: 600_000,
 };
