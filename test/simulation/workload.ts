@@ -128,7 +128,7 @@ export class Workload {
         this.retries += 1;
         return undefined;
       },
-      60_000,
+      120_000,
     );
     if (status >= 300) throw new Error(`${path} answered ${status}: ${text}`);
     return JSON.parse(text) as unknown;
