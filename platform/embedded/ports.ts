@@ -1,30 +1,29 @@
 /** Ports of this machine: which are free, and which we had the last time. */
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const HOST = '127.0.0.1';
 
-/** Tries to listen, because that is the only question whose answer is true. 0 takes any free port. */
-function listenOn(port: number, host: string): Promise<number | undefined> {
+/** Tries to listen, because that is the only question whose answer is true. */
+export function isPortFree(port: number, host = HOST): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ port, host, exclusive: true }, () => {
-      const address = server.address();
-      const bound = typeof address === 'object' && address !== null ? address.port : undefined;
-      server.close(() => resolve(bound));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 
-export const isPortFree = async (port: number, host = HOST): Promise<boolean> =>
-  (await listenOn(port, host)) !== undefined;
+/** Below those that a system gives to whoever asks for any, so that one which is free now is nobody's until it is listened on. */
+const FREE = { first: 20_000, count: 10_000 };
 
 export async function freePort(host = HOST): Promise<number> {
-  const port = await listenOn(0, host);
-  if (port === undefined) throw new Error(`no free port on ${host}`);
-  return port;
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = FREE.first + randomInt(FREE.count);
+    if (await isPortFree(port, host)) return port;
+  }
+  throw new Error(`no free port on ${host}`);
 }
 
 /** The first of these that is free, else any free one; never one of `taken`, which are given away but not listened on yet. */
