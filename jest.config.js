@@ -24,7 +24,8 @@ module.exports = {
   transformIgnorePatterns: ['/node_modules/(?!(temporal-(polyfill|utils)|jose)/)'],
   globalSetup: '<rootDir>/test/helpers/global-setup.ts',
   globalTeardown: '<rootDir>/test/helpers/global-teardown.ts',
-  testTimeout: 60_000,
+  // For what hangs. A test waits for several things one after the other, each of which may take a minute on a busy machine.
+  testTimeout: 300_000,
   // Side by side even on two cores: most tests wait for a server. In processes of their own, because Temporal's native part
   // keeps the process alive that many files with workers ran in, now and then; the last word on that is forceExit's.
   maxWorkers: 2,

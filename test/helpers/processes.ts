@@ -15,7 +15,7 @@ export interface StartedProcess {
   lines(): LogLine[];
   /** Of that, what has this message. */
   said(message: string): LogLine[];
-  /** Its exit code; null where a signal ended it, which `child.signalCode` names. */
+  /** Its exit code, once all that it has logged is read; null where a signal ended it, which `child.signalCode` names. */
   ended: Promise<number | null>;
 }
 
@@ -47,7 +47,7 @@ export function openProcesses(): Processes {
         .slice(0, -1)
         .map((line) => JSON.parse(line) as LogLine);
     const ended = new Promise<number | null>((resolve) =>
-      child.once('exit', (code) => {
+      child.once('close', (code: number | null) => {
         children.delete(child);
         resolve(code);
       }),

@@ -51,7 +51,8 @@ esac
     bin,
     asked() {
       const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [];
-      writeFileSync(log, '');
+      // What is written between the two is not lost where there was nothing to forget.
+      if (lines.length > 0) writeFileSync(log, '');
       return lines;
     },
     associations: (text) => writeFileSync(associations, text),

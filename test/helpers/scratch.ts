@@ -32,7 +32,8 @@ export function noteServer(folder: string, server: ProcessIdentity): void {
 
 export async function removeScratch(folder: string): Promise<void> {
   for (const server of readList(join(folder, SERVERS))) await endProcess(server, [['SIGQUIT', 3_000]]);
-  rmSync(folder, { recursive: true, force: true });
+  // Again where something was still written into it, as by a server whose last words come late.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
 /** Clears up after runs that were killed. */

@@ -63,7 +63,7 @@ export async function upHouse(): Promise<UpHouse> {
     },
     async close() {
       if (last && last.exitCode === null) {
-        const exited = new Promise((resolve) => last?.once('exit', resolve));
+        const exited = new Promise((resolve) => last?.once('close', resolve));
         last.kill('SIGINT');
         await exited;
       }
