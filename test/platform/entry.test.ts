@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../platform/paths';
 import { ensureBuilt } from '../helpers/built';
 
-beforeAll(() => ensureBuilt(), 180_000);
+beforeAll(ensureBuilt);
 
 test.each(['api/main', 'worker/main', 'worker/dispatcher-main'])(
   '%s names every mistake of its configuration in one line of its log, and shows no stack',

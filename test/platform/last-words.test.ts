@@ -13,7 +13,7 @@ let processes: Processes;
 beforeAll(async () => {
   processes = openProcesses();
   database = await freshDatabase();
-}, 180_000);
+});
 afterAll(async () => {
   processes.kill();
   await database.drop();

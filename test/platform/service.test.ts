@@ -51,7 +51,15 @@ const keep = (service: Service): Service => {
 const deaths = () => events.filter((event) => event.type === 'died');
 
 test('one that dies is started again, later each time, until it is stopped', async () => {
-  const service = keep(await startService(script('echo ready; sleep 0.05; exit 7'), note));
+  // It dies of having been seen ready, so that no life is too short to be one.
+  const seen = join(folder, 'seen');
+  const spec = script(`echo ready; until [ -e ${seen} ]; do sleep 0.02; done; rm ${seen}; exit 7`);
+  const isReady: ServiceSpec['isReady'] = async (output) => {
+    const ready = await spec.isReady(output);
+    if (ready) writeFileSync(seen, '');
+    return ready;
+  };
+  const service = keep(await startService({ ...spec, isReady }, note));
   await eventually('it died three times', () => deaths().length >= 3);
   expect(deaths().slice(0, 3)).toEqual([
     { type: 'died', how: 'ended with code 7', againInMs: 250 },

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectPostgres } from '../../platform/postgres';
 import { isAlive, type ProcessIdentity } from '../../platform/embedded/processes';
-import { freePort } from '../../platform/embedded/ports';
 import { connectTemporal } from '../../platform/temporal';
 import { findRunningStack, type RunningStack, type StackAddresses } from '../../platform/supervisor';
 import { ensureBuilt } from '../helpers/built';
@@ -14,7 +15,6 @@ import { eventually } from '../helpers/eventually';
 import { noteServer, removeScratch, scratchHome } from '../helpers/scratch';
 import { temporalAddress } from '../helpers/temporal';
 
-jest.setTimeout(120_000);
 beforeAll(ensureBuilt);
 
 /** A supervisor in a process of its own, and what it said. */
@@ -23,7 +23,8 @@ class Supervisor {
   readonly exited: Promise<number | null>;
   constructor(private readonly child: ChildProcess) {
     if (child.stdout) createInterface({ input: child.stdout }).on('line', (line) => this.lines.push(line));
-    this.exited = new Promise((resolve) => child.once('exit', resolve));
+    // Not before all that it said is read.
+    this.exited = new Promise((resolve) => child.once('close', resolve));
   }
   get pid(): number {
     return this.child.pid ?? 0;
@@ -39,7 +40,7 @@ class Supervisor {
         if (failed) throw new Error(failed);
         return this.said(/^UP /);
       },
-      60_000,
+      120_000,
     );
     return JSON.parse(line.slice(3)) as StackAddresses;
   }
@@ -144,7 +145,7 @@ describe('one that is up', () => {
     ] as const) {
       const before = service(name);
       process.kill(before.pid, 'SIGKILL');
-      await eventually(`${name} is back`, () => first.said(`${part} is back after`), 60_000);
+      await eventually(`${name} is back`, () => first.said(`${part} is back after`));
       expect(first.said(`${part} was ended by SIGKILL; starting it again in`)).toBeDefined();
       expect(service(name)).not.toEqual(before);
     }
@@ -181,7 +182,7 @@ describe('one that starts', () => {
     const all = [up(), up(), up()];
     const ends = await Promise.all(
       all.map(async (each) => {
-        await eventually('it decided', () => each.said(/^(UP|ALREADY|FAILED)/), 60_000);
+        await eventually('it decided', () => each.said(/^(UP|ALREADY|FAILED)/), 120_000);
         return each.said(/^(UP|ALREADY|FAILED)/)?.split(' ')[0];
       }),
     );
@@ -249,8 +250,9 @@ describe('one that starts', () => {
   });
 
   test('a port that is taken is named, with what to do', async () => {
-    const port = await freePort();
-    const other = createServer().listen(port, '127.0.0.1');
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo; // It listens on a port, not on a pipe.
     const supervisor = up({ BURSAR_PORT: String(port) });
     expect(await supervisor.exited).toBe(1);
     expect(supervisor.said(`port ${port} is taken by another program. Set BURSAR_PORT to a free one`)).toBeDefined();
