@@ -219,7 +219,7 @@ test('while Temporal is away jobs are admitted, and their stories start when it 
   expect(jobs.every(({ decision }) => decision.available)).toBe(true);
 
   await using _server = await ownTemporal(port);
-  await until('the outbox is empty', isEmpty, 30_000);
+  await until('the outbox is empty', isEmpty);
   for (const job of jobs) expect(await hasStarted(job, away)).toBe(true);
   expect(dispatcher.stats).toMatchObject({ temporalAway: false, delivered: { start: 12 } });
   await temporal.close();

@@ -17,7 +17,7 @@ export const silence = pino({ level: process.env.BURSAR_TEST_LOG ?? 'silent' });
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<T> {
   for (const giveUpAt = Date.now() + withinMs; ;) {
     const seen = await look();

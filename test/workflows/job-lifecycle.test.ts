@@ -5,7 +5,6 @@ import { quietRuntime, until } from './house';
 import {
   arrayLife,
   cancelledWhilePending,
-  HASTY,
   heterogeneousLife,
   lifeFoundOut,
   lifeWithoutEnd,
@@ -166,12 +165,13 @@ test('bells that ring for nothing, and events told twice, change nothing', async
 });
 
 test('a bell that is lost costs time and nothing else: the story looks by itself at its deadline', async () => {
-  const job = await stage.submit({ cluster: HASTY, wallSeconds: 2 });
-  const common = { jobId: '3004', cluster: HASTY };
-  await stage.tell({ ...common, type: 'started', holdId: job.holdId });
+  // Time enough to be seen running, and to end, before that.
+  const job = await stage.submit({ wallSeconds: 10 });
+  const jobId = '3004';
+  await stage.tell({ type: 'started', jobId, holdId: job.holdId });
   await stage.standsAt(job, 'running');
   stage.bellsAreLost = true;
-  await stage.tell({ ...common, type: 'ended', endState: 'COMPLETED' });
+  await stage.tell({ type: 'ended', jobId, endState: 'COMPLETED' });
   expect((await stage.ends(job)).outcome).toBe('settled');
   stage.bellsAreLost = false;
   await expectSettled(job, 'settled');

@@ -23,7 +23,7 @@ export interface Stage extends Site {
 
 /** Deadlines of a second or so, for what happens when nobody says anything. */
 export const HASTY = 'hasty';
-/** The same, and the cost of a job is what somebody reports. */
+/** Not quite so short, and the cost of a job is what somebody reports. */
 export const REPORTING = 'reporting';
 /** Its scheduler can be asked. */
 export const ANSWERING = 'answering';
@@ -31,7 +31,8 @@ export const ANSWERING = 'answering';
 export async function openStage(storyLimits?: JobLifecycle['limits']): Promise<Stage> {
   const [site, namespace] = await Promise.all([openSite(), freshNamespace()]);
   await site.addCluster(HASTY, { reconciliationTimeoutSeconds: 1 });
-  await site.addCluster(REPORTING, { reconciliationTimeoutSeconds: 3, costSource: 'reported' });
+  // Long enough for somebody to see that a cost is waited for.
+  await site.addCluster(REPORTING, { reconciliationTimeoutSeconds: 10, costSource: 'reported' });
   await site.addCluster(ANSWERING, { reconciliationTimeoutSeconds: 1 });
   const adapters: Stage['adapters'] = new Map();
   const crew = await startCrew({ namespace, ledger: site.ledger, adapterOf: (cluster) => adapters.get(cluster) });

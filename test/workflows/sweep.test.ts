@@ -6,7 +6,7 @@ import { SWEEP_SCHEDULE } from '../../workflows/contracts/sweep';
 import { ensureSweep } from '../../worker/schedules';
 import { startSweeper } from '../../worker/sweeper';
 import { quietRuntime, silence, until } from './house';
-import { HASTY, openStage, type Stage } from './lives';
+import { openStage, type Stage } from './lives';
 import { ACCOUNT, CALLER, inSeconds, type HeldJob } from './site';
 
 let stage: Stage;
@@ -30,14 +30,28 @@ async function terminated(job: HeldJob): Promise<void> {
   await handleOf(job.workflowId).terminate('an operator pressed the wrong button');
 }
 
+/** From now on a story counts as late, whenever it was due. */
+const isLate = ({ holdId }: HeldJob) => stage.database.sql`
+  update ledger.stories s set due_at = clock_timestamp() from ledger.holds h where h.hold_no = s.hold_no and h.hold_id = ${holdId}`;
+
+/** A job whose story was terminated while it waited, and that nobody waits for any more when the story is told again. */
+async function terminatedAndLate(): Promise<HeldJob> {
+  const cluster = 'wavering';
+  await stage.addCluster(cluster, {});
+  const job = await stage.submit({ cluster });
+  await terminated(job);
+  await stage.addCluster(cluster, { reconciliationTimeoutSeconds: 1 });
+  await isLate(job);
+  return job;
+}
+
 const sweptOnce = () =>
   until('the sweep finds a stray', () =>
     restartStrays({ recovery: stage.ledger.recovery, temporal: stage.namespace.temporal }).then((count) => count > 0),
   );
 
 test('a story that was terminated is told again under an id of its own, and its hold ends', async () => {
-  const job = await stage.submit({ cluster: HASTY });
-  await terminated(job);
+  const job = await terminatedAndLate();
   await sweptOnce();
   expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
   expect(await stage.ledger.holds.read(job.holdId)).toMatchObject({ status: 'released', held: 0n });
@@ -61,9 +75,9 @@ test('a story that was terminated is found at once among all open holds, long be
 });
 
 test('news of a job ring the story that is being told, not the one that was terminated', async () => {
-  await stage.addCluster('patient-again', { reconciliationTimeoutSeconds: 2 });
-  const job = await stage.submit({ cluster: 'patient-again' });
+  const job = await stage.submit();
   await terminated(job);
+  await isLate(job);
   await sweptOnce();
   const again = againAs(job, 1);
   await until('it has started again', () =>
@@ -74,9 +88,8 @@ test('news of a job ring the story that is being told, not the one that was term
         () => false,
       ),
   );
-  const common = { jobId: '601', cluster: 'patient-again' };
-  await stage.tell({ ...common, type: 'started', holdId: job.holdId, at: inSeconds(-10) });
-  await stage.tell({ ...common, type: 'ended', at: inSeconds(0), endState: 'COMPLETED' });
+  await stage.tell({ type: 'started', jobId: '601', holdId: job.holdId, at: inSeconds(-10) });
+  await stage.tell({ type: 'ended', jobId: '601', at: inSeconds(0), endState: 'COMPLETED' });
   expect(await stage.ends(again)).toMatchObject({ outcome: 'settled' });
   expect((await handleOf(job.workflowId).describe()).status.name).toBe('TERMINATED');
 });
@@ -153,8 +166,7 @@ test('stories whose holds are over, or unknown to a ledger from a backup, are ru
 });
 
 test('the schedule starts the sweep, which restarts strays, expires funds and seals', async () => {
-  const job = await stage.submit({ cluster: HASTY });
-  await terminated(job);
+  const job = await terminatedAndLate();
   await ensureSweep(client(), 1_000);
   expect(await stage.ends(againAs(job, 1))).toMatchObject({ outcome: 'released' });
   await until('it has sealed', async () => (await stage.ledger.audit.verify()).sealed > 0);
@@ -174,8 +186,7 @@ test('the schedule is made once, made right again, and stays paused where an ope
 });
 
 test('when Temporal has forgotten the schedule, the workers sweep by their own clock and make it again', async () => {
-  const job = await stage.submit({ cluster: HASTY });
-  await terminated(job);
+  const job = await terminatedAndLate();
   const sweeper = startSweeper({
     ledger: stage.ledger,
     temporal: stage.namespace.temporal,
