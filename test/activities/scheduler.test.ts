@@ -24,7 +24,7 @@ function programs(scripts: Record<string, string>): string {
   }
   return folder;
 }
-const commands = (scripts: Record<string, string>, timeoutMs = 5_000): Scheduler =>
+const commands = (scripts: Record<string, string>, timeoutMs = 60_000): Scheduler =>
   slurmCommands({ binPath: programs(scripts), timeoutMs, timeZone: 'UTC', configFile: '/etc/slurm/slurm.conf' });
 const plays = { squeue: `cat ${recording('squeue.txt')}`, sacct: `cat ${recording('sacct.txt')}` };
 
@@ -37,7 +37,7 @@ let served: Server | undefined;
 afterEach(() => new Promise((resolve) => (served ? served.close(resolve) : resolve(undefined))));
 
 /** A daemon that answers by path, and notes what it was asked. */
-async function rest(answers: (path: string) => string | undefined, timeoutMs = 5_000) {
+async function rest(answers: (path: string) => string | undefined, timeoutMs = 60_000) {
   const asked: { path: string; token: unknown }[] = [];
   served = createServer((request, response) => {
     const path = request.url ?? '';
@@ -150,36 +150,36 @@ test('the token is read anew for each answer, so that it can be renewed', async 
   expect([asked[0]?.token, asked.at(-1)?.token]).toEqual(['first', 'second']);
 });
 
-test.each([
+test.each<[string, () => string | undefined, RegExp, number?]>([
   ['says no', () => '{"errors":[{"error":"Protocol authentication error","description":""}]}', /authentication error/],
   ['answers no JSON', () => 'Unable to parse query.', /Unable to parse query/],
-  ['never answers', () => undefined, /no answer within 300 ms/],
-])('a slurmrestd that %s has not answered', async (_, answers, why) => {
-  const { scheduler } = await rest((path) => (path === '/openapi/v3' ? paths(38) : answers()), 300);
+  ['never answers', () => undefined, /no answer within 300 ms/, 300],
+])('a slurmrestd that %s has not answered', async (_, answers, why, timeoutMs) => {
+  const { scheduler } = await rest((path) => (path === '/openapi/v3' ? paths(38) : answers()), timeoutMs);
   await expect(scheduler.queue()).rejects.toThrow(why);
   await expect(scheduler.history(60)).rejects.toThrow(why);
   await expect(scheduler.find(['1'])).rejects.toThrow(why);
 });
 
-test.each([
+test.each<[string, Record<string, string>, RegExp, number?]>([
   ['is not there', {}, /there is no such program/],
   [
     'fails',
     { squeue: 'echo noise >&2; echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1' },
     /Unable to contact/,
   ],
-  ['hangs', { squeue: 'exec sleep 60' }, /did not end within 300 ms/],
-])('a squeue that %s has not answered', async (_, scripts, why) => {
-  await expect(commands(scripts, 300).queue()).rejects.toThrow(why);
+  ['hangs', { squeue: 'exec sleep 60' }, /did not end within 300 ms/, 300],
+])('a squeue that %s has not answered', async (_, scripts, why, timeoutMs) => {
+  await expect(commands(scripts, timeoutMs).queue()).rejects.toThrow(why);
 });
 
 test('a program that prints without end is cut off, and sees nothing of our environment', async () => {
   const folder = programs({ endless: 'exec yes', environment: 'env' });
   await expect(
-    runCommand(join(folder, 'endless'), [], { timeoutMs: 5_000, env: {}, bytesMax: 100_000 }),
+    runCommand(join(folder, 'endless'), [], { timeoutMs: 60_000, env: {}, bytesMax: 100_000 }),
   ).rejects.toThrow(/printed more than 100000 bytes/);
   process.env.BURSAR_TEST_SECRET = 'hunter2';
-  const seen = await runCommand(join(folder, 'environment'), [], { timeoutMs: 5_000, env: { SLURM_CONF: '/c' } });
+  const seen = await runCommand(join(folder, 'environment'), [], { timeoutMs: 60_000, env: { SLURM_CONF: '/c' } });
   delete process.env.BURSAR_TEST_SECRET;
   expect(seen).toContain('SLURM_CONF=/c');
   expect(seen).not.toContain('hunter2');
@@ -200,7 +200,7 @@ test('a row that cannot be read makes a listing incomplete, and keeps no other r
 test('the commands are asked with the times in seconds, of one cluster where there are several', async () => {
   const says = { squeue: 'echo "$SLURM_TIME_FORMAT $SLURM_CONF $*" >&2; exit 1', sacct: 'echo "$*" >&2; exit 1' };
   const scheduler = slurmCommands({
-    ...{ binPath: programs(says), timeoutMs: 5_000, timeZone: 'UTC', cluster: 'eagle' },
+    ...{ binPath: programs(says), timeoutMs: 60_000, timeZone: 'UTC', cluster: 'eagle' },
     configFile: '/etc/slurm/slurm.conf',
   });
   await expect(scheduler.queue()).rejects.toThrow(/%s \/etc\/slurm\/slurm.conf .*--states=all/);

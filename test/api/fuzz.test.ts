@@ -206,7 +206,7 @@ test('no body makes any address that takes one fail', async () => {
   }
   // Else nothing but the door would have been tried.
   expect((tally.get(200) ?? 0) + (tally.get(201) ?? 0)).toBeGreaterThan(targets.length);
-}, 300_000);
+}, 600_000);
 
 test('no query makes a list fail', async () => {
   const lists = Object.entries(document.paths).flatMap(([path, { get }]) =>
@@ -230,7 +230,7 @@ test('no query makes a list fail', async () => {
       { numRuns: RUNS / 2, seed: SEED },
     );
   }
-}, 300_000);
+}, 600_000);
 
 test('after all of that the books balance', async () => {
   const { body } = await api.get('/api/v1/audit');

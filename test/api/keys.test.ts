@@ -2,6 +2,7 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../../api/app';
+import { FRESH_MS } from '../../api/keyring';
 import { operationsOf } from '../../api/openapi';
 import { openLedger } from '../../ledger';
 import type { Ledger } from '../../ledger/contract';
@@ -390,8 +391,11 @@ describe('the keyring', () => {
   test('reads all keys once for many requests, and notes their use once', async () => {
     const admin = await make('boss', 'admin');
     const { calls, status } = another();
+    const began = performance.now();
     for (let i = 0; i < 100; i++) expect(await status(admin)).toBe(200);
-    expect(calls).toEqual({ known: 1, used: 1 });
+    expect(calls.used).toBe(1);
+    // They serve for two seconds, and are then read again.
+    expect(calls.known).toBeLessThanOrEqual(1 + (performance.now() - began) / 2_000);
     const lastUse = async () => (await api.get('/api/v1/keys', bearer(admin))).body[0].last_used_at as string;
     const first = await eventually('the use is noted', lastUse);
     await api.ledger.keys.used(admin.split('_')[1] ?? '');
@@ -407,10 +411,16 @@ describe('the keyring', () => {
     expect(await status(admin)).toBe(200);
     const fresh = await make('fresh', 'read', {}, admin);
     await eventually('the new key is known', async () => (await status(fresh)) === 200);
-    const revokedAt = performance.now();
     await api.delete('/api/v1/keys/fresh', bearer(admin));
-    await eventually('the revoked key is refused', async () => (await status(fresh)) === 401);
-    expect(performance.now() - revokedAt).toBeLessThan(6_000);
+    const revokedAt = performance.now();
+    let servedAt = revokedAt;
+    await eventually('the revoked key is refused', async () => {
+      const askedAt = performance.now();
+      if ((await status(fresh)) === 401) return true;
+      servedAt = askedAt;
+      return false;
+    });
+    expect(servedAt - revokedAt).toBeLessThanOrEqual(FRESH_MS);
   });
 
   test("lets in this machine's own command by the token in its home, as local", async () => {

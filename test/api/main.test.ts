@@ -21,7 +21,7 @@ let processes: Processes;
 beforeAll(async () => {
   processes = openProcesses();
   database = await freshDatabase();
-}, 180_000);
+});
 afterAll(async () => {
   processes.kill();
   await database.drop();
@@ -88,16 +88,11 @@ test('told to end, it answers what it was asked before, and ends', async () => {
     headers: { 'Content-Type': 'application/json' },
   });
   await database.sql.begin(async (tx) => {
-    // The checks wait for this lock, so they are under way for certain when the signal comes.
+    // The checks wait for this lock, so none of them is answered before the signal comes.
     await tx`select from ledger.account_totals for no key update`;
     const body = JSON.stringify({ account: 'ending', partition: 'p', nodes: 1, cpus: 1, wall_time: '60' });
-    asked = Array.from({ length: 5 }, () =>
-      fetch(`${api.url}/api/v1/budget/check`, {
-        method: 'POST',
-        body,
-        headers: { 'Content-Type': 'application/json' },
-      }),
-    );
+    const underWay = await Promise.all(Array.from({ length: 5 }, () => beginToAsk(`${api.url}/api/v1/budget/check`)));
+    statuses = underWay.map((finish) => finish(body));
     await eventually('they wait for the lock', async () => {
       const [row] = await database.sql<{ waiting: number }[]>`
         select count(*)::int as waiting from pg_stat_activity
@@ -107,12 +102,31 @@ test('told to end, it answers what it was asked before, and ends', async () => {
     api.child.kill('SIGTERM');
     await eventually('it is stopping', () => api.lines().some(({ msg }) => msg === 'stopping'));
   });
-  const answers = await Promise.all(asked);
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 200]);
   expect(await api.ended).toBe(0);
 });
 
-let asked: Promise<Response>[] = [];
+let statuses: Promise<number | undefined>[] = [];
+
+/** A request that the API has begun to read for certain: it has said so. What is given back sends the body, and tells the status. */
+const beginToAsk = (url: string) =>
+  new Promise<(body: string) => Promise<number | undefined>>((begun, failed) => {
+    const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked', Expect: '100-continue' };
+    const asking = request(url, { method: 'POST', headers }).on('error', failed);
+    const status = new Promise<number | undefined>((answered, cut) => {
+      asking.on('error', cut).on('response', (response) => {
+        response.resume();
+        answered(response.statusCode);
+      });
+    });
+    asking.on('continue', () =>
+      begun((body) => {
+        asking.end(body);
+        return status;
+      }),
+    );
+    asking.flushHeaders();
+  });
 
 test('an answer and the end of the process each take as long as the configuration lets them', async () => {
   const api = await start({
@@ -148,7 +162,7 @@ test('a request that does not arrive in time is given up', async () => {
   expect(answer).toMatch(/^HTTP\/1.1 (408|503) /);
   api.child.kill('SIGTERM');
   expect(await api.ended).toBe(0);
-}, 60_000);
+});
 
 test('with auto_migrate it brings an empty database to its schema', async () => {
   const empty = await freshDatabase({ empty: true });
@@ -292,7 +306,7 @@ test('a port that is taken, or a wrong setting, is said and ends it', async () =
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
     child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()));
-    const code = await new Promise((resolve) => child.once('exit', resolve));
+    const code = await new Promise((resolve) => child.once('close', resolve));
     expect({ code, output }).toMatchObject({ code: 1, output: expect.stringContaining(says) });
   }
   await new Promise((resolve) => holder.close(resolve));

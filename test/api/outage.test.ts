@@ -1,5 +1,6 @@
 /** PostgreSQL away is 503 with Retry-After within the deadline, and back by itself; Temporal away harms nothing but the stories. */
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openLedger } from '../../ledger';
 import { connectPostgres } from '../../platform/postgres';
 import { eventually } from '../helpers/eventually';
@@ -58,6 +59,13 @@ async function startWire(to: { host: string; port: number }) {
 
 const DEADLINE_MS = 1_500;
 
+/** Half a second behind the deadline, counted in turns of this process: where the whole machine stands still, nobody is late for it. */
+async function tooLate(): Promise<'too late'> {
+  await sleep(DEADLINE_MS);
+  for (let turn = 0; turn < 20; turn += 1) await sleep(25);
+  return 'too late';
+}
+
 let direct: TestApi;
 let api: TestApi;
 let wire: Awaited<ReturnType<typeof startWire>>;
@@ -102,15 +110,10 @@ describe.each([
     await worksAgain();
     interrupt();
     for (const [what, ask] of ASKED) {
-      const startedAt = performance.now();
-      const { status, body, headers } = await ask();
-      const tookMs = performance.now() - startedAt;
-      expect({ what, status, code: body.code, in_time: tookMs < DEADLINE_MS + 500 }).toEqual({
-        what,
-        status: 503,
-        code: 'ledger_unavailable',
-        in_time: true,
-      });
+      const answer = await Promise.race([ask(), tooLate()]);
+      if (answer === 'too late') throw new Error(`${what} is not answered within ${DEADLINE_MS} ms`);
+      const { status, body, headers } = answer;
+      expect({ what, status, code: body.code }).toEqual({ what, status: 503, code: 'ledger_unavailable' });
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
       expect(body.error.code).toBe('SERVICE_UNAVAILABLE');
     }
@@ -123,10 +126,9 @@ describe.each([
     await wire.mend();
     await worksAgain();
     for (const [what, ask] of ASKED) {
-      const { status } = await ask();
-      expect({ what, works: status === 200 || status === 201 }).toEqual({ what, works: true });
+      await eventually(`${what} works`, async () => [200, 201].includes((await ask()).status));
     }
-    expect((await api.get('/readyz')).status).toBe(200);
+    await eventually('it is ready', async () => (await api.get('/readyz')).status === 200);
   });
 });
 

@@ -70,7 +70,7 @@ describe('the process', () => {
   beforeAll(async () => {
     processes = openProcesses();
     database = await freshDatabase();
-  }, 180_000);
+  });
   afterAll(async () => {
     processes.kill();
     await database.drop();
