@@ -108,4 +108,4 @@ test('the built program knows by what name it was called', async () => {
   const help = run('reconcile', '--help');
   expect(help).toMatch(/^Usage: asbb reconcile [^]*--actual-cost[^]*\$ asbb reconcile 88123/);
   await removeScratch(folder);
-}, 180_000);
+});

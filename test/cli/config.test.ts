@@ -99,4 +99,4 @@ test('version and status load neither the YAML library nor the validator, also w
     expect(loads(...args)).toMatch(/^loads node:/m);
     expect(loads(...args)).not.toMatch(/^loads (yaml|zod)/m);
   }
-}, 180_000);
+});

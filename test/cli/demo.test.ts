@@ -9,7 +9,7 @@ import { findRunningStack } from '../../platform/supervisor';
 import { ensureBuilt } from '../helpers/built';
 import { noteServer, removeScratch, scratchHome } from '../helpers/scratch';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 let home: string;
 

@@ -52,7 +52,7 @@ test("so does Node's own NODE_EXTRA_CA_CERTS, of the built command", async () =>
     env: childEnvironment({ NODE_EXTRA_CA_CERTS: AUTHORITY, BURSAR_URL: endpoint, NODE_OPTIONS: '' }),
   });
   expect((await run).stdout).toContain('is healthy');
-}, 180_000);
+});
 
 test.each([
   ['here.pem', [], 'nobody who is trusted here vouches for its certificate', '--ca-file FILE or BURSAR_CA_FILE'],

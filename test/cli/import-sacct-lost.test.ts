@@ -37,7 +37,7 @@ function bursar(...args: string[]) {
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (some: string) => (err += some));
   const ended = once(child, 'close').then(([code]) => ({ code: Number(code), err }));
-  return { child, ended, says: (words: RegExp) => eventually(String(words), () => words.test(err), 60_000) };
+  return { child, ended, says: (words: RegExp) => eventually(String(words), () => words.test(err)) };
 }
 
 /** In the midst of its decisions, with the name of its database, which its other connection has said last. */
@@ -60,11 +60,7 @@ test('connections that are lost in the middle end an import with 5 and a sentenc
   const file = log();
   const command = ['import', 'sacct', file, '--cluster', 'hpc', '--database-url', house.url, '--apply'];
   const { ended } = bursar(...command);
-  await eventually(
-    'the first chunk is kept',
-    async () => (await sql`select from ledger.imported_chunks`).length > 0,
-    60_000,
-  );
+  await eventually('the first chunk is kept', async () => (await sql`select from ledger.imported_chunks`).length > 0);
   await sql`select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and application_name = 'bursar-database'`;
   const { code, err } = await ended;
@@ -74,7 +70,7 @@ test('connections that are lost in the middle end an import with 5 and a sentenc
   expect(await bursar(...command).ended).toMatchObject({ code: 0 });
   const [kept] = await sql<{ runs: bigint }[]>`select count(*) as runs from ledger.imported_runs`;
   expect(kept?.runs).toBe(BigInt(ROWS));
-}, 180_000);
+});
 
 test('an import while another is at work is a conflict, not a database that cannot be reached', async () => {
   ensureBuilt();
@@ -96,7 +92,6 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect(await ended).toMatchObject({ code: 130 });
     expect(await isThere()).toBe(false);
   },
-  180_000,
 );
 
 test('a replay that loses its connections ends with 5 and a sentence', async () => {
@@ -107,4 +102,4 @@ test('a replay that loses its connections ends with 5 and a sentence', async () 
   expect(err).toMatch(/The database .* was lost while it was worked on: /);
   expect(err).not.toMatch(/node_modules|TypeError/);
   expect(code).toBe(5);
-}, 180_000);
+});

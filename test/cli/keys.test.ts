@@ -113,7 +113,7 @@ test('the first key of a site is made without a server, on the database of the c
   writeFileSync(file, `service: { listen_addr: "0.0.0.0:8443", ${tls} }\ndatabase: { dsn: "${database.url}" }\n`);
   const again = await runBursar(['--config', file, 'key', 'create', 'deputy', '--scope', 'admin', '--first']);
   expect(again).toMatchObject({ code: 0, out: expect.stringContaining('deputy') });
-}, 30_000);
+});
 
 test('without a database, or with one that nobody migrated, --first says what is missing', async () => {
   const first = ['key', 'create', 'rkaur', '--scope', 'admin', '--first'];
@@ -121,4 +121,4 @@ test('without a database, or with one that nobody migrated, --first says what is
   await using database = await freshDatabase({ empty: true });
   const refused = await runBursar(first, { env: { DATABASE_URL: database.url } });
   expect(refused).toMatchObject({ code: 5, err: expect.stringContaining('bursar database migrate') });
-}, 30_000);
+});

@@ -12,8 +12,6 @@ import { eventually } from '../helpers/eventually';
 import { noteServer, removeScratch, scratchHome } from '../helpers/scratch';
 import { temporalAddress, uniqueName } from '../helpers/temporal';
 
-jest.setTimeout(180_000);
-
 const BURSAR = join(PACKAGE_ROOT, 'bin/bursar.js');
 
 let home: string;
@@ -82,7 +80,7 @@ test('start runs it until it is told to end, and status says what runs where and
   server = spawn(process.execPath, [BURSAR, 'service', 'start'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   server.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await eventually('it is up', () => said.includes('Bursar is up'), 60_000);
+  await eventually('it is up', () => said.includes('Bursar is up'), 120_000);
   for (const identity of Object.values(findRunningStack(home)?.services ?? {})) noteServer(home, identity);
 
   const ended = await eventually(
