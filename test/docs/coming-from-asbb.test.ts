@@ -6,8 +6,6 @@ import { PACKAGE_ROOT } from '../../platform/paths';
 import { openAsbb } from '../helpers/asbb-database';
 import { upHouse, type UpHouse } from '../helpers/up';
 
-jest.setTimeout(180_000);
-
 let house: UpHouse;
 beforeAll(async () => {
   house = await upHouse();

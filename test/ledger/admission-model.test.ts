@@ -265,4 +265,4 @@ test('no order of checks, batches, resizes and releases decides otherwise than t
     }),
     { numRuns: 30, interruptAfterTimeLimit: 90_000 },
   );
-}, 120_000);
+});

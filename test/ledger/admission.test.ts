@@ -388,7 +388,7 @@ describe('prices and estimates', () => {
 
 describe('a ledger that is away', () => {
   test('a PostgreSQL that hangs is ledger_unavailable within the deadline; it holds nothing later and comes back by itself', async () => {
-    const impatient = await openHouse({ deadlineMs: 200 });
+    const impatient = await openHouse({ deadlineMs: 2_000 });
     await impatient.account('hanging');
     const lock = await impatient.sql.reserve();
     await lock`begin`;

@@ -10,8 +10,6 @@ import { chargeRun } from './charge-door';
 import { heldBy, ModelLedger, type ModelAccount, type ModelFund } from './model';
 import { CALLER, openMoneyHouse, type MoneyHouse } from './money-house';
 
-jest.setTimeout(300_000);
-
 let house: MoneyHouse;
 beforeAll(async () => void (house = await openMoneyHouse()));
 afterAll(() => house.database.drop());

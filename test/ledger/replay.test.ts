@@ -5,8 +5,6 @@ import { replay, type DeniedJob, type Outcome, type Proposal } from '../../ledge
 import { closeHold } from './charge-door';
 import { openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
-jest.setTimeout(180_000);
-
 const SEED = Number(process.env.BURSAR_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 /** Small and repeatable; the seed is in the name of each test. */

@@ -1,6 +1,7 @@
 /** Seals: a chain over everything that was written, which never runs ahead of a transaction that is still writing. */
 import { connectPostgres } from '../../platform/postgres';
 import type { SealReport } from '../../ledger/contract';
+import { eventually } from '../helpers/eventually';
 import { disarm } from '../helpers/tampering';
 import { CALLER, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
@@ -29,13 +30,12 @@ beforeAll(async () => {
 afterAll(() => house.database.drop());
 
 /** Other suites' transactions hold the fence too (one server, one line of xids): seal until nothing is left. */
-async function sealAll(): Promise<SealReport> {
-  for (;;) {
+const sealAll = (): Promise<SealReport> =>
+  eventually('everything is sealed', async () => {
     await house.ledger.audit.seal();
     const report = await house.ledger.audit.verify();
-    if (report.unsealed === 0 || !report.ok) return report;
-  }
-}
+    return (report.unsealed === 0 || !report.ok) && report;
+  });
 
 test('everything that was written is sealed, and verifies', async () => {
   const report = await sealAll();
