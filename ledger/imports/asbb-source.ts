@@ -7,14 +7,14 @@ import { Fault } from '../../domain/faults';
 import { copyOut } from '../../platform/copy-out';
 import type { Sql, Tx } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
-import { countLines } from './lines';
+import { gatherRows } from './gather-rows';
 
 /** The schema of ASBB v0.2.0, the last that was released. */
 const SCHEMA_VERSION = 3;
 
-/** An amount as millionths; null where it is no number of ours, to be named later. */
+/** An amount as millionths; null where it is no number of ours (NaN is above all numbers), to be named later. */
 const micro = (column: string) =>
-  `case when ${column} = 'NaN' or abs(${column}) >= 8589934592 then null else (${column} * 1000000)::bigint end`;
+  `case when ${column} < 8589934592 and ${column} > -8589934592 then (${column} * 1000000)::bigint end`;
 
 /** What goes into which staging table; the columns in the order of the table. */
 const COPIED = {
@@ -124,18 +124,19 @@ export async function stageAsbb(
 ): Promise<SourceFacts> {
   return source.begin('isolation level repeatable read read only', async (tx) => {
     const facts = await requireAsbb(tx);
+    await tx`set local work_mem = '256MB'`; // The transactions are put in order.
     for (const [table, query] of Object.entries(COPIED)) {
       const rows = table === 'asbb_transactions' ? facts.transactions : undefined;
-      const from = await copyOut(tx, `copy (${query}) to stdout`);
-      const into = await target.unsafe(`copy ledger.${table} from stdin`).writable();
-      const counted = countLines((done) =>
+      const from = await copyOut(tx, `copy (${query}) to stdout (format binary)`);
+      const into = await target.unsafe(`copy ledger.${table} from stdin (format binary)`).writable();
+      const gathered = gatherRows((done) =>
         onProgress({
           step: `reading ${table.replace('asbb_', '').replace('_', ' ')}`,
           done,
           ...(rows && { of: rows }),
         }),
       );
-      await pipeline(from, counted, into);
+      await pipeline(from, gathered, into);
     }
     return facts;
   });
