@@ -24,6 +24,8 @@ import { ACTOR, withImportLock } from './lock';
 /** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
 const BATCH_ROWS = 50_000;
 const BATCH_ACCOUNTS = 2_000;
+/** What keeps a database from being imported is told so often. */
+const PROBLEMS_TOLD = 1000;
 /** Connections that work; one more keeps the lock. */
 const AT_ONCE = 2;
 
@@ -89,13 +91,15 @@ export async function withAsbbImport<T>(
       const { database } = await stageAsbb(source, sql, onProgress);
       const asked = { database, unit: settings.unit, cluster: settings.cluster, timeZone, correct: settings.correct };
       const run = await runToResume(sql, asked);
-      await sql.unsafe('analyze ledger.asbb_accounts, ledger.asbb_transactions');
-      await read(sql, run.at, cluster, onProgress);
+      await glance(sql, 'ledger.asbb_accounts, ledger.asbb_transactions');
+      const batches = await readBatches(sql);
+      const problems = await read(sql, batches, run.at, cluster, onProgress);
       const clusterIsNew = cluster.isNew;
       const plan = {
         ...asked,
         clusterIsNew,
         ...(await summarise(sql)),
+        problems,
         at: run.at,
         resumes: run.importNo !== undefined,
       };
@@ -104,7 +108,7 @@ export async function withAsbbImport<T>(
         findings: (limit) => ask(() => findings(sql, limit)),
         everyFinding: (see) => everyFinding(sql, see),
         balances: (limit) => ask(() => balances(sql, limit)),
-        apply: () => apply(sql, { asked, cluster, run }, onProgress),
+        apply: () => apply(sql, { asked, cluster, run, batches }, onProgress),
       });
     } finally {
       await clear(sql);
@@ -113,6 +117,8 @@ export async function withAsbbImport<T>(
 }
 
 const clear = (sql: Sql) => sql.unsafe(`truncate ${STAGING.join(', ')}`);
+
+type Problem = AsbbPlan['problems'][number];
 
 type Asked = Pick<AsbbPlan, 'database' | 'unit' | 'cluster' | 'timeZone' | 'correct'>;
 
@@ -136,48 +142,65 @@ async function runToResume(sql: Sql, { database, ...settings }: Asked): Promise<
 
 // Reading ---------------------------------------------------------------------------------------------------------------
 
+/** Understands everything, and says what keeps it from being imported. */
 async function read(
   sql: Sql,
+  batches: readonly Batch[],
   at: Instant,
   cluster: ImportCluster,
   onProgress: (progress: Progress) => void,
-): Promise<void> {
-  await inBatches(sql, 'understanding', onProgress, async (tx, ids) => {
+): Promise<Problem[]> {
+  const found = await inBatches(sql, 'understanding', batches, onProgress, async (tx, ids) => {
     await tx`select ledger.read_asbb(${ids}::bigint[], ${at}, ${cluster.timeoutSeconds} * interval '1 second')`;
     await tx`select ledger.find_asbb_faults(${ids}::bigint[], ${at})`;
-    return 0n;
+    return tx<
+      Problem[]
+    >`select subject, problem from ledger.asbb_problems(${ids}::bigint[]) order by subject, problem limit ${PROBLEMS_TOLD}`;
   });
-  await sql.unsafe('analyze ledger.asbb_readings, ledger.asbb_balances');
+  await glance(sql, 'ledger.asbb_readings, ledger.asbb_balances');
+  const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return found
+    .flatMap((rows) => [...rows])
+    .sort((a, b) => inOrder(a.subject, b.subject) || inOrder(a.problem, b.problem))
+    .slice(0, PROBLEMS_TOLD);
 }
+
+/** The plans need to know how many rows there are, and little more: a tenth of the usual sample is enough. */
+const glance = (sql: Sql, tables: string) =>
+  sql.begin(async (tx) => {
+    await tx`set local default_statistics_target = 10`;
+    await tx.unsafe(`analyze ${tables}`);
+  });
 
 type Tx = Parameters<Parameters<Sql['begin']>[1]>[0];
 
 /**
- * Whole accounts, one transaction a batch, two batches at a time: accounts have nothing to do with each other. Returns the sum of
- * what the batches return. Where one fails the others that are under way end first, and no more are begun.
+ * Whole accounts, one transaction a batch, two batches at a time: accounts have nothing to do with each other. Returns what the
+ * batches return. Where one fails the others that are under way end first, and no more are begun.
  */
-async function inBatches(
+async function inBatches<T>(
   sql: Sql,
   step: string,
+  batches: readonly Batch[],
   onProgress: (progress: Progress) => void,
-  work: (tx: Tx, ids: string[]) => Promise<bigint>,
-): Promise<bigint> {
-  const batches = await readBatches(sql);
+  work: (tx: Tx, ids: string[]) => Promise<T>,
+): Promise<T[]> {
   const of = batches.reduce((total, { rows }) => total + rows, 0);
-  let [sum, done, hasFailed] = [0n, 0, false];
+  const left = [...batches];
+  const results: T[] = [];
+  let [done, hasFailed] = [0, false];
   const takeTurns = async () => {
-    for (let batch = batches.shift(); batch && !hasFailed; batch = batches.shift()) {
+    for (let batch = left.shift(); batch && !hasFailed; batch = left.shift()) {
       const { ids, rows } = batch;
-      const result = await ask(() =>
+      await ask(() =>
         sql.begin(async (tx) => {
           await tx`set local work_mem = '256MB'`;
-          return work(tx, ids);
+          results.push(await work(tx, ids));
         }),
       ).catch((error: unknown) => {
         hasFailed = true;
         throw error;
       });
-      sum += result;
       done += rows;
       onProgress({ step, done, of });
     }
@@ -185,7 +208,7 @@ async function inBatches(
   for (const end of await Promise.allSettled(Array.from({ length: AT_ONCE }, takeTurns))) {
     if (end.status === 'rejected') throw end.reason;
   }
-  return sum;
+  return results;
 }
 
 interface Batch {
@@ -229,8 +252,6 @@ async function summarise(sql: Sql) {
   const leftBehind = await sql<
     AsbbPlan['leftBehind']
   >`select what, name, detail from ledger.asbb_left_behind order by what, name`;
-  const problems = await sql<AsbbPlan['problems']>`
-    select subject, problem from ledger.asbb_problems() order by subject, problem limit 1000`;
   const found: AsbbPlan['findings'] = {};
   for (const { kind, count, amount } of kinds) found[kind] = { count, amount: toMicro(amount) };
   return {
@@ -238,7 +259,6 @@ async function summarise(sql: Sql) {
     moneyBack: toMicro(totals.moneyBack),
     findings: found,
     leftBehind: [...leftBehind],
-    problems: [...problems],
   };
 }
 
@@ -304,7 +324,7 @@ const left = (limit: bigint, used: bigint, held: bigint): Micro => toMicro(limit
 
 async function apply(
   sql: Sql,
-  { asked, cluster, run }: { asked: Asked; cluster: ImportCluster; run: Run },
+  { asked, cluster, run, batches }: { asked: Asked; cluster: ImportCluster; run: Run; batches: readonly Batch[] },
   onProgress: (progress: Progress) => void,
 ): Promise<Imported> {
   const { database, ...settings } = asked;
@@ -313,13 +333,16 @@ async function apply(
   const { unit, timeZone, correct } = asked;
   const booked = JSON.stringify({ unit, cluster_no: clusterNo, time_zone: timeZone, correct, actor: ACTOR });
   const before = await countImported(sql, importNo);
-  const transactions = await inBatches(sql, 'booking', onProgress, async (tx, ids) => {
+  const written = await inBatches(sql, 'booking', batches, onProgress, async (tx, ids) => {
     const [row] = await tx<{ written: bigint }[]>`
       select ledger.book_asbb(${importNo}, ${ids}::bigint[], ${booked}::text::jsonb, ${run.at}) as written`;
     return row?.written ?? 0n;
   });
   await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
-  return { accounts: (await countImported(sql, importNo)) - before, transactions: Number(transactions) };
+  return {
+    accounts: (await countImported(sql, importNo)) - before,
+    transactions: Number(written.reduce((sum, each) => sum + each, 0n)),
+  };
 }
 
 async function begin(sql: Sql, database: string, settings: object, at: Instant): Promise<bigint> {

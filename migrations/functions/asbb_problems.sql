@@ -1,5 +1,6 @@
--- asbb_problems names what keeps a staged ASBB database from being imported, each with what it is about. No row: it may be.
-create function ledger.asbb_problems() returns table (subject text, problem text)
+-- asbb_problems names what keeps some ASBB accounts, which read_asbb has read, from being imported, each with what it is about. No row:
+-- they may be.
+create function ledger.asbb_problems(p_account_ids bigint[]) returns table (subject text, problem text)
 language sql stable
 as $$
   with account as (
@@ -7,6 +8,7 @@ as $$
     from ledger.asbb_accounts s
     left join ledger.accounts a on a.name = s.name
     left join ledger.imported_accounts i on i.account_no = a.account_no
+    where s.id = any (p_account_ids)
   )
   select format('account "%s"', name), 'is here already and did not come from this database; rename or import into another Bursar'
   from account where account_no is not null and not is_imported
@@ -34,14 +36,15 @@ as $$
     else 'has an id that no transaction here can have: txn_ and what can be printed, 128 characters at most'
   end
   from ledger.asbb_transactions t join account s on s.id = t.account_id
-  where t.amount_micro is null or t.type not in ('hold', 'charge', 'refund', 'adjustment') or (t.amount_micro < 0 and t.type <> 'charge')
+  where t.account_id = any (p_account_ids) and (
+    t.amount_micro is null or t.type not in ('hold', 'charge', 'refund', 'adjustment') or (t.amount_micro < 0 and t.type <> 'charge')
     -- In three parts: a bounded repetition costs sixty microseconds a row.
-    or t.transaction_id not like 'txn\__%' or length(t.transaction_id) > 128 or t.transaction_id ~ '[^\x21-\x7e]'
+    or t.transaction_id not like 'txn\__%' or length(t.transaction_id) > 128 or t.transaction_id ~ '[^\x21-\x7e]')
   union all
   select format('transaction "%s" of account "%s"', t.transaction_id, s.name), 'has the id of a transaction that is here already'
   from ledger.asbb_transactions t
   join account s on s.id = t.account_id
-  where not s.is_imported and (
+  where t.account_id = any (p_account_ids) and not s.is_imported and (
     exists (select from ledger.transactions o where o.transaction_id = t.transaction_id)
     or exists (select from ledger.holds o where o.hold_id = t.transaction_id))
 $$;

@@ -37,8 +37,12 @@ begin
   select t.account_id, f.kind, t.transaction_id, nullif(t.job_id, ''), t.created_at, t.amount_micro, f.detail
   from ledger.asbb_readings r
   join ledger.asbb_transactions t on t.id = r.id and t.account_id = r.account_id and t.account_id = any (p_account_ids)
-  left join ledger.asbb_transactions other on other.id = coalesce(r.repeats_id, r.follows_id) and other.account_id = r.account_id
-    and other.account_id = any (p_account_ids)
+  left join (
+    select o.id, o.transaction_id, o.amount_micro
+    from (select distinct coalesce(repeats_id, follows_id) as id from ledger.asbb_readings
+          where account_id = any (p_account_ids) and (repeats_id is not null or follows_id is not null)) named
+    join ledger.asbb_transactions o on o.id = named.id and o.account_id = any (p_account_ids)
+  ) other on other.id = coalesce(r.repeats_id, r.follows_id)
   cross join lateral (
     select 'never_released' as kind, 'No charge belongs to it; closed, and its money comes back' as detail where r.role = 'closed'
     union all
