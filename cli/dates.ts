@@ -53,8 +53,7 @@ export function readAgo(option: string, text: string, now: Date): string {
 export const readSpan = (
   { from, to, last }: { from?: string | undefined; to?: string; last?: string },
   now: Date,
-  fromOption = '--from',
 ): { from: string | undefined; to: string | undefined } => ({
-  from: from ? readTime(fromOption, from, 'UTC', 'first') : last && readAgo('--last', last, now),
+  from: from ? readTime('--from', from, 'UTC', 'first') : last && readAgo('--last', last, now),
   to: to && readTime('--to', to, 'UTC', 'last'),
 });

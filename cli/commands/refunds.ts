@@ -15,7 +15,7 @@ interface Options extends PageOptions {
   cluster?: string;
   job?: string;
   reason?: string;
-  since?: string;
+  from?: string;
   to?: string;
   last?: string;
 }
@@ -43,18 +43,16 @@ export function defineRefunds(parent: Command, act: Act): void {
       .option('--cluster <cluster>', 'of jobs of this cluster')
       .option('--job <id>', 'of this job')
       .addOption(new Option('--reason <reason>', 'for this reason').choices([...REFUND_REASONS, 'manual']))
-      .option('--since <time>', 'given since this day or time')
+      .option('--from <time>', 'given since this day or time')
       .option('--to <time>', 'given until this day (included) or time')
-      .addOption(
-        new Option('--last <span>', 'given in the last hours, days or weeks: 12h, 30d, 4w').conflicts('since'),
-      ),
+      .addOption(new Option('--last <span>', 'given in the last hours, days or weeks: 12h, 30d, 4w').conflicts('from')),
   )
     .addHelpText(
       'after',
       `
 Examples:
   $ bursar refunds list --account climate --last 30d
-  $ bursar refunds list --reason node_fail --since 2026-01-01 --all --csv
+  $ bursar refunds list --reason node_fail --from 2026-01-01 --all --csv
   $ bursar refunds list --job 88123 --json | jq '.[].evidence'
 
 Days are read in UTC. TOLD says whether the user's e-mail has been sent.
@@ -70,7 +68,7 @@ Days are read in UTC. TOLD says whether the user's e-mail has been sent.
             cluster: options.cluster,
             job_id: options.job,
             reason: options.reason,
-            ...readSpan({ ...options, from: options.since }, session.io.now(), '--since'),
+            ...readSpan(options, session.io.now()),
           },
           options,
           (rows) => [
