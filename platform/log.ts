@@ -18,6 +18,9 @@ export interface LogOptions {
 
 const STDOUT = 1;
 
+/** One, however many logs a process opens: pages of two would be written into each other. */
+let standardOutput: PagedOutput | undefined;
+
 /** Fields that never reach a log, wherever they turn up. */
 const SECRETS = ['password', 'secret', 'token', 'apiKey', 'authorization', 'cookie', 'databaseUrl'];
 
@@ -30,7 +33,7 @@ export function openLog({ service, level, format, destination }: LogOptions): Lo
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: '***' },
     serializers: { err: pino.stdSerializers.errWithCause },
   };
-  const output = destination ?? new PagedOutput(STDOUT);
+  const output = destination ?? (standardOutput ??= new PagedOutput(STDOUT));
   return pino(options, format === 'console' ? consoleLines(output) : output);
 }
 
