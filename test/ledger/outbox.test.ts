@@ -88,6 +88,16 @@ test('seven jobs at once are no crowd: their stories begin at once', async () =>
   expect(await house.ledger.outbox.claim(10, 60_000, 10_000)).toHaveLength(7);
 });
 
+test('while spares may still be used there is a crowd, however few have come by now', async () => {
+  const [, spare] = await holds(2);
+  const useBy = (moment: string) =>
+    house.sql`update ledger.holds set use_by = clock_timestamp() + ${moment}::interval where hold_id = ${spare ?? ''}`;
+  await useBy('30 seconds'); // For as long as this test takes.
+  expect(await house.ledger.outbox.claim(10, 60_000, 10_000)).toEqual([]);
+  await useBy('-1 second');
+  expect(await house.ledger.outbox.claim(10, 60_000, 10_000)).toHaveLength(2);
+});
+
 test('what is done is gone; what was given back can be claimed at once; what was neither, when its lease has ended', async () => {
   await holds(3);
   const [first, second, third] = await house.ledger.outbox.claim(3, 60_000);
