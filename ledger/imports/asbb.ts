@@ -216,16 +216,19 @@ interface Batch {
   rows: number;
 }
 
+/** As many of about the same size as can be worked on together, or twice as many, and so on: nobody waits for the last one. */
 async function readBatches(sql: Sql): Promise<Batch[]> {
   const accounts = await sql<{ id: bigint; rows: number }[]>`
     select s.id, count(t.id)::int as rows
     from ledger.asbb_accounts s left join ledger.asbb_transactions t on t.account_id = s.id
     group by s.id order by s.id`;
+  const all = accounts.reduce((total, { rows }) => total + rows, 0);
+  const turns = Math.max(1, Math.ceil(all / (AT_ONCE * BATCH_ROWS)));
+  const enough = Math.max(1, all / (AT_ONCE * turns));
   const batches: Batch[] = [];
   for (const { id, rows } of accounts) {
     const last = batches.at(-1);
-    if (!last || last.rows >= BATCH_ROWS || last.ids.length >= BATCH_ACCOUNTS)
-      batches.push({ ids: [id.toString()], rows });
+    if (!last || last.rows >= enough || last.ids.length >= BATCH_ACCOUNTS) batches.push({ ids: [id.toString()], rows });
     else {
       last.ids.push(id.toString());
       last.rows += rows;
