@@ -176,7 +176,7 @@ async function expectTrueBooks(account: string, workload: Workload): Promise<voi
 // The deaths -----------------------------------------------------------------------------------------------------------
 
 test('the API dies between commit and answer: who asks again with the key gets the hold that was placed', async () => {
-  const workload = await openWorkload('api', 20);
+  const workload = await openWorkload('api', 40); // So many that some are still to come when the books are held.
   const done = workload.run();
   await workload.nth('check', 3 + random(4));
   await killBeforeItHears('api', '%place_holds%', async () => {

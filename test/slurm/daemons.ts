@@ -1,7 +1,7 @@
 /** The daemons of a test cluster: each started as the user that a site starts it as, asked whether it works, killed, started again. */
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { isPortFree } from '../../platform/embedded/ports';
 import { eventually } from '../helpers/eventually';
 import type { Keeper } from './keeper';
 import { asUser, type Ran } from './people';
@@ -122,13 +122,24 @@ export class Daemons {
       case 'slurmctld':
         return says('scontrol', ['ping'], /is UP/);
       case 'slurmrestd':
-        if (await isPortFree(ports.slurmrestd)) throw new Error('nothing listens on its port');
-        return true;
+        return isListenedOn(ports.slurmrestd);
       default:
         // Drained is not dead: after a crash of the controller a node may answer and take no job.
         return says('scontrol', ['-o', 'show', 'node', daemon], /State=(IDLE|MIXED|ALLOCATED)(?!\S*NOT_RESPONDING)/);
     }
   }
+}
+
+/** By a connection: whoever tries the port by listening on it may be in the way of the daemon that is just about to. */
+function isListenedOn(port: number): Promise<true> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 function readIfThere(path: string): string {

@@ -140,7 +140,7 @@ test('a requeued job keeps its hold, and each of its runs is charged', async () 
   const job = await house.cluster.sbatch(['-A', account, '-t', '5', once]);
   await house.cluster.hasRun(job, 2);
   await house.cluster.ask('scontrol', ['requeue', String(job)], { user: 'root' });
-  // It waits for five seconds; its second run, too, has the hold.
+  // It waits for ten seconds; its second run, too, has the hold.
   await house.cluster.jobIs(job, ['PENDING', 'RUNNING']);
   expect(await openHolds(house, account)).toHaveLength(1);
   await house.cluster.jobIs(job, 'COMPLETED', 120_000);

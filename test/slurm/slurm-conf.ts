@@ -36,7 +36,7 @@ SlurmUser=slurm
 SlurmctldPort=${ports.slurmctld}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
-AuthInfo=socket=${folder}/munge/munge.socket,cred_expire=5
+AuthInfo=socket=${folder}/munge/munge.socket,cred_expire=10
 CredType=cred/munge
 AuthAltTypes=auth/jwt
 AuthAltParameters=jwt_key=${folder}/state/jwt_hs256.key
