@@ -78,17 +78,18 @@ export async function installHooks({ conf, folder, env, url, config, cliFilter }
 }
 
 /** Changes fields of what the hooks read for each job: the controller's in slurm.json, the commands' in cli.json. */
-export function reconfigure(folder: string, file: 'slurm.json' | 'cli.json', fields: Record<string, unknown>): void {
+export function reconfigure(folder: string, file: 'slurm.json' | 'cli.json', fields: Record<string, unknown>) {
   const path = join(folder, 'etc/bursar', file);
-  const before = JSON.parse(readFileSync(path, 'utf8')) as object;
-  writeFileSync(path, JSON.stringify({ ...before, ...fields }));
+  const before = readFileSync(path, 'utf8');
+  writeFileSync(path, JSON.stringify({ ...(JSON.parse(before) as object), ...fields }));
+  return { undo: () => writeFileSync(path, before) };
 }
 
 /** For tests of something else than how fast the answer comes: on a busy machine it may take longer than a site would wait. */
-export function bePatient(folder: string): void {
-  for (const file of ['slurm.json', 'cli.json'] as const) {
-    if (existsSync(join(folder, 'etc/bursar', file))) reconfigure(folder, file, { deadline_ms: 5_000 });
-  }
+export function bePatient(folder: string) {
+  const files = (['slurm.json', 'cli.json'] as const).filter((file) => existsSync(join(folder, 'etc/bursar', file)));
+  const changed = files.map((file) => reconfigure(folder, file, { deadline_ms: 5_000 }));
+  return { undo: () => changed.forEach(({ undo }) => undo()) };
 }
 
 /** Asks an API of Bursar as its administrator. */

@@ -51,7 +51,7 @@ const relay = join('usr/lib/bursar/slurm/bursar-relay.py');
 
 test('from nothing to a denied sbatch, and back', async () => {
   await works(slurm('install', '--cli-filter'));
-  bePatient(cluster.folder);
+  const patience = bePatient(cluster.folder);
 
   // The controller has not been restarted, and nobody has started the relay: the doctor says so.
   const early = await findings();
@@ -134,6 +134,8 @@ test('from nothing to a denied sbatch, and back', async () => {
   expect(still.stderr).toContain('Insufficient budget');
   await restart();
   await cluster.killProgram('relay', 'SIGTERM');
+  // What was changed by hand would stay.
+  patience.undo();
   await works(slurm('uninstall'));
   const plain = await cluster.sbatch(['-A', 'proj-b', '-t', '60', '--wrap', 'true']);
   const facts = await cluster.jobIs(plain, ['COMPLETED', 'RUNNING', 'PENDING']);
