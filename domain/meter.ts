@@ -47,11 +47,19 @@ export interface Span {
   resources: Resources;
 }
 
+/** What a part of a run costs, exactly, and without the minimum charge, which is once a run. */
+export interface ExactCost {
+  cost: Fraction;
+  usedPreset: boolean;
+}
+
 /** Adds up the exact cost of one run, span by span, and remembers what it met. */
 export interface Meter {
   add(span: Span, share?: Fraction): void;
   /** So far, with the minimum charge. */
   cost(): Fraction;
+  /** Of the spans alone. */
+  added(): ExactCost;
   readonly billed: { hours: Fraction; terms: Terms }[];
   readonly unbilled: Set<string>;
   readonly missing: Set<string>;
@@ -63,6 +71,8 @@ export function openMeter(
   partition: PartitionTerms,
   minimumCharge: Micro,
   literalFormula: boolean,
+  /** Of the same run, what the meter does not see. */
+  rest?: ExactCost,
 ): Meter {
   const weight = fractionOfDecimal(partition.queueWeight);
   const billed: { hours: Fraction; terms: Terms }[] = [];
@@ -77,6 +87,7 @@ export function openMeter(
     get usedPreset() {
       return usedPreset;
     },
+    added: () => ({ cost: sum, usedPreset }),
     add({ from, to, resources }, share) {
       const terms = tariff.termsAt(from, resources, literalFormula);
       if (terms.method === 'asbb-compat') usedPreset = true;
@@ -88,9 +99,11 @@ export function openMeter(
       sum = plus(sum, times(times(terms.perHour, hours), weight));
     },
     cost() {
-      if (sum.numerator === 0n) return sum; // What is free stays free: a minimum is for what costs something.
-      const least = fraction(usedPreset && minimumCharge < ASBB_MINIMUM ? ASBB_MINIMUM : minimumCharge);
-      return isLess(sum, least) ? least : sum;
+      const whole = rest ? plus(rest.cost, sum) : sum;
+      if (whole.numerator === 0n) return whole; // What is free stays free: a minimum is for what costs something.
+      const isPreset = usedPreset || rest?.usedPreset === true;
+      const least = fraction(isPreset && minimumCharge < ASBB_MINIMUM ? ASBB_MINIMUM : minimumCharge);
+      return isLess(whole, least) ? least : whole;
     },
   };
 }

@@ -38,6 +38,8 @@ export interface SacctRun {
   submittedAt: number;
   startedAt: number;
   endedAt: number;
+  /** Of a job that was resized: when the run began of which this is the time of one size. */
+  runStartedAt?: number;
   suspendedMicros: number;
   /** Rows with the same text share one. */
   resources: Resources;
@@ -209,6 +211,7 @@ export function openRunReader({ timeZone, columns, cluster, latest = Infinity }:
       submittedAt: submitted.at,
       startedAt: from,
       endedAt,
+      ...((state.isResized || isLaterSize) && { runStartedAt: startedAt }),
       suspendedMicros: Math.min(endedAt - from, suspended),
       resources: resources(),
       hasUncertainTime: submitted.isUncertain || isUncertain,

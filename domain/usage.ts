@@ -3,7 +3,7 @@
  * cumulative cost, rounded half to even, so they sum to the cost of the whole.
  */
 import { keptWhileSuspended, type Resources } from './job';
-import { cutSpan, openMeter, partitionTerms, tariffOf, type ClusterTerms, type Span } from './meter';
+import { cutSpan, openMeter, partitionTerms, tariffOf, type ClusterTerms, type ExactCost, type Span } from './meter';
 import { CEILING, divideHalfEven, toMicro, ZERO, type Micro } from './money';
 import { NOTHING, ONE, fraction, fractionOfCount, isLess, plus, roundHalfEven, times, type Fraction } from './rational';
 import { tariffFor, type DatedRate, type PricingMethod } from './tariff';
@@ -39,8 +39,16 @@ export interface ChargePiece {
   amount: Micro;
 }
 
+export interface PricedUsage {
+  pieces: ChargePiece[];
+  total: Micro;
+  exact: ExactCost;
+  method: PricingMethod;
+  unbilled: string[];
+}
+
 export type CutUsage =
-  | { pieces: ChargePiece[]; total: Micro; method: PricingMethod; unbilled: string[] }
+  | PricedUsage
   /** Cannot be priced: a sentence that says what is missing. Never guessed as zero (rulings 23). */
   | { quarantined: string };
 
@@ -49,7 +57,8 @@ const LONGEST_RUN_DAYS = 3_660n;
 
 /**
  * Prices a run and cuts it at the days of `timeZone`, at rate changes, at resizes, and at `cutsAt` (the edges of funds).
- * The pieces are differences of the cumulative cost rounded half to even, so they sum to the cost of the whole.
+ * The pieces are differences of the cumulative cost rounded half to even, so they sum to the cost of the whole. Where the slices are a
+ * part of a run, `rest` is what is charged of it already, and the pieces are what they add to that.
  */
 export function cutUsage(
   usage: RunUsage,
@@ -57,18 +66,20 @@ export function cutUsage(
   rates: readonly DatedRate[],
   unit: string,
   timeZone: string,
-  options: { cutsAt?: readonly Instant[] } = {},
+  options: { cutsAt?: readonly Instant[]; rest?: ExactCost } = {},
 ): CutUsage {
   const spans = spansOf(usage.slices);
   const first = spans[0];
   const last = spans.at(-1);
-  if (!first || !last) return { pieces: [], total: ZERO, method: 'rates', unbilled: [] };
+  if (!first || !last) {
+    return { pieces: [], total: ZERO, exact: { cost: NOTHING, usedPreset: false }, method: 'rates', unbilled: [] };
+  }
   if (last.to - first.from > LONGEST_RUN_DAYS * 24n * MICROS_PER_HOUR) {
     return { quarantined: `the run would have lasted more than ${LONGEST_RUN_DAYS} days; check when it started` };
   }
 
   const tariff = tariffFor(rates, tariffOf(cluster, usage.partition, unit));
-  const meter = openMeter(tariff, partitionTerms(cluster, usage.partition), cluster.minimumCharge, false);
+  const meter = openMeter(tariff, partitionTerms(cluster, usage.partition), cluster.minimumCharge, false, options.rest);
   const share = activeShare(spans, usage.suspendedSeconds ?? 0);
   const cuts = [
     ...tariff.changes,
@@ -76,7 +87,8 @@ export function cutUsage(
     ...(options.cutsAt ?? []).map(epochMicros),
   ];
   const pieces: ChargePiece[] = [];
-  let booked = 0n;
+  const before = roundHalfEven(meter.cost());
+  let booked: bigint = before;
   for (const span of spans) {
     for (const piece of cutSpan(span, cuts)) {
       if (!share || piece.isSuspended) meter.add(piece);
@@ -96,7 +108,8 @@ export function cutUsage(
   if (meter.missing.size > 0) return { quarantined: `${[...meter.missing].join('; ')}.` };
   return {
     pieces,
-    total: toMicro(booked),
+    total: toMicro(booked - before),
+    exact: meter.added(),
     method: meter.usedPreset ? 'asbb-compat' : 'rates',
     unbilled: [...meter.unbilled],
   };

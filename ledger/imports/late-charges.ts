@@ -1,8 +1,12 @@
-/** Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold; and their refunds. */
+/**
+ * Charges for runs that are long over: at the rates of the time of use, one charge a run, without a hold; and their refunds. Of a job
+ * that was resized there is one for each size, and together they are what the run costs.
+ */
 import { given } from '../../domain/given';
 import { divideHalfEven } from '../../domain/money';
 import { runKeyOf } from '../../domain/run-charges';
 import type { SacctRun } from '../../domain/sacct-runs';
+import type { PricedUsage } from '../../domain/usage';
 import { splitJobId } from '../../domain/slurm-job';
 import { MICROS_PER_SECOND, instantOfMicros } from '../../domain/time';
 import type { Sql } from '../../platform/postgres';
@@ -15,6 +19,7 @@ import { ACTOR } from './lock';
 import type { OwnedRun, Standing } from './sacct';
 import type { RunAccount } from './sacct-accounts';
 import type { RunPrices } from './sacct-prices';
+import { partOf, type ChargedSizes } from './resized-runs';
 
 export interface LateCharges {
   /** Charged, or to be charged. */
@@ -38,12 +43,13 @@ interface House {
   sql: Sql;
   cluster: Cluster;
   prices: RunPrices;
+  sizes: ChargedSizes;
   settings: { apply: boolean };
 }
 
 /** Charges what has a price, no charge and no story of its own. A run that is charged meanwhile is not charged again. */
 export async function chargeLate(
-  { sql, cluster, prices, settings }: House,
+  { sql, cluster, prices, sizes, settings }: House,
   owned: readonly OwnedRun[],
   standing: readonly Standing[],
   onUnpriced: (run: SacctRun, account: RunAccount, detail: string) => void,
@@ -59,6 +65,7 @@ export async function chargeLate(
   const add = (unit: string, amount: bigint, to = late.totals) => to.set(unit, (to.get(unit) ?? 0n) + amount);
   const byUnit = new Map<string, ReturnType<typeof requestOf>[]>();
   const refundsByUnit = new Map<string, ReturnType<typeof lateRefundRequest>[]>();
+  await sizes.learn(owned);
   for (const [place, { run, account, gap }] of owned.entries()) {
     const { isCharged = false, isFollowed = false } = standing[place] ?? {};
     const refund = lateRefundOf(run, cluster);
@@ -76,12 +83,13 @@ export async function chargeLate(
       late.followed += 1;
       continue;
     }
-    const priced = prices.priceOf(run, account.unit);
+    const priced = prices.priceOf(run, account.unit, sizes.chargedOf(run, account.unit));
     if ('quarantined' in priced) {
       late.unpriced += 1;
       onUnpriced(run, account, priced.quarantined);
       continue;
     }
+    sizes.add(run, account.unit, priced.exact);
     if (!settings.apply) {
       late.runs += 1;
       add(account.unit, priced.total);
@@ -92,7 +100,7 @@ export async function chargeLate(
       }
       continue;
     }
-    pushTo(byUnit, account.unit, chargeOf({ run, account }, cluster, priced.pieces));
+    pushTo(byUnit, account.unit, chargeOf({ run, account }, cluster, priced));
     if (refund) pushTo(refundsByUnit, account.unit, lateRefundRequest(run, refund, cluster));
   }
   for (const [unit, requests] of byUnit) {
@@ -132,7 +140,7 @@ const isExempt = (cluster: Cluster, { user, account, partition }: SacctRun): boo
 function chargeOf(
   { run, account }: Pick<OwnedRun, 'run' | 'account'>,
   cluster: Cluster,
-  pieces: Parameters<typeof requestOf>[0]['pieces'],
+  { pieces, exact }: Pick<PricedUsage, 'pieces' | 'exact'>,
 ): ReturnType<typeof requestOf> {
   const { jobId, submittedAt, startedAt, endedAt, resources, suspendedMicros, endState } = run;
   const id = splitJobId(jobId);
@@ -149,7 +157,7 @@ function chargeOf(
     pieces,
     startedAt: instantOfMicros(from),
     endedAt: instantOfMicros(to),
-    usage: { runSeconds: Number(activeMicros / MICROS_PER_SECOND), endState, imported: true },
+    usage: { runSeconds: Number(activeMicros / MICROS_PER_SECOND), endState, imported: true, ...partOf(run, exact) },
     ...(to > from && { slices: [{ from, to, resources, activeMicros }] }),
     actor: ACTOR,
   });

@@ -1,5 +1,7 @@
 /** What imported runs cost at the rates of the time at which they ran, and which of them have no price. */
+import { given } from '../../domain/given';
 import type { Resources } from '../../domain/job';
+import type { ExactCost } from '../../domain/meter';
 import type { SacctRun } from '../../domain/sacct-runs';
 import { tariffFor, type Tariff } from '../../domain/tariff';
 import { instantOfMicros } from '../../domain/time';
@@ -9,7 +11,8 @@ import type { Cluster, PriceBook } from '../contract';
 export interface RunPrices {
   /** Why the run has no price in that unit; undefined: it has one. Asked for every row of a log, so it is quick. */
   gapOf(run: SacctRun, unit: string): string | undefined;
-  priceOf(run: SacctRun, unit: string): CutUsage;
+  /** `rest`: what was charged of a run of which this is a part. */
+  priceOf(run: SacctRun, unit: string, rest?: ExactCost): CutUsage;
 }
 
 /** The answers depend on few things: unit, partition, the kinds of resources, and between which changes of rates the run lies. */
@@ -61,11 +64,11 @@ export function openRunPrices({ rates }: PriceBook, cluster: Cluster): RunPrices
       }
     },
 
-    priceOf({ partition = '', startedAt, endedAt, resources, suspendedMicros }, unit) {
+    priceOf({ partition = '', startedAt, endedAt, resources, suspendedMicros }, unit, rest) {
       const [startsAt, endsAt] = [instantOfMicros(BigInt(startedAt)), instantOfMicros(BigInt(endedAt))];
       const suspendedSeconds = suspendedMicros / 1e6;
       const usage = { partition, slices: [{ startsAt, endsAt, resources }], suspendedSeconds };
-      return cutUsage(usage, cluster, rates, unit, cluster.timeZone);
+      return cutUsage(usage, cluster, rates, unit, cluster.timeZone, given({ rest }));
     },
   };
 }

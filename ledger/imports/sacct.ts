@@ -19,6 +19,7 @@ import { hasRefunds } from './late-refunds';
 import { ACTOR, quietly, withImportLock } from './lock';
 import { openLogAccounts, type RunAccount } from './sacct-accounts';
 import { addUpDays } from './sacct-days';
+import { openChargedSizes, type ChargedSizes } from './resized-runs';
 import { openRunPrices, type RunPrices } from './sacct-prices';
 import { count, noCounts, Tally, type Counts, type TallyHouse } from './sacct-tally';
 
@@ -49,6 +50,7 @@ interface House extends TallyHouse {
   lazy: Reserved;
   cluster: Cluster & { clusterNo: number };
   prices: RunPrices;
+  sizes: ChargedSizes;
   book: PriceBook;
 }
 
@@ -75,7 +77,8 @@ export async function importSacct(
   });
   const accounts = openLogAccounts(sql, settings, timeZone);
   const prices = openRunPrices(book, cluster);
-  const house = { sql, cluster, settings, reader, accounts, prices, book, onFinding: on.finding };
+  const sizes = openChargedSizes(sql, cluster, settings);
+  const house = { sql, cluster, settings, reader, accounts, prices, sizes, book, onFinding: on.finding };
   const manner = digestOf(
     JSON.stringify([
       READING,

@@ -1,5 +1,6 @@
 /** `bursar import sacct` of jobs whose size was changed while they ran. */
-import { openJobsHouse } from '../ledger/jobs-house';
+import { renderAmount } from '../../domain/money';
+import { openJobsHouse, usd } from '../ledger/jobs-house';
 import { log, openSacctFolder, used, type Row } from './helpers/sacct-log';
 
 const { importing } = openSacctFolder();
@@ -30,6 +31,39 @@ test('of a job that was resized each size is metered, and charged, for its own t
   const other = await importing(house, log(...RESIZED.slice(1)), '--charge', '--apply', '--json');
   expect(other.json).toMatchObject({ new_runs: 0, late_charges: { runs: 0 } });
   expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+});
+
+describe('what a resized job costs is one exact amount, with the minimum charge once', () => {
+  /** Twenty minutes of one node each, a third of a USD; they differ in CPUs. */
+  const [first, second, third]: [Row, Row, Row] = [
+    { id: '7', end: '2026-03-02T12:20:00', state: 'RESIZING', tres: 'cpu=3,node=1' },
+    { id: '7', submit: '2026-03-02T12:20:00', end: '2026-03-02T12:40:00', state: 'RESIZING', tres: 'cpu=2,node=1' },
+    { id: '7', submit: '2026-03-02T12:40:00', tres: 'cpu=1,node=1' },
+  ];
+  const logs = {
+    'in one log': [log(first, second, third)],
+    'in a log for each size': [log(first), log(second), log(third)],
+    'whichever log comes first': [log(third), log(first), log(second)],
+  };
+
+  test.each(
+    Object.entries(logs).flatMap(([how, texts]) => [
+      { how, texts, minimum: '0', cost: '1' },
+      { how, texts, minimum: '2.5', cost: '2.5' },
+    ]),
+  )('$how, at least $minimum', async ({ texts, minimum, cost }) => {
+    await using house = await openJobsHouse({ cluster: { minimumCharge: usd(minimum) } });
+    const settled = async () => renderAmount((await house.ledger.accounts.balance('physics')).settled);
+    if (texts.length === 1) {
+      const dry = await importing(house, texts.join(''), '--charge', '--json');
+      expect(dry.json).toMatchObject({ late_charges: { runs: 3, totals: [{ unit: 'USD', amount: cost }] } });
+    }
+    for (const text of texts) expect((await importing(house, text, '--charge', '--apply')).code).toBe(0);
+    expect(await settled()).toBe(cost);
+    expect((await importing(house, log(first, second, third), '--charge', '--apply')).code).toBe(0);
+    expect(await settled()).toBe(cost);
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+  });
 });
 
 test.each(['before', 'after'])(
