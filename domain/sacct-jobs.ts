@@ -1,9 +1,10 @@
 /**
- * Records of an accounting log as the jobs that were submitted: rows of one array, of one heterogeneous job and of one job that
- * was requeued belong together, for one check asked for all of them and one hold paid for them.
+ * Records of an accounting log as the jobs that were submitted: rows of one array, of one heterogeneous job, and of one job that
+ * was requeued or resized belong together, for one check asked for all of them and one hold paid for them.
  */
 import type { Resources } from './job';
-import { eventsOf, type SacctEvent, type SacctRecord } from './sacct';
+import { eventsOfRun, joinSizes, type JoinedRecord } from './resized-jobs';
+import type { SacctEvent, SacctRecord } from './sacct';
 import { epochMicros } from './time';
 
 export interface LoggedComponent {
@@ -36,7 +37,7 @@ export function jobsOf(records: readonly SacctRecord[], cluster: string): Logged
   const sorted = [...records].sort(
     (a, b) => ascending(epochMicros(a.submittedAt), epochMicros(b.submittedAt)) || a.line - b.line,
   );
-  return groupByJob(sorted, cluster).map((rows, index) => jobOf(rows, index + 1, cluster));
+  return groupByJob(joinSizes(sorted, cluster), cluster).map((rows, index) => jobOf(rows, index + 1, cluster));
 }
 
 const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -48,9 +49,9 @@ const runsAgain = (record: SacctRecord): boolean =>
 /** Slurm sets the new submit time a second or so after the end. */
 const REQUEUED_WITHIN_MICROS = 5_000_000n;
 
-function groupByJob(records: readonly SacctRecord[], cluster: string): SacctRecord[][] {
-  const groups = new Map<string, SacctRecord[]>();
-  const latest = new Map<string, SacctRecord[]>();
+function groupByJob(records: readonly JoinedRecord[], cluster: string): JoinedRecord[][] {
+  const groups = new Map<string, JoinedRecord[]>();
+  const latest = new Map<string, JoinedRecord[]>();
   for (const record of records) {
     const id = `${record.cluster ?? cluster}/${record.id.jobId}`;
     const task = `${id}/${record.id.task}`;
@@ -70,9 +71,9 @@ function isRequeueOf(before: SacctRecord, record: SacctRecord): boolean {
   return gap >= -REQUEUED_WITHIN_MICROS && gap <= REQUEUED_WITHIN_MICROS;
 }
 
-function jobOf(rows: readonly SacctRecord[], number: number, cluster: string): LoggedJob {
-  const first = rows[0] as SacctRecord;
-  const tasks = new Map<string, SacctRecord[]>();
+function jobOf(rows: readonly JoinedRecord[], number: number, cluster: string): LoggedJob {
+  const first = rows[0] as JoinedRecord;
+  const tasks = new Map<string, JoinedRecord[]>();
   for (const row of rows) tasks.set(row.id.task, [...(tasks.get(row.id.task) ?? []), row]);
   const isHeterogeneous = [...tasks.keys()].some((task) => task.startsWith('+'));
   const named = [...tasks.keys()].filter((task) => task !== '').length;
@@ -97,9 +98,9 @@ function jobOf(rows: readonly SacctRecord[], number: number, cluster: string): L
 const isOver = (record: SacctRecord): boolean => record.state.phase === 'ended' && record.endedAt !== undefined;
 
 /** Of one task: all but its submission, and a requeue where it ran again. */
-function eventsOfTask(rows: readonly SacctRecord[], submittedAt: string): SacctEvent[] {
+function eventsOfTask(rows: readonly JoinedRecord[], submittedAt: string): SacctEvent[] {
   return rows.flatMap((row, index) =>
-    eventsOf(row)
+    eventsOfRun(row)
       .filter(({ type }) => type !== 'submitted')
       .map((event) => ({
         ...event,
@@ -137,6 +138,9 @@ const RANK: Readonly<Record<SacctEvent['type'], number>> = {
   requeued: 0,
   submitted: 1,
   started: 2,
+  resized: 2,
+  suspended: 2,
+  resumed: 2,
 };
 const AFTER_ITS_BEGINNING = 3;
 

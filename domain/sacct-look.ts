@@ -87,7 +87,9 @@ function withSubmission(job: QueuedJob, rows: readonly QueuedJob[]): QueuedJob {
 }
 
 function rowOf(record: SacctRecord): QueuedJob {
-  const { id, state, startedAt, endedAt, fields } = record;
+  const { id, state, startedAt, fields } = record;
+  // The job has not ended where only a size of it has.
+  const endedAt = state.isResized ? undefined : record.endedAt;
   const lasted =
     startedAt === undefined || endedAt === undefined
       ? undefined

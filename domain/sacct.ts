@@ -275,7 +275,7 @@ function readRow(
   const [start, end] = [time('Start'), time('End')];
   const had = resourcesIn(fields, resources);
   const hasStarted = start !== undefined && state.phase !== 'pending' && gotNodes(fields, start, end);
-  const isOver = end !== undefined && state.phase !== 'running';
+  const isOver = end !== undefined && (state.phase !== 'running' || state.isResized === true);
   const paired = start && isOver ? pairOf(start, end, fields) : undefined;
   const endedAt = isOver ? (paired ?? { end: end.at }).end : undefined;
   const startedAt = hasStarted ? (paired ?? { start: start.at }).start : undefined;
@@ -423,7 +423,7 @@ function countOf(text: string | undefined): number {
 
 /** One thing that a record says happened; the ledger's JobEvent but for the cluster, which the reader of the log knows. */
 export interface SacctEvent {
-  type: 'submitted' | 'started' | 'ended' | 'cancelled' | 'requeued';
+  type: 'submitted' | 'started' | 'resized' | 'suspended' | 'resumed' | 'ended' | 'cancelled' | 'requeued';
   at: Instant;
   jobId: string;
   task?: string;

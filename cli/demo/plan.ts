@@ -7,7 +7,7 @@
 import type { ClusterTerms } from '../../domain/meter';
 import { estimate } from '../../domain/price';
 import type { DatedRate } from '../../domain/tariff';
-import { cutUsage } from '../../domain/usage';
+import { cutUsage, type UsageSlice } from '../../domain/usage';
 import { MICRO_PER_UNIT, ZERO, parseAmount, renderAmount, toMicro, type Micro } from '../../domain/money';
 import type { LoggedJob } from '../../domain/sacct-jobs';
 import { isLastOf, timelineOf } from './timeline';
@@ -118,13 +118,26 @@ function priceJob(job: LoggedJob, rates: readonly PlannedRate[]): PricedJob {
     hold = answer.refusal || hold === undefined ? undefined : hold + answer.hold;
   }
   let cost = 0n;
-  for (const { type, at, startedAt, resources } of job.events) {
-    if (type === 'started' || startedAt === undefined) continue;
-    const slices = [{ startsAt: startedAt, endsAt: at, resources }];
+  for (const slices of runsOf(job)) {
     const usage = cutUsage({ partition: job.components[0]?.partition ?? '', slices }, cluster, dated, UNIT, 'UTC');
     if (!('quarantined' in usage)) cost += usage.total;
   }
   return { job, hold: hold === undefined ? undefined : toMicro(hold), cost: toMicro(cost) };
+}
+
+/** What each run of a job had, and when. What it is suspended for makes little difference to how much money there should be. */
+function runsOf({ events }: LoggedJob): UsageSlice[][] {
+  const runs = new Map<string, UsageSlice[]>();
+  for (const { type, at, task, startedAt, resources } of events) {
+    if (startedAt === undefined || type === 'suspended' || type === 'resumed') continue;
+    const name = `${task ?? ''}/${startedAt}`;
+    const slices = runs.get(name) ?? [];
+    runs.set(name, slices);
+    const last = slices.at(-1);
+    if (last) last.endsAt = at;
+    if (type === 'started' || type === 'resized') slices.push({ startsAt: at, endsAt: at, resources });
+  }
+  return [...runs.values()];
 }
 
 /** One array for each cluster: the engine indexes a list of rates once. */

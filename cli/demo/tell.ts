@@ -60,7 +60,11 @@ export class Tell implements Panel {
     if (!this.everyLine) return;
     const task = event.task === undefined ? '' : `task ${event.task} `;
     if (event.type === 'started') this.line(event.at, 'running', 'blue', job, `${task}${placed(event.resources)}`);
-    else if (event.type === 'requeued') {
+    else if (event.type === 'resized') {
+      this.line(event.at, 'resized', 'yellow', job, `${task}goes on with ${placed(event.resources)}`);
+    } else if (event.type === 'suspended' || event.type === 'resumed') {
+      this.line(event.at, event.type, 'yellow', job, task.trim());
+    } else if (event.type === 'requeued') {
       this.line(event.at, 'requeued', 'yellow', job, `${task}${event.endState ?? ''}, to be run again`);
     } else {
       const ran = event.startedAt === undefined ? 'before it ran' : `after ${ranFor(event.startedAt, event.at)}`;

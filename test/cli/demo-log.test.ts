@@ -60,6 +60,43 @@ test('a job whose node failed and that was requeued is one job that ran twice', 
   expect(log.jobs[0]?.events.every(({ submittedAt }) => submittedAt === '2026-03-02T08:00:00Z')).toBe(true);
 });
 
+test('a job that was resized is one job, with each size for its time, and requeued it is still that job', () => {
+  const log = read(
+    { id: '3', end: '08:30:00', state: 'RESIZING' },
+    { id: '3', submit: '08:30:00', end: '08:40:00', state: 'RESIZING', alloc: 'cpu=3,node=1' },
+    { id: '3', submit: '08:40:00', state: 'NODE_FAIL', alloc: 'cpu=2,node=1' },
+    { id: '3', submit: '09:00:01', start: '09:05:00', end: '10:00:00' },
+  );
+  expect(typesOf(log)).toEqual([['started', 'resized', 'resized', 'requeued', 'started', 'ended']]);
+  expect(log.jobs).toMatchObject([
+    { isOver: true, submittedAt: '2026-03-02T08:00:00Z', components: [{ resources: { cpus: 4 } }] },
+  ]);
+  const about = log.jobs[0]?.events.map(({ at, resources }) => [at.slice(11, 16), resources.cpus]);
+  expect(about).toEqual([
+    ['08:01', 4],
+    ['08:30', 3],
+    ['08:40', 2],
+    ['09:00', 2],
+    ['09:05', 4],
+    ['10:00', 4],
+  ]);
+});
+
+test('of a job that was resized a log that lacks rows tells what the rows tell that are there', () => {
+  const [first, later] = [
+    { id: '3', end: '08:30:00', state: 'RESIZING' },
+    { id: '3', submit: '08:40:00', alloc: 'cpu=2,node=1' },
+  ];
+  const spans = read(first, later).jobs.map(({ events }) => events.map(({ at }) => at.slice(11, 16)));
+  expect(spans).toEqual([
+    ['08:01', '08:30'],
+    ['08:40', '09:00'],
+  ]);
+  expect(read(first, { ...later, submit: '08:30:00', end: 'Unknown', state: 'RUNNING' }).jobs).toMatchObject([
+    { isOver: false, events: [{ type: 'started' }, { type: 'resized', resources: { cpus: 2 } }] },
+  ]);
+});
+
 test('an id that comes back after the job ended is another job', () => {
   const log = read({ id: '3' }, { id: '3', submit: '11:00:00', start: '11:01:00', end: '12:00:00' });
   expect(log.jobs.map(({ jobId }) => jobId)).toEqual(['3', '3']);

@@ -1,9 +1,10 @@
 /** `bursar import sacct` of jobs whose size was changed while they ran. */
 import { renderAmount } from '../../domain/money';
 import { openJobsHouse, usd } from '../ledger/jobs-house';
+import { runBursar } from './helpers/cli';
 import { log, openSacctFolder, used, type Row } from './helpers/sacct-log';
 
-const { importing } = openSacctFolder();
+const { fileOf, importing } = openSacctFolder();
 
 /** As Slurm 22.05 writes a job of two nodes that gave one of them back after half an hour, and then one of its CPUs. */
 const RESIZED: Row[] = [
@@ -64,6 +65,63 @@ describe('what a resized job costs is one exact amount, with the minimum charge 
     expect(await settled()).toBe(cost);
     expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
   });
+});
+
+test('a replay of a log charges a resized job what an import of it charges', async () => {
+  await using house = await openJobsHouse({ cluster: { minimumCharge: usd('0.4') } });
+  const proposal = fileOf(
+    `
+clusters:
+  hpc:
+    time_zone: UTC
+    minimum_charge: 0.4
+    partitions: { batch: { default_time: 2:00:00 } }
+    rates: [{ resource: node, price: 1 }]
+accounts:
+  physics: { budget: 1000, start: 2020-01-01, end: 2098-12-31 }
+`,
+    'proposal.yaml',
+  );
+  const node = 'cpu=4,node=1';
+  const text = log(
+    ...RESIZED,
+    // Two thirds and two thirds; of the second size, a quarter of an hour suspended; and requeued, once more.
+    { id: '8', end: '2026-03-02T12:20:00', state: 'RESIZING' },
+    {
+      id: '8',
+      submit: '2026-03-02T12:20:00',
+      end: '2026-03-02T13:15:00',
+      elapsed: '01:00:00',
+      state: 'NODE_FAIL',
+      tres: node,
+    },
+    { id: '8', submit: '2026-03-02T13:15:01', start: '2026-03-02T13:16:00', end: '2026-03-02T13:36:00', tres: node },
+    // So short that it pays the least.
+    { id: '9', end: '2026-03-02T12:05:00', state: 'RESIZING', tres: node },
+    { id: '9', submit: '2026-03-02T12:05:00', end: '2026-03-02T12:10:00' },
+    // The log begins behind its first size.
+    { id: '10', submit: '2026-03-02T12:40:00', tres: node },
+  );
+  await importing(house, text, '--charge', '--apply');
+  const settled = renderAmount((await house.ledger.accounts.balance('physics')).settled);
+  expect(settled).toBe('4.033333');
+
+  const args = [
+    '--proposal',
+    proposal,
+    '--database-url',
+    house.url,
+    '--cluster',
+    'hpc',
+    '--time-zone',
+    'UTC',
+    '--json',
+  ];
+  const { json, err } = await runBursar(['replay', ...args, fileOf(text)]);
+  expect([err, json]).toMatchObject([
+    expect.not.stringContaining('cannot'),
+    { proposals: [{ jobs: 4, denied: 0, accounts: [{ account: 'physics', settled, held: '0' }] }] },
+  ]);
 });
 
 test.each(['before', 'after'])(
