@@ -155,7 +155,7 @@ local function submit(job_desc)
   local kind = bursar.encode(job)
   local spare, wanted = nil, 0
   if kind and not job.het_offset then
-    spare, wanted = spares.take(kind, began, math.min(tonumber(config.spares) or spares.max, spares.max))
+    spare, wanted = spares.take(kind, began, config.spares)
   end
   local keys = spare and { spare } or assert(bursar.new_keys(1 + wanted), "/dev/urandom cannot be read")
   local key = table.remove(keys, 1)

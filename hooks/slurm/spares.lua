@@ -5,10 +5,12 @@
 -- asks for the same in every word, by the same user; after that the service gives it back. Only in a burst are there any, first
 -- a few, then twice as many each time; and none for half a minute once the service had none to give.
 
-local M = { max = 32, seconds = 2 }
+local M = { seconds = 2 }
 
 -- So many equal ones close behind each other are a burst; so many kinds of jobs are remembered at once.
 local BURST, KINDS_MAX = 4, 64
+-- More at once make it no faster.
+local BATCH_MAX = 32
 local REST_SECONDS = 30
 
 local kinds, count = {}, 0
@@ -31,8 +33,13 @@ local function kind_of(question, now)
   return kind
 end
 
--- The key of a hold for this question; or nil, and how many spares to ask for with it.
-function M.take(question, now, max)
+-- How many a site wants at most; a number that is none is left to us.
+local function batch_max(wanted)
+  return math.max(0, math.min(BATCH_MAX, math.floor(tonumber(wanted) or BATCH_MAX)))
+end
+
+-- The key of a hold for this question; or nil, and how many spares to ask for with it: not more than `wanted`.
+function M.take(question, now, wanted)
   local kind = kind_of(question, now)
   kind.row = is_within(kind.at, M.seconds, now) and kind.row + 1 or 1
   kind.at = now
@@ -45,7 +52,7 @@ function M.take(question, now, max)
   if kind.row <= BURST or is_within(kind.rest_until - REST_SECONDS, REST_SECONDS, now) then
     return nil, 0
   end
-  return nil, math.min(max, math.max(BURST, 2 * kind.batch))
+  return nil, math.min(batch_max(wanted), math.max(BURST, 2 * kind.batch))
 end
 
 -- What came of asking for these spares, at the moment before it was asked: `held` are the keys of those that the service holds.
