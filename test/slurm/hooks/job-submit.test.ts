@@ -2,7 +2,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readStamp, renderStamp } from '../../../domain/slurm-stamp';
-import { eventually } from '../../helpers/eventually';
 import { STAMP_CASES } from '../../domain/slurm-stamp-cases';
 import { respond, spooled } from './helpers/hook';
 import { openSubmitHouse, quickest, REFUSED, YES } from './helpers/hook-house';
@@ -29,7 +28,7 @@ const policy = (more: object) =>
   );
 const nobody = { url: 'http://127.0.0.1:9' };
 /** For a total of the hour, which must not begin anew meanwhile. */
-const hourGoesOn = () => eventually('the hour does not end soon', () => Date.now() % 3_600_000 < 3_570_000, 40_000);
+const inOneHour = (job: object = {}) => submit(job, { now: 1_767_000_000 });
 
 test('a job that may start is stamped with the key that was asked with, and what nobody said is not sent', async () => {
   start();
@@ -177,17 +176,16 @@ test.each([
 });
 
 test('open up to an amount an hour: what fits passes, what does not is refused, and the total outlives the script', async () => {
-  await hourGoesOn();
   policy({ failure_policy: 'open_to_limit', failure_limit: 30 });
   start(nobody);
   // Four CPUs and one GPU for an hour: 14. Two of them fit, and then one of two.
   const job = { tres_per_job: 'gres:gpu:a100:1' };
-  expect(await submit(job)).toMatchObject({ code: 0 });
+  expect(await inOneHour(job)).toMatchObject({ code: 0 });
   start(nobody);
-  expect(await submit(job)).toMatchObject({ code: 0 });
-  expect(await submit(job)).toMatchObject({ code: REFUSED, logged: expect.stringContaining('used up') });
-  expect(await submit({ min_cpus: 1, array_inx: '1-2' })).toMatchObject({ code: 0 });
-  expect(await submit({ min_cpus: 1, time_limit: 1 })).toMatchObject({ code: REFUSED });
+  expect(await inOneHour(job)).toMatchObject({ code: 0 });
+  expect(await inOneHour(job)).toMatchObject({ code: REFUSED, logged: expect.stringContaining('used up') });
+  expect(await inOneHour({ min_cpus: 1, array_inx: '1-2' })).toMatchObject({ code: 0 });
+  expect(await inOneHour({ min_cpus: 1, time_limit: 1 })).toMatchObject({ code: REFUSED });
   expect(spooled(house.folder, 'submit')).toEqual(
     ['open_to_limit', 'open_to_limit', 'closed', 'open_to_limit', 'closed'].map((outcome) =>
       expect.objectContaining({ outcome }),
@@ -199,7 +197,6 @@ test('open up to an amount an hour: what fits passes, what does not is refused, 
 });
 
 test('open up to an amount an hour: of several partitions every amount counts, in whatever order they are named', async () => {
-  await hourGoesOn();
   policy({
     failure_policy: 'open_to_limit',
     failure_limit: 1000,
@@ -212,15 +209,15 @@ test('open up to an amount an hour: of several partitions every amount counts, i
   });
   start(nobody);
   // Four CPUs for an hour: 4 in cpu, 8 in gpu, 12 in big.
-  expect(await submit({ partition: 'gpu,cpu,free' })).toMatchObject({ code: 0 });
-  expect(await submit({ partition: 'big,cpu' })).toMatchObject({ code: 0 });
+  expect(await inOneHour({ partition: 'gpu,cpu,free' })).toMatchObject({ code: 0 });
+  expect(await inOneHour({ partition: 'big,cpu' })).toMatchObject({ code: 0 });
   for (const partition of ['gpu,cpu', 'cpu,gpu', 'free,big,cpu', 'cpu']) {
-    expect(await submit({ partition })).toMatchObject({
+    expect(await inOneHour({ partition })).toMatchObject({
       code: REFUSED,
       logged: expect.stringContaining('partition cpu'),
     });
   }
-  expect(await submit({ partition: 'gpu' })).toMatchObject({ code: 0 });
+  expect(await inOneHour({ partition: 'gpu' })).toMatchObject({ code: 0 });
   expect(JSON.parse(readFileSync(join(house.folder, 'policy.json.hour'), 'utf8')).micro).toEqual({
     'partition cpu': 8_000_000,
     'partition gpu': 16_000_000,
