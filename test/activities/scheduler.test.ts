@@ -150,9 +150,14 @@ test('the token is read anew for each answer, so that it can be renewed', async 
   expect([asked[0]?.token, asked.at(-1)?.token]).toEqual(['first', 'second']);
 });
 
-test.each<[string, () => string | undefined, RegExp, number?]>([
-  ['says no', () => '{"errors":[{"error":"Protocol authentication error","description":""}]}', /authentication error/],
-  ['answers no JSON', () => 'Unable to parse query.', /Unable to parse query/],
+test.each([
+  [
+    'says no',
+    () => '{"errors":[{"error":"Protocol authentication error","description":""}]}',
+    /authentication error/,
+    60_000,
+  ],
+  ['answers no JSON', () => 'Unable to parse query.', /Unable to parse query/, 60_000],
   ['never answers', () => undefined, /no answer within 300 ms/, 300],
 ])('a slurmrestd that %s has not answered', async (_, answers, why, timeoutMs) => {
   const { scheduler } = await rest((path) => (path === '/openapi/v3' ? paths(38) : answers()), timeoutMs);
@@ -161,12 +166,13 @@ test.each<[string, () => string | undefined, RegExp, number?]>([
   await expect(scheduler.find(['1'])).rejects.toThrow(why);
 });
 
-test.each<[string, Record<string, string>, RegExp, number?]>([
-  ['is not there', {}, /there is no such program/],
+test.each<[string, Record<string, string>, RegExp, number]>([
+  ['is not there', {}, /there is no such program/, 60_000],
   [
     'fails',
     { squeue: 'echo noise >&2; echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1' },
     /Unable to contact/,
+    60_000,
   ],
   ['hangs', { squeue: 'exec sleep 60' }, /did not end within 300 ms/, 300],
 ])('a squeue that %s has not answered', async (_, scripts, why, timeoutMs) => {
