@@ -215,6 +215,28 @@ test('a link that somebody wrote is believed, a refund of a charge is one, and w
     await expectBooksToBalance(sql);
   }));
 
+test('every transaction keeps what ASBB wrote beside it, and a guessed hold is said beside that', () =>
+  withHouse(async (house) => {
+    const { asbb, sql } = house;
+    await asbb.account('noted', { limit: '50.00' });
+    const at = '2026-02-01T00:00:00Z';
+    const hold = await asbb.write('noted', {
+      type: 'hold',
+      amount: '30.00',
+      at,
+      metadata: { partition: 'gpu', user_id: 'alice' },
+    });
+    const job = { jobId: '1', at: '2026-02-01T02:00:00Z' };
+    const charge = await asbb.write('noted', { ...job, type: 'charge', amount: '12.00', metadata: { exit_code: 0 } });
+    const refund = await asbb.write('noted', { ...job, type: 'refund', amount: '18.00', metadata: { why: 'rest' } });
+    await importAll(house);
+    const { holds, movements } = openLedger(sql);
+    expect(await holds.read(hold)).toMatchObject({ partition: 'gpu', user: 'alice', status: 'settled' });
+    expect((await movements.read(hold)).metadata).toEqual({ partition: 'gpu', user_id: 'alice' });
+    expect((await movements.read(charge)).metadata).toEqual({ exit_code: 0, hold: 'inferred' });
+    expect((await movements.read(refund)).metadata).toEqual({ why: 'rest' });
+  }));
+
 test('scripts that kept the ids of ASBB reconcile with them: an open hold is settled, a settled one says what it cost', () =>
   withHouse(async (house) => {
     const { one, five } = await fillClimate(house);
