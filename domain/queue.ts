@@ -56,6 +56,23 @@ export function readSize(
   return { submittedAt, ...(isResized && { sizedAt: startedAt }) };
 }
 
+/** A row of a later size does not say when the job was submitted; that of its first one does, where it is there. */
+export const withSubmissions = (rows: readonly QueuedJob[]): QueuedJob[] =>
+  rows.map((job) => {
+    if (!job.isSubmissionUnknown) return job;
+    const first = rows.find(
+      (row) =>
+        !row.isSubmissionUnknown &&
+        row.jobId === job.jobId &&
+        row.task === job.task &&
+        row.startedAt !== undefined &&
+        row.startedAt === job.startedAt,
+    );
+    if (!first) return job;
+    const { isSubmissionUnknown: _, ...known } = job;
+    return { ...known, submittedAt: first.submittedAt };
+  });
+
 /** What a look may come to, for people. */
 export const QUEUE_DEEDS = [
   'bound',

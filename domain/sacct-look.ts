@@ -1,6 +1,6 @@
 /** `sacct` as Bursar asks for it, and its records as rows that can be compared with what is known (queue.ts). */
 import { given } from './given';
-import { readSize, type QueuedJob } from './queue';
+import { readSize, withSubmissions, type QueuedJob } from './queue';
 import { readSacct, uidOf, type SacctRecord } from './sacct';
 import { byOwnId, closingOf } from './slurm-job';
 import { readStamp } from './slurm-stamp';
@@ -60,8 +60,7 @@ export function readHistory(text: string, { timeZone }: { timeZone: string }): H
       reading.jobs.push(rowOf(read.record));
     }
   }
-  reading.jobs = reading.jobs.map((job) => withSubmission(job, reading.jobs));
-  return reading;
+  return { ...reading, jobs: withSubmissions(reading.jobs) };
 }
 
 /**
@@ -69,22 +68,6 @@ export function readHistory(text: string, { timeZone }: { timeZone: string }): H
  * array this is a task: until then the task would be taken for a job of its own. Any look after that finds it whole.
  */
 const isHalfWritten = ({ fields }: SacctRecord): boolean => fields.timelimit === '' && fields.partition === '';
-
-/** A row of a later size does not say when the job was submitted; that of its first one does, where it is there. */
-function withSubmission(job: QueuedJob, rows: readonly QueuedJob[]): QueuedJob {
-  if (!job.isSubmissionUnknown) return job;
-  const first = rows.find(
-    (row) =>
-      !row.isSubmissionUnknown &&
-      row.jobId === job.jobId &&
-      row.task === job.task &&
-      row.startedAt !== undefined &&
-      row.startedAt === job.startedAt,
-  );
-  if (!first) return job;
-  const { isSubmissionUnknown: _, ...known } = job;
-  return { ...known, submittedAt: first.submittedAt };
-}
 
 function rowOf(record: SacctRecord): QueuedJob {
   const { id, state, startedAt, fields } = record;

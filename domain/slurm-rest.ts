@@ -4,7 +4,7 @@
  */
 import { Fault, malformed } from './faults';
 import { given } from './given';
-import { readSize, type QueuedJob } from './queue';
+import { readSize, withSubmissions, type QueuedJob } from './queue';
 import { closingOf, namesNodes, readArrayTasks, readState, type SlurmState } from './slurm-job';
 import { readStamp } from './slurm-stamp';
 import { readSeconds } from './slurm-clock';
@@ -20,8 +20,15 @@ export interface RestReading {
 /** `GET /slurm/…/jobs`. `now` is the time of the answer, in seconds. */
 export const readRestQueue = (answer: unknown, now: number): RestReading => readJobs(answer, (job) => queued(job, now));
 
-/** `GET /slurmdb/…/jobs` and `GET /slurmdb/…/job/{id}`. */
-export const readRestHistory = (answer: unknown): RestReading => readJobs(answer, accounted);
+/** `GET /slurmdb/…/job/{id}`. */
+export const readRestJob = (answer: unknown): RestReading => readJobs(answer, accounted);
+
+/** `GET /slurmdb/…/jobs`: what is over, also where that is only a size of a job that goes on. */
+export const readRestHistory = (answer: unknown): RestReading =>
+  readJobs(answer, (job) => {
+    const { phase, isResized } = accountedState(job);
+    return phase === 'ended' || phase === 'requeued' || isResized ? accounted(job) : undefined;
+  });
 
 type Json = Record<string, unknown>;
 
@@ -48,7 +55,7 @@ function readJobs(answer: unknown, read: (job: Json) => QueuedJob | undefined): 
       faults.push(error.message);
     }
   }
-  return { jobs, faults };
+  return { jobs: withSubmissions(jobs), faults };
 }
 
 function queued(job: Json, now: number): QueuedJob {
@@ -86,9 +93,11 @@ function activeOf(job: Json, phase: QueuedJob['phase'], start: number, now: numb
   return active < 0 ? undefined : active;
 }
 
+const accountedState = (job: Json): SlurmState => stateOf(isObject(job.state) ? job.state.current : undefined);
+
 function accounted(job: Json): QueuedJob | undefined {
   const time = isObject(job.time) ? job.time : {};
-  const state = stateOf(isObject(job.state) ? job.state.current : undefined);
+  const state = accountedState(job);
   const [array, het] = [isObject(job.array) ? job.array : {}, isObject(job.het) ? job.het : {}];
   // An array that has not been split up is listed with the tasks that it had at first.
   if (textOf(array.task) !== undefined && numberOf(array.task_id) === undefined) return undefined;
@@ -149,9 +158,9 @@ function idOf(
 }
 
 function stateOf(value: unknown): SlurmState {
-  // Flags (COMPLETING, REQUEUED) follow the state; one that says that it waits again goes before.
+  // Flags (COMPLETING, REQUEUED) follow the state; one that says that it waits again, or of what time the row is, goes before.
   const words = (Array.isArray(value) ? value : [value]).map(textOf).filter((word) => word !== undefined);
-  const [word = ''] = words;
+  const [word = ''] = words.includes('RESIZING') ? ['RESIZING'] : words;
   return words.includes('REQUEUED') && words.length > 1 ? { phase: 'pending' } : readState(word);
 }
 

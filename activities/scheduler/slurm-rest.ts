@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { shorten } from '../../domain/faults';
 import type { QueuedJob } from '../../domain/queue';
-import { readRestHistory, readRestQueue } from '../../domain/slurm-rest';
+import { readRestHistory, readRestJob, readRestQueue, type RestReading } from '../../domain/slurm-rest';
 import { instantOfMs } from '../../domain/time';
 import type { Reading, Scheduler } from './scheduler';
 
@@ -16,7 +16,7 @@ export interface SlurmRestOptions {
   bytesMax?: number;
 }
 
-/** Here F is no state, and a list with both RQ and RV none either. */
+/** Here F is no state, and a list with both RQ and RV, or RS, none either. */
 const ENDED = 'CD,FAILED,CA,TO,NF,OOM,PR,BF,DL,RQ';
 
 export function slurmRest({
@@ -58,8 +58,8 @@ export function slurmRest({
     }
   }
 
-  async function history(path: string): Promise<Reading> {
-    const reading = readRestHistory(await versioned('slurmdb', path));
+  async function history(path: string, read: (answer: unknown) => RestReading): Promise<Reading> {
+    const reading = read(await versioned('slurmdb', path));
     if (reading.jobs.length === 0) refuse(reading);
     return reading;
   }
@@ -82,15 +82,14 @@ export function slurmRest({
     async history(sinceSeconds) {
       const since = `now-${Math.ceil(sinceSeconds)}seconds`;
       const path = `/jobs?start_time=${since}&end_time=now&state=${encodeURIComponent(ENDED)}`;
-      const { jobs, faults } = await history(path);
-      // With RQ it also answers what goes on.
-      return { jobs: jobs.filter(({ phase }) => phase === 'ended'), faults };
+      // With RQ it also answers what goes on, and what size a job had before.
+      return history(path, readRestHistory);
     },
 
     async find(jobIds) {
       const found: QueuedJob[] = [];
       for (const jobId of jobIds.filter((each) => /^\d{1,20}$/.test(each))) {
-        const reading = await history(`/job/${jobId}`);
+        const reading = await history(`/job/${jobId}`, readRestJob);
         refuse(reading);
         found.push(...reading.jobs);
       }

@@ -121,6 +121,34 @@ test('slurmrestd shows the same as the commands', async () => {
   expect(asked.map(({ path }) => path).join()).toContain('start_time=now-601seconds&end_time=now');
 });
 
+describe('of a job that gave a node back while it ran', () => {
+  /** What sacct printed of the job that is in the recordings of slurmrestd (22.05). */
+  const row = (times: string, elapsed: number, state: string, size: string, nodes: string) =>
+    `1|1|proj-a|alice|cpu|${times}|00:00:${elapsed}|${state}|0:0|||${size}|${size}|00:05:00|${nodes}|`;
+  const before = row('1795753080|1795753081|1795753084', 3, 'RESIZING', 'cpu=8,mem=4000M,node=2', 'c[1-2]');
+  const after = row('1795753084|1795753081|1795753102', 21, 'COMPLETED', 'cpu=7,mem=3500M,node=1', 'c1');
+  const [columns] = recorded('sacct.txt').split('\n');
+  const printed = (...rows: string[]) =>
+    commands({ ...plays, sacct: `cat <<'END'\n${[columns, ...rows].join('\n')}\nEND` });
+
+  test.each([
+    ['that is over', 'rest-resized.json', [before, after]],
+    ['that goes on', 'rest-resizing.json', [before]],
+  ])('slurmrestd tells each size %s, as the commands do', async (_which, name, rows) => {
+    const { scheduler } = await rest((path) => (path.startsWith('/slurmdb/') ? recorded(name) : daemon(path)));
+    const { jobs, faults } = await scheduler.history(600);
+    const sizes = [
+      { sizedAt: '2026-11-27T04:18:01Z', resources: { nodes: 2, cpus: 8 }, phase: 'running' },
+      { sizedAt: '2026-11-27T04:18:04Z', resources: { nodes: 1, cpus: 7 }, phase: 'ended' },
+    ];
+    expect([jobs, faults]).toMatchObject([sizes.slice(0, rows.length), []]);
+    expect(jobs).toEqual((await printed(...rows).history(600)).jobs);
+    // All of it is one job, and asked for by its id it is told as it stands.
+    expect(new Set(jobs.map(({ submittedAt }) => submittedAt))).toEqual(new Set(['2026-11-27T04:18:00Z']));
+    expect(await scheduler.find(['1'])).toMatchObject([{ phase: 'running' }, { submittedAt: jobs[0]?.submittedAt }]);
+  });
+});
+
 test('a later slurmrestd is understood: the newest version, states in lists, numbers in objects', async () => {
   const one = JSON.parse(recorded('rest-jobs.json')) as { jobs: Record<string, unknown>[] };
   const number = (value: unknown) => ({ set: value !== null, infinite: false, number: value ?? 0 });
