@@ -5,7 +5,6 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SQUEUE } from '../domain/squeue';
 import { eventually } from '../test/helpers/eventually';
 import { startCluster, type SlurmCluster } from '../test/slurm/cluster';
 import { askOf, installHooks, prepareCluster, relayOf } from '../test/slurm/hooks';
@@ -56,7 +55,7 @@ export const slurmBench = (options: Options): Promise<boolean> =>
           series.get(name)?.add(figure);
         }
         await others?.stop();
-        await clear(cluster, database, api.url);
+        await clear(cluster, database);
       }
     }
     // Last: what it holds for those who no longer wait goes back minutes later.
@@ -168,24 +167,18 @@ function keepBusy(url: string): { stop(): Promise<void> } {
 }
 
 /** No job, no record on its way, no hold, no story that waits to be told: the next state begins where this one did. */
-async function clear(cluster: SlurmCluster, { sql }: BenchDatabase, url: string): Promise<void> {
+async function clear(cluster: SlurmCluster, { sql }: BenchDatabase): Promise<void> {
+  // Whatever is asked about next gives back what was held beforehand.
+  await cluster.sbatch(['--hold', '--job-name=last']);
   await cluster.run('scancel', ['--user=alice'], { user: 'root' });
   const isClear = async () => {
     const queue = await cluster.ask('squeue', ['-h'], { user: 'root' });
     if (queue !== '' || !isAllSent(cluster)) return false;
-    await showQueue(cluster, url);
     const [left] = await sql<{ left: number }[]>`
       select (select count(*) from ledger.holds where status = 'open')::int + (select count(*) from ledger.outbox)::int as left`;
     return left?.left === 0;
   };
   await eventually('everything is over', isClear, 300_000);
-}
-
-/** As the relay does every half minute: what was held beforehand and no job took is given back. */
-async function showQueue(cluster: SlurmCluster, url: string): Promise<void> {
-  const taken_at = Math.floor(Date.now() / 1_000);
-  const squeue = await cluster.ask('squeue', SQUEUE.arguments, { user: 'root' });
-  await askOf(url, 'POST', '/api/v1/slurm/queue', { cluster: NAME, taken_at, squeue });
 }
 
 /** The relay writes down how far it has come in what the hooks wrote: the records of cancelled jobs come by the hundred. */

@@ -53,6 +53,8 @@ export interface Item {
 export interface SpareItem extends Item {
   key: string;
   spare_seconds: number;
+  /** Key of the request that it is like; where that one has had its answer before, there are no spares. */
+  beside: string | null;
 }
 
 /** A request with what each of its components will cost. */
@@ -171,6 +173,7 @@ export const spareItems = (item: Item, { keys, seconds }: Spares): SpareItem[] =
     body_hash: null,
     hold_ids: item.hold_ids.map(newHoldId),
     spare_seconds: seconds,
+    beside: item.key,
   }));
 
 const isRefused = ({ refusal }: Estimate): boolean => refusal !== undefined;

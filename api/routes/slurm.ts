@@ -53,7 +53,7 @@ export const slurmRoutes = ({ ledger: { slurm }, metrics }: ApiDeps) =>
         may: ['hook'],
         summary: 'A job is being submitted: may it?',
         description:
-          "The decision of /budget/check about the raw facts of job_submit/lua. A no is HTTP 200 with accept:false, also for an account that nobody knows. A job's array is one submission; each component of a heterogeneous job is one. `key` names the submission: whoever sends it again is answered as the first time, whatever else he sends. A hook that is sent many equal jobs may ask for spares: holds of their own for the next ones, which it may use within seconds without asking. They are held where money is in plenty, and given back where no job comes.",
+          "The decision of /budget/check about the raw facts of job_submit/lua. A no is HTTP 200 with accept:false, also for an account that nobody knows. A job's array is one submission; each component of a heterogeneous job is one. `key` names the submission: whoever sends it again is answered as the first time, whatever else he sends. A hook that is sent many equal jobs may ask for spares: holds of their own for the next ones, which it may use within seconds without asking. They are held where money is in plenty and the key is new; what no job came for goes back by a withdrawal, or by the looks at the queue.",
         dialect,
         body: SlurmSubmissionRequest,
         keyed: false,

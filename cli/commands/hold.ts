@@ -20,6 +20,16 @@ function resizedBy({ resized, given_back, unit }: Hold): string | undefined {
   return given_back === 0 || given_back === -resized ? all : `${all} (${moneyIn(given_back, unit)} given back)`;
 }
 
+function spareOf({ use_by, job_id, status }: Hold): string | undefined {
+  if (use_by === undefined) return undefined;
+  if (job_id !== undefined) return 'yes: placed beforehand, and taken by its job';
+  if (status !== 'open') return 'yes: placed beforehand, and no job took it';
+  return `yes: placed beforehand, for a job that comes until ${clockIn(use_by, 'UTC')}`;
+}
+
+const isSpare = ({ status, use_by, job_id }: Hold): boolean =>
+  status === 'open' && use_by !== undefined && job_id === undefined;
+
 function showHold(session: Session, hold: Hold): void {
   const { unit } = hold;
   session.fields([
@@ -37,7 +47,7 @@ function showHold(session: Session, hold: Hold): void {
     ['Charged', [moneyIn(hold.charged, unit), fromHold(hold)].filter(Boolean).join(' ')],
     ['Released', moneyIn(hold.released, unit)],
     ['Late', hold.late ? 'yes: made after the fact, for a job that had no hold' : undefined],
-    ['Spare', hold.use_by && `placed beforehand, for a job that came by ${clockIn(hold.use_by, 'UTC')}`],
+    ['Spare', spareOf(hold)],
     ['Group', hold.group],
     ['Effective', clockIn(hold.effective_at, 'UTC')],
     ['Made', clockIn(hold.placed_at, 'UTC')],
@@ -117,7 +127,8 @@ export function defineHold(parent: Command, act: Act): void {
             ]),
             {
               title: 'STATUS',
-              value: (row) => (row.overdue_at && row.status === 'open' ? 'overdue' : row.status),
+              value: (row) =>
+                row.overdue_at && row.status === 'open' ? 'overdue' : isSpare(row) ? 'spare' : row.status,
               color: (row) =>
                 row.overdue_at && row.status === 'open' ? 'red' : row.status === 'open' ? 'cyan' : undefined,
             },

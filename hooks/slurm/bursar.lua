@@ -47,8 +47,9 @@ end
 
 local KEY_BYTES = 16
 
--- Of 32 hex digits each. No key, no stamp: whoever cannot read /dev/urandom is told by nil.
+-- At least one, of 32 hex digits each. No key, no stamp: whoever cannot read /dev/urandom is told by nil.
 function M.new_keys(count)
+  count = math.max(1, count)
   local file = io.open("/dev/urandom", "rb")
   local bytes = file and file:read(KEY_BYTES * count)
   if file then

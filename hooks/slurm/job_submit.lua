@@ -56,9 +56,13 @@ local function tell(text)
   slurm.log_user("%s", text)
 end
 
+local function deadline_of(config)
+  return (tonumber(config.deadline_ms) or 500) / 1000
+end
+
 -- The answer, or nil and why. Answers that say that the question was wrong are answers: another one would not be better.
 local function ask(config, path, question, began)
-  local full = (tonumber(config.deadline_ms) or 500) / 1000
+  local full = deadline_of(config)
   local limits = type(config.breaker) == "table" and config.breaker or {}
   local now = bursar.now()
   -- Not longer than it was opened for, whatever the clock did meanwhile.
@@ -136,6 +140,20 @@ local function give_back(config, het, began)
   het.keys = {}
 end
 
+-- Before somebody is asked about, so that he is not refused for money which nobody needs any more. A quarter of the time may go for
+-- it: what is not given back now is with the next question, or by the looks at the queue.
+local function give_back_spares(config, began)
+  local keys = spares.unused()
+  if #keys == 0 or bursar.now() < breaker.closed_until then
+    return
+  end
+  local full = deadline_of(config) / 4
+  local question = { cluster = config.cluster, keys = keys, reason = "held beforehand for another job like the one before it, and none came" }
+  if bursar.ask(config, bursar.token(config), "/api/v1/slurm/withdrawals", question, began + full, full, kept_connection) then
+    spares.given_back()
+  end
+end
+
 -- Changes stand among the submissions: they are taken up in the order in which they were decided.
 local function write_down(config, record, decision, why, began)
   record.at = math.floor(began)
@@ -152,11 +170,8 @@ local function submit(job_desc)
   local began = bursar.now()
   local config = assert(bursar.read_json(CONFIG), CONFIG .. " cannot be read")
   local job = bursar.facts(job_desc, SUBMITTED)
-  local kind = bursar.encode(job)
-  local spare, wanted = nil, 0
-  if kind and not job.het_offset then
-    spare, wanted = spares.take(kind, began, config.spares)
-  end
+  -- A component of a heterogeneous job may have to give its hold back.
+  local spare, wanted = spares.take(not job.het_offset and bursar.encode(job) or nil, began, config.spares)
   local keys = spare and { spare } or assert(bursar.new_keys(1 + wanted), "/dev/urandom cannot be read")
   local key = table.remove(keys, 1)
   job_desc.admin_comment = bursar.stamped(job_desc.admin_comment, "bursar:" .. key)
@@ -179,8 +194,9 @@ local function submit(job_desc)
   if #keys > 0 then
     question.spares = { keys = keys, seconds = spares.seconds }
   end
+  give_back_spares(config, began)
   local answer, why, status = ask(config, "/api/v1/slurm/submissions", question, began)
-  spares.keep(kind, keys, answer and answer.spares, began)
+  spares.keep(keys, answer, began)
   if answer and type(answer.accept) == "boolean" then
     local sentence = type(answer.message) == "string" and answer.message ~= "" and answer.message
     if not answer.accept then
@@ -261,6 +277,8 @@ local function modify(job_desc, job_rec, uid)
   local key = assert(bursar.new_key(), "/dev/urandom cannot be read")
   local record = bursar.facts(job_rec, RECORDED)
   local job_id = job_rec.job_id
+  spares.take(nil, began)
+  give_back_spares(config, began)
   local answer, why, status = ask(config, "/api/v1/slurm/modifications", {
     cluster = config.cluster,
     job_id = job_id,

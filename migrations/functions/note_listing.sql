@@ -1,7 +1,7 @@
 -- note_listing writes down that a whole listing of a queue was seen, and which holds no job in it carries, or which arrays
 -- have fewer tasks. Returns those of which this has been so in every listing for p_grace_seconds, and of which the accounting,
--- heard after that, has not said anything either: whatever road it is heard by, and however seldom. A spare hold that may not be
--- used any more needs a second listing only, for the queue shows what has ended too.
+-- heard after that, has not said anything either: whatever road it is heard by, and however seldom. For a spare that may not be
+-- used any more once is enough.
 --
 -- p_unseen: [{hold_no, tasks_left}]. p_listed_at is the moment of the listing by the database's clock; one that is older than
 -- the last one is passed over (returns nothing). Racing listings of one cluster follow one another. Moves no money.
@@ -43,9 +43,10 @@ begin
   from ledger.unseen_holds u join ledger.holds h on h.hold_no = u.hold_no
   cross join lateral (
     select h.use_by is not null and not exists (select from ledger.jobs j where j.hold_no = h.hold_no) as is_unused) spare
-  where u.cluster_no = p_cluster_no
-    and (u.since <= least(p_listed_at, v_look.accounted_at) - v_grace and v_look.accounted_at is not null
-      or spare.is_unused and u.since < p_listed_at and p_listed_at > h.use_by + interval '10 seconds')
+  where u.cluster_no = p_cluster_no and v_look.accounted_at is not null
+    and case when spare.is_unused
+      then greatest(u.since, h.use_by + interval '10 seconds') < least(p_listed_at, v_look.accounted_at)
+      else u.since <= least(p_listed_at, v_look.accounted_at) - v_grace end
   order by u.hold_no
   limit 1000;
 end;

@@ -7,7 +7,8 @@
 -- The demand of the batch is summed per account, cap and parent, and compared once; nothing is decided item by item.
 --
 -- A spare is an item with spare_seconds: a hold for a job that is likely to come within that time. It must not make money scarce
--- for those who are there already, so what it needs to be free is sixteen times what it takes.
+-- for those who are there already, so what it needs to be free is sixteen times what it takes. It belongs to the item with
+-- the key "beside", and there is none where that one has had its answer before.
 --
 -- Every table is probed through "lateral (… limit 1)" or a function of index probes: whatever the planner believed about its
 -- size when the plan was made, it stays a probe. The caller holds the locks, so what is looked at here is still true where
@@ -32,7 +33,7 @@ begin
     from jsonb_to_recordset(p_batch) as i (
       n int, principal text, key text, body_hash text, account text, unit text, multiplier bigint, catalog bigint,
       at timestamptz, "user" text, cluster_no int, pre_refusal jsonb, request jsonb, hold_ids text[],
-      partitions text[], amounts bigint[], spare_seconds int)
+      partitions text[], amounts bigint[], spare_seconds int, beside text)
   ), item as materialized (
     -- Items that move no money (a replay, a stale price) do not matter to their neighbours.
     select asked.*, a.account_no, a.root_no,
@@ -47,7 +48,9 @@ begin
       select account_no, root_no, unit, hold_multiplier_micro from ledger.accounts where name = asked.account limit 1) a
     left join lateral (
       select decision_no from ledger.decisions d where d.key = asked.key and d.principal = asked.principal limit 1) d on true
-    where a.unit = asked.unit and a.hold_multiplier_micro is not distinct from asked.multiplier
+    left join lateral (
+      select decision_no from ledger.decisions d where d.key = asked.beside and d.principal = asked.principal limit 1) b on true
+    where b.decision_no is null and a.unit = asked.unit and a.hold_multiplier_micro is not distinct from asked.multiplier
       and asked.catalog = (select version from ledger.catalog_version)
       and (asked.key is null or (asked.repetition = 1 and d.decision_no is null))
   ), account as materialized (

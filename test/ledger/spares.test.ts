@@ -66,6 +66,12 @@ test('beside a no there are no spares, and a key that was used before makes none
   await house.admission.check(check('rich', 1), caller(key));
   expect((await ask(check('rich', 1), [key, 'spare-twice', 'spare-twice'])).spares).toEqual(['spare-twice']);
   expect(await house.totals('rich')).toMatchObject({ held: usd('3') });
+
+  // The answer that there was is given again, and nothing is held beside it.
+  const again = await house.admission.check(check('rich', 1), caller(key), { keys: newKeys(2), seconds: 2 });
+  expect(again).toMatchObject({ available: true, replayed: true });
+  expect(again.spares).toBeUndefined();
+  expect(await house.totals('rich')).toMatchObject({ held: usd('3') });
 });
 
 test('a spare that no job took is given back with the next look after its time; one that a job carries stays', async () => {
@@ -91,6 +97,9 @@ test('a spare that no job took is given back with the next look after its time; 
   expect(await open()).toBe(3);
   // Its two seconds are over, and ten more in which the job may have been on its way.
   await house.sql`update ledger.holds set use_by = use_by - interval '12 seconds' where use_by is not null`;
+  await look();
+  expect(await open()).toBe(3); // The accounting has not been heard yet.
+  await ledger.queue.heard('default');
   const { deeds } = await look();
   expect(deeds).toContainEqual({
     did: 'given_back',

@@ -31,9 +31,9 @@ const KINDS: Record<keyof HookConfig, Kind> = {
   policy_file: 'text',
   hour_file: 'text',
   state_file: 'text',
-  policy_seconds: 'number',
-  queue_seconds: 'number',
-  history_seconds: 'number',
+  policy_seconds: 'count',
+  queue_seconds: 'count',
+  history_seconds: 'count',
   show: 'yes or no',
 };
 
