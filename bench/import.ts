@@ -1,10 +1,13 @@
 /**
  * How fast does an ASBB database come over? A million of its transactions, read, understood and booked, beside a bare COPY of the
- * same rows into a table without any index: from the same source, into the same PostgreSQL, one after the other in each round.
+ * same rows into a table without any index: from the same source, into the same PostgreSQL, one after the other in each round. The
+ * bare COPY hands each row on as the driver gives it; what it does when it gathers them first, as the import does, is shown beside it.
  * Then a log of Slurm's accounting, the same way (import-sacct.ts).
  */
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { withAsbbImport } from '../ledger/imports/asbb';
+import { gatherRows } from '../ledger/imports/gather-rows';
 import { copyOut } from '../platform/copy-out';
 import { ASBB_TABLES } from './asbb-tables';
 import { expectBooksToBalance, openCluster } from './house';
@@ -15,6 +18,7 @@ import { say, withStack, type BenchDatabase } from './stack';
 /** Rows of ASBB's a second. */
 interface Round {
   copied: number;
+  gathered: number;
   read: number;
   booked: number;
   imported: number;
@@ -40,10 +44,16 @@ export const importBench = (options: Options): Promise<boolean> =>
       const copied = copyFirst ? await copyBare(asbb, target) : 0;
       const { read, booked } = await importAll(asbb, target);
       const copiedLater = copyFirst ? copied : await copyBare(asbb, target);
+      const gathered = await copyBare(
+        asbb,
+        target,
+        gatherRows(() => undefined),
+      );
       await expectBooksToBalance(target);
       const perSecond = (ms: number) => (rows / ms) * 1000;
       figures.push({
         copied: perSecond(copiedLater),
+        gathered: perSecond(gathered),
         read: perSecond(read),
         booked: perSecond(booked),
         imported: perSecond(read + booked),
@@ -57,6 +67,7 @@ export const importBench = (options: Options): Promise<boolean> =>
         ['rows of ASBB', 'per second'],
         [
           ['bare COPY', of(({ copied }) => copied)],
+          ['bare COPY, its rows gathered', of(({ gathered }) => gathered)],
           ['import', of(({ imported }) => imported)],
           ['of it: read and understood', of(({ read }) => read)],
           ['of it: booked', of(({ booked }) => booked)],
@@ -103,7 +114,7 @@ async function fillAsbb({ sql }: BenchDatabase, jobs: number, accounts: number):
   return row?.count ?? 0;
 }
 
-async function copyBare(asbb: BenchDatabase, { sql }: BenchDatabase): Promise<number> {
+async function copyBare(asbb: BenchDatabase, { sql }: BenchDatabase, ...between: Transform[]): Promise<number> {
   await sql.unsafe(`
     create table if not exists bare (
       id bigint, transaction_id varchar(128), account_id bigint, job_id varchar(128), type varchar(32), amount decimal(12,2),
@@ -111,7 +122,7 @@ async function copyBare(asbb: BenchDatabase, { sql }: BenchDatabase): Promise<nu
       completed_at timestamptz)`);
   const begun = performance.now();
   const from = await copyOut(asbb.sql, 'copy budget_transactions to stdout');
-  await pipeline(from, await sql.unsafe('copy bare from stdin').writable());
+  await pipeline([from, ...between, await sql.unsafe('copy bare from stdin').writable()]);
   return performance.now() - begun;
 }
 
