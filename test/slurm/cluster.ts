@@ -230,10 +230,13 @@ export class SlurmCluster implements AsyncDisposable {
   /** Cancels everything and waits until the queue is empty. */
   async drain(): Promise<void> {
     const isEmpty = async () => {
-      const queue = (await this.ask('squeue', ['-h', '-o', '%A %T on "%N" (%r)'], { user: 'root' })).trim();
+      const queue = (await this.ask('squeue', ['-h', '-o', '%i %T on "%N" (%r)'], { user: 'root' })).trim();
       if (queue === '') return true;
       const rows = queue.split('\n');
-      await this.run('scancel', [...new Set(rows.map((row) => row.split(' ')[0] ?? ''))], { user: 'root' });
+      // 7, 7_4 or 7+1 itself, and all of 7. By the number that a task has besides, scancel does nothing and says nothing.
+      const names = rows.map((row) => (row.split(' ')[0] ?? '').replace(/_\[.*/, ''));
+      const whole = names.map((name) => name.replace(/[_+].*/, ''));
+      await this.run('scancel', [...new Set([...names, ...whole])], { user: 'root' });
       throw new Error(rows.join('; '));
     };
     // What a killed daemon of a node has not cleaned up is completing for minutes.
