@@ -179,7 +179,7 @@ describe('/accounts', () => {
       description: 'NSF task 2',
       budget_limit: 100,
       start_date: '2026-01-01T00:00:00Z',
-      end_date: '2027-01-01T00:00:00Z',
+      end_date: '2099-01-01T00:00:00Z',
     });
     expect(created.status).toBe(201);
     expect(created.body).toMatchObject({
@@ -193,7 +193,7 @@ describe('/accounts', () => {
       total_allocated: 0,
       status: 'active',
       start_date: '2026-01-01T00:00:00Z',
-      end_date: '2027-01-01T00:00:00Z',
+      end_date: '2099-01-01T00:00:00Z',
     });
     expect(Number.isInteger(created.body.id)).toBe(true);
 

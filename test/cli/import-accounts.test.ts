@@ -29,15 +29,15 @@ const countAccounts = async ({ sql }: TestDatabase) => {
   return row?.count;
 };
 
-const YEAR = ['--start', '2026-01-01', '--end', '2026-12-31'];
+const YEAR = ['--start', '2026-01-01', '--end', '2098-12-31'];
 
 const FILE = `account,name,unit,time_zone,limit,used,start,end,parent,partition,user
 physics,"Physics,
-all of it",EUR,Europe/Berlin,1000,,2026-01-01,2026-12-31,,,
-optics,Optics,EUR,Europe/Berlin,100.50,20.25,2026-01-01,2026-12-31,physics,,
+all of it",EUR,Europe/Berlin,1000,,2026-01-01,2098-12-31,,,
+optics,Optics,EUR,Europe/Berlin,100.50,20.25,2026-01-01,2098-12-31,physics,,
 optics,,,,50,,,,,gpu,
 optics,,,,5,,,,,,*
-lasers,Lasers,EUR,UTC,10,15,2026-01-01T12:00:00Z,2026-12-31,optics,,
+lasers,Lasers,EUR,UTC,10,15,2026-01-01T12:00:00Z,2098-12-31,optics,,
 `;
 
 test('on a database that no server has started on, the cluster of the configuration is made by --apply', async () => {
@@ -64,14 +64,14 @@ test('a dry run changes nothing; --apply makes accounts, parents, caps and openi
     const { parent, title, startsAt, endsAt, granted, settled, available } = await ledger.accounts.read(name);
     return [parent, title, startsAt, endsAt, ...[granted, settled, available].map(renderAmount)];
   };
-  const berlin = ['2025-12-31T23:00:00Z', '2026-12-31T23:00:00Z'];
+  const berlin = ['2025-12-31T23:00:00Z', '2098-12-31T23:00:00Z'];
   expect(await read('physics')).toEqual([undefined, 'Physics,\nall of it', ...berlin, '1000', '0', '1000']);
   expect(await read('optics')).toEqual(['physics', 'Optics', ...berlin, '100.5', '20.25', '80.25']);
   expect(await read('lasers')).toEqual([
     'optics',
     'Lasers',
     '2026-01-01T12:00:00Z',
-    '2027-01-01T00:00:00Z',
+    '2099-01-01T00:00:00Z',
     '10',
     '15',
     '-5',
@@ -97,7 +97,7 @@ test('a dry run changes nothing; --apply makes accounts, parents, caps and openi
 
   const again = await importing(
     house,
-    `${FILE}waves,Waves,EUR,,1,,2026-01-01,2026-12-31,optics,,\n`,
+    `${FILE}waves,Waves,EUR,,1,,2026-01-01,2098-12-31,optics,,\n`,
     '--apply',
     '--json',
   );
@@ -206,7 +206,7 @@ test('an account that was there before, or was imported from another line, is ne
   );
   const { accounts } = openLedger(house.sql);
   await accounts.create(
-    { name: 'mine', unit: 'USD', title: 'Mine', startsAt: '2026-01-01T00:00:00Z', endsAt: '2027-01-01T00:00:00Z' },
+    { name: 'mine', unit: 'USD', title: 'Mine', startsAt: '2026-01-01T00:00:00Z', endsAt: '2099-01-01T00:00:00Z' },
     { principal: 'local' },
   );
   const taken = await importing(house, 'account,limit\nmine,2\n', ...YEAR, '--apply');

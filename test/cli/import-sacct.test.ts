@@ -74,7 +74,7 @@ test('accounts are mapped, left out or made with a budget, as the site says', as
   await using house = await openJobsHouse();
   const map = fileOf('slurm_account,account\nphys,physics\ntest,\n', 'map.csv');
   const text = log({ id: '1', account: 'phys' }, { id: '2', account: 'test' }, { id: '3', account: 'optics' });
-  const create = ['--new-accounts', 'create', '--start', '2026-01-01', '--end', '2026-12-31', '--budget', '250'];
+  const create = ['--new-accounts', 'create', '--start', '2026-01-01', '--end', '2098-12-31', '--budget', '250'];
   const args = ['--account-map', map, ...create];
   expect((await importing(house, text, ...args)).out).toMatch(/Accounts that would be made: 1\noptics\./);
   expect((await importing(house, text, ...args, '--apply', '--json')).json).toMatchObject({
