@@ -55,6 +55,56 @@ test('more and fewer nodes are priced anew', async () => {
   expect(await held()).toBe(2.4);
 });
 
+test('another QOS costs nothing, for nothing is priced by it; with more time it is held for as the time says', async () => {
+  const job = { ...RAW, qos: 'normal' };
+  const key = await submitted(job);
+  expect(await modify(key, { qos: 'urgent' }, job)).toMatchObject({ accept: true, code: 'unchanged', hold_amount: 0 });
+  expect(await held()).toBe(1.2);
+  expect(await modify(key, { qos: 'urgent', time_limit: 120 }, job)).toMatchObject({ accept: true, hold_amount: 2.4 });
+  await tell(completed(key, { qos: 'urgent' }));
+  expect(await settle()).toMatchObject({ state: 'settled', charged: 0.5 });
+  expect(await held()).toBe(0);
+});
+
+describe('a component of a heterogeneous job', () => {
+  /** As Slurm has them: two jobs, and the first is the leader. */
+  const parts = [
+    { job_id: 100, het_job_offset: 0 },
+    { job_id: 101, het_job_offset: 1 },
+  ] as const;
+  const jobOf = (offset: number) => ({ ...RAW, het_offset: offset, ...(offset === 1 && { num_tasks: 20 }) });
+  const ended = (key: string, part: (typeof parts)[number], more: object = {}) =>
+    completed(key, { ...part, het_job_id: 100, ...more });
+  const advanceAll = async () => {
+    for (const { transaction_id } of await openHolds()) await api.ledger.jobs.advance(transaction_id);
+  };
+
+  test('that gets more time is held for by itself, and refused by itself', async () => {
+    const keys = [await submitted(jobOf(0)), await submitted(jobOf(1))] as const;
+    expect(await held()).toBe(3.6);
+    const change = (changes: object, job: object) => modify(keys[1], changes, job, newKey(), 101);
+    expect(await change({ time_limit: 120 }, jobOf(1))).toMatchObject({ accept: true, hold_amount: 4.8 });
+    const longer = { ...jobOf(1), time_limit: 120 };
+    expect(await change({ time_limit: 600 }, longer)).toMatchObject({ accept: false, code: 'insufficient_budget' });
+    expect((await openHolds()).map(({ held: each }) => each).sort()).toEqual([1.2, 4.8]);
+    await tell(...parts.map((part, place) => ended(keys[place] ?? '', part)));
+    await advanceAll();
+    expect([await held(), await used('proj-a')]).toEqual([0, 1]);
+  });
+
+  test('that moves to another account is paid for there, and the other where it was', async () => {
+    const keys = [await submitted(jobOf(0)), await submitted(jobOf(1))] as const;
+    const moved = await modify(keys[1], { account: 'proj-b' }, jobOf(1), newKey(), 101);
+    expect(moved).toMatchObject({ accept: true, hold_amount: 2.4 });
+    expect([await held('proj-a'), await held('proj-b')]).toEqual([1.2, 2.4]);
+    await tell(ended(keys[0], parts[0]), ended(keys[1], parts[1], { admin_comment: moved.stamp, account: 'proj-b' }));
+    await advanceAll();
+    expect([await used('proj-a'), await used('proj-b')]).toEqual([0.5, 0.5]);
+    expect([await held('proj-a'), await held('proj-b')]).toEqual([0, 0]);
+    expect((await api.get('/api/v1/audit')).body).toMatchObject({ ok: true });
+  });
+});
+
 test('the same update asked for twice is one', async () => {
   const [key, again] = [await submitted(), newKey()];
   const first = await modify(key, { time_limit: 120 }, RAW, again);

@@ -35,9 +35,10 @@ export async function modify(
   changes: object,
   job: object = RAW,
   new_key = newKey(),
+  job_id = 100,
 ): Promise<Body> {
   const stamp = key === undefined ? null : renderStamp(key);
-  const { status, body } = await api.post('/api/v1/slurm/modifications', { job_id: 100, stamp, new_key, job, changes });
+  const { status, body } = await api.post('/api/v1/slurm/modifications', { job_id, stamp, new_key, job, changes });
   expect({ status, body }).toMatchObject({ status: 200 });
   return body;
 }
