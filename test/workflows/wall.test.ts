@@ -1,4 +1,6 @@
 /** The second wall, kept by the worker on a schedule. */
+import { DefaultLogger } from '@temporalio/worker';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wallActivities } from '../../activities';
@@ -41,6 +43,38 @@ test('the schedule sets the limits of each Slurm that can be reached to what is 
   expect(asked[0]).toContain('GrpTRESMins=billing=120026 ');
   await ensureWall(client, undefined);
   await expect(client.schedule.getHandle(WALL_SCHEDULE).describe()).rejects.toThrow();
+});
+
+test('users whose own default QOS goes round the wall are named in the log, once, and again where that changes', async () => {
+  await using site = await openSite();
+  await site.ledger.catalog.putCluster('wall', { timeZone: 'UTC' }, CALLER);
+  const { startsAt, endsAt } = { startsAt: '2026-01-01T00:00:00Z', endsAt: '2099-01-01T00:00:00Z' };
+  const account = { name: 'proj-a', title: 'Project A', unit: 'USD', startsAt, endsAt, budgetLimit: parseAmount('2') };
+  await site.ledger.accounts.create(account, CALLER);
+  const slurm = recordedSlurm();
+  const { syncWall } = wallActivities({ walls: site.ledger.walls, wall: { bin: slurm.bin, clusters: ['wall'] } });
+  const said: [string, unknown][] = [];
+  const logger = new DefaultLogger('INFO', ({ message, meta }) => said.push([message, meta?.users]));
+  /** What is said of users while they have these associations. */
+  const syncing = async (...users: string[]) => {
+    slurm.associations(['proj-a||bursar_proj-a,normal|bursar_proj-a', ...users, ''].join('\n'));
+    said.length = 0;
+    await new MockActivityEnvironment({}, { logger }).run(syncWall);
+    return said.filter(([message]) => message.includes('round the wall'));
+  };
+  const inside = (user: string) => `proj-a|${user}|bursar_proj-a,normal|bursar_proj-a`;
+  const outside = (user: string) => `proj-a|${user}|normal|normal`;
+  const named = 'users go round the wall unasked';
+
+  expect(await syncing(inside('alice'), inside('bob'))).toEqual([]);
+  expect(await syncing(outside('alice'), inside('bob'))).toEqual([[named, ['alice in proj-a: normal']]]);
+  expect(await syncing(inside('bob'), outside('alice'))).toEqual([]);
+  expect(await syncing(outside('alice'), outside('bob'))).toEqual([
+    [named, ['alice in proj-a: normal', 'bob in proj-a: normal']],
+  ]);
+  expect(await syncing(inside('alice'), inside('bob'))).toEqual([
+    ['no user goes round the wall unasked any more', undefined],
+  ]);
 });
 
 test('a command of Slurm that hangs is ended when its time is over', async () => {
