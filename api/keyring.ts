@@ -63,9 +63,14 @@ export function openKeyring(deps: KeyringDeps): Keyring {
   let reading: Promise<Ring> | undefined;
   const usedAt = new Map<string, number>();
 
+  /** As old as the question: what is revoked while it is on its way may not be in the answer. */
+  async function readNow(): Promise<Ring> {
+    const askedAt = performance.now();
+    return (ring = ringOf(await within(LOAD_MS, keys.known()), askedAt));
+  }
+
   const read = (): Promise<Ring> =>
-    (reading ??= within(LOAD_MS, keys.known())
-      .then((known) => (ring = ringOf(known)))
+    (reading ??= readNow()
       .catch((error: unknown) => {
         if (ring === undefined || !(error instanceof Fault)) throw error;
         return (ring = { ...ring, readAt: performance.now() });
@@ -122,8 +127,8 @@ export function openKeyring(deps: KeyringDeps): Keyring {
   };
 }
 
-const ringOf = (known: readonly KnownKey[]): Ring => ({
-  readAt: performance.now(),
+const ringOf = (known: readonly KnownKey[], readAt: number): Ring => ({
+  readAt,
   byId: new Map(
     known.map((key) => [
       key.keyId,
