@@ -39,7 +39,7 @@ export const slurmBench = (options: Options): Promise<boolean> =>
     });
     await cluster.launch('relay', relayOf(cluster.folder), { user: 'slurm' });
 
-    const { rounds, each } = options.quick ? { rounds: 1, each: 20 } : { rounds: 2, each: 100 };
+    const { rounds, each } = options.quick ? { rounds: 1, each: 20 } : { rounds: 5, each: 100 };
     const series = new Map<string, Series>();
     // The first is not counted: until then V8 has not compiled what every submission runs through.
     for (let round = 0; round <= rounds; round++) {
