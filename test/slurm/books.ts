@@ -114,6 +114,8 @@ async function tellStories(house: House, account: string): Promise<void> {
 export async function tellAllOf({ bursar, cluster }: House, id: string): Promise<void> {
   const jobs = await bursar.sql`
     select j.job_no::int, j.submitted_at, j.stamp, h.hold_id, h.late, h.status, a.name as account,
+      (select s.due_at from ledger.stories s where s.hold_no = h.hold_no) as "storyIsDue",
+      (select count(*)::int from ledger.outbox o where o.hold_no = h.hold_no) as untold, j.state,
       (select json_agg(json_build_object('type', e.type, 'at', e.at, 'recorded', e.recorded_at, 'facts', e.facts) order by e.event_no)
        from ledger.job_events e where e.job_no = j.job_no) as events
     from ledger.jobs j left join ledger.holds h using (hold_no) left join ledger.accounts a on a.account_no = h.account_no
@@ -154,7 +156,11 @@ export async function expectTrueBooks(
       return true;
     },
     withinMs,
-  );
+  ).catch(async (error: unknown) => {
+    const jobs = (await openHolds(house, account)).flatMap((hold) => hold.jobs);
+    for (const job of new Set(jobs)) await tellAllOf(house, job);
+    throw error;
+  });
   if (asSacctSays) {
     const same = async () => {
       const [said, charged] = [shown(await runsInSacct(house, account)), shown(await runsCharged(house, account))];
