@@ -16,7 +16,7 @@ begin
     select count(*)
     from (select v_leader_no as hold_no union select h.hold_no from ledger.holds h where h.group_no = v_leader_no) member
     join ledger.jobs j on j.hold_no = member.hold_no
-    join ledger.job_events e on e.job_no = j.job_no)
+    cross join lateral ledger.events_of_job(j) e)
   then
     return false;
   end if;

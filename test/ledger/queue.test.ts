@@ -459,6 +459,19 @@ test('rows that repeat, in any order, before and after what hooks say, change no
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', charged: '1' });
 });
 
+test('a job that is lost while it waits gives its money back, though what the next of its number did was first taken for its own', async () => {
+  const [lost, next] = [await submit(), await submit()];
+  await list([row({ stamp: lost.key, submittedAt: clock(-2) })]);
+  // A prolog and an epilog, which know nothing but the number, are heard before the next job of that number.
+  await house.say({ type: 'started', at: clock(1) });
+  await house.say({ type: 'ended', at: clock(2) });
+  const again = running({ stamp: next.key, phase: 'ended', submittedAt: clock(0), endedAt: clock(2) });
+  await list([again]);
+  await ledger.jobs.advance(lost.holdId);
+  expect(await listAgain([again])).toMatchObject({ deeds: [{ did: 'given_back', holdId: lost.holdId }] });
+  expect(await house.money(lost.holdId)).toMatchObject({ status: 'released', charged: '0' });
+});
+
 test('of a job whose submit time nobody knows, one of before the hold is no answer, though it had the same id', async () => {
   const { holdId } = await submit();
   await house.say({ type: 'started', holdId, at: clock(1) });
