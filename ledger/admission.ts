@@ -83,10 +83,11 @@ export function openAdmission(options: AdmissionOptions): Admission {
         const inOrder = new Array<Placed | undefined>(items.length);
         for (const row of rows) inOrder[row.n] = row;
         const held = new Set(spares.filter((_, n) => inOrder[some.length + n]));
-        return some.flatMap((asking, n) => {
+        return some.map((asking, n) => {
           const placed = inOrder[n];
+          if (!placed) return new Error(`place_holds gave no answer to item ${n} of ${some.length}`);
           const own = asking.spares.filter((spare) => held.has(spare)).map(({ key }) => key);
-          return placed ? [own.length > 0 ? { ...placed, spares: own } : placed] : [];
+          return own.length > 0 ? { ...placed, spares: own } : placed;
         });
       };
       // Something that PostgreSQL cannot even read (a NUL in somebody's text) must not be its neighbours' trouble.
