@@ -147,7 +147,6 @@ test('an answer that takes too long tells of idempotency keys to whoever command
 test('what was asked at the wrong moment and is asked again with its key happens once', async () => {
   await worksAgain();
   const body = { amount: 7, idempotency_key: 'through-the-storm' };
-  const before = (await api.get('/api/v1/accounts/a')).body.budget_limit;
   const asking = api.post('/api/v1/accounts/a/deposits', body);
   wire.takeAway();
   await asking;
@@ -156,7 +155,9 @@ test('what was asked at the wrong moment and is asked again with its key happens
     'it goes through',
     async () => (await api.post('/api/v1/accounts/a/deposits', body)).status === 201 && 'yes',
   );
-  expect((await api.get('/api/v1/accounts/a')).body.budget_limit).toBe(before + 7);
+  // What an earlier test asked for and nobody answered may come through meanwhile; it is of another amount.
+  const { body: transactions } = await api.get('/api/v1/transactions?account=a&limit=1000');
+  expect((transactions as { amount: number }[]).filter(({ amount }) => amount === 7)).toHaveLength(1);
 });
 
 test('Temporal away: jobs are admitted, settled and shown; only recovery has to wait', async () => {
