@@ -72,6 +72,21 @@ export class BinaryRows {
     this.length += 5;
   }
 
+  smallint(value: number): void {
+    this.room(6);
+    this.view.setInt32(this.length, 2);
+    this.view.setInt16(this.length + 4, value);
+    this.length += 6;
+  }
+
+  /** For a column of type "char": one plain letter. */
+  letter(code: number): void {
+    this.room(5);
+    this.view.setInt32(this.length, 1);
+    this.view.setInt8(this.length + 4, code);
+    this.length += 5;
+  }
+
   int(value: number): void {
     this.room(8);
     this.view.setInt32(this.length, 4);
@@ -152,7 +167,9 @@ const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView => new Dat
 /** Sends them; `query` is a `copy … from stdin (format binary)`. Fails as PostgreSQL or the connection does. */
 export async function copyIn(sql: Pick<Sql, 'unsafe'>, query: string, rows: BinaryRows): Promise<void> {
   const into = await streamInto(sql, query);
-  await write(into, rows.end());
+  const bytes = rows.end();
+  // A message must be there whole before PostgreSQL looks at it.
+  for (let from = 0; from < bytes.length; from += LARGE) await write(into, bytes.subarray(from, from + LARGE));
   into.end();
   await finished(into);
 }

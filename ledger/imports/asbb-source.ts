@@ -1,10 +1,13 @@
 /**
- * ASBB's own database, read. Every table of its schema that holds money is copied, in one snapshot, into staging tables of
- * ours; the others are read for what would be left behind. Nothing is ever written there.
+ * ASBB's own database, read. Its transactions are read as they pass; the other tables of its schema that hold money are copied, in
+ * the same snapshot, into staging tables of ours, and the rest is read for what would be left behind. Nothing is ever written there.
  */
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { AsbbTransaction } from '../../domain/asbb-readings';
 import { Fault } from '../../domain/faults';
-import { copyOut } from '../../platform/copy-out';
+import { toMicro } from '../../domain/money';
+import { BinaryFields, copyOut } from '../../platform/copy-out';
 import type { Sql, Tx } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import { gatherRows } from './gather-rows';
@@ -24,10 +27,6 @@ const COPIED = {
     from budget_accounts order by id`,
   asbb_limits: `
     select account_id, partition, ${micro('limit_amount')} from budget_partition_limits order by account_id, partition`,
-  asbb_transactions: `
-    select id, transaction_id, account_id, job_id, type, ${micro('amount')}, description, metadata, status,
-      parent_transaction_id, created_at
-    from budget_transactions order by account_id, id`,
   asbb_left_behind: `
     select 'grant', grant_number, format('%s, %s to %s, award %s, %s', funding_agency, grant_start_date::date,
       grant_end_date::date, total_award_amount, status)
@@ -53,6 +52,14 @@ const COPIED = {
     from budget_burn_rates b join budget_accounts a on a.id = b.account_id group by a.slurm_account`,
 } as const;
 
+/** In the order in which they are understood; the columns as `readTransaction` reads them. */
+const TRANSACTIONS = `
+  select account_id, id, transaction_id, type, ${micro('amount')}, status, case when isfinite(created_at) then created_at end,
+    nullif(job_id, ''), description, metadata, parent_transaction_id,
+    case when type = 'hold' then nullif(metadata ->> 'partition', '') end,
+    case when type = 'hold' then nullif(metadata ->> 'user_id', '') end
+  from budget_transactions order by account_id, id`;
+
 /** What all that reads. */
 const TABLES = [
   'budget_accounts',
@@ -66,8 +73,6 @@ const TABLES = [
   'budget_alerts',
   'budget_burn_rates',
 ];
-
-export type Staged = keyof typeof COPIED;
 
 export interface SourceFacts {
   database: string;
@@ -116,30 +121,58 @@ export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
   return { database: found.database, accounts: rows?.accounts ?? 0, transactions: rows?.transactions ?? 0 };
 }
 
-/** Fills the staging tables with what ASBB has at one moment. */
-export async function stageAsbb(
-  source: Sql,
-  target: Sql,
-  onProgress: (progress: Progress) => void = () => undefined,
-): Promise<SourceFacts> {
-  return source.begin('isolation level repeatable read read only', async (tx) => {
-    const facts = await requireAsbb(tx);
-    await tx`set local work_mem = '256MB'`; // The transactions are put in order.
-    for (const [table, query] of Object.entries(COPIED)) {
-      const rows = table === 'asbb_transactions' ? facts.transactions : undefined;
-      const from = await copyOut(tx, `copy (${query}) to stdout (format binary)`);
-      const into = await target.unsafe(`copy ledger.${table} from stdin (format binary)`).writable();
-      const gathered = gatherRows((done) =>
-        onProgress({
-          step: `reading ${table.replace('asbb_', '').replace('_', ' ')}`,
-          done,
-          ...(rows && { of: rows }),
-        }),
-      );
-      await pipeline(from, gathered, into);
-    }
-    return facts;
-  });
+/** ASBB as it is at one moment: nothing that is written there meanwhile is seen. */
+export const atOneMoment = <T>(source: Sql, read: (snapshot: Tx) => Promise<T>): Promise<T> =>
+  source.begin('isolation level repeatable read read only', read) as Promise<T>;
+
+type Tell = (progress: Progress) => void;
+
+/** Fills the staging tables with everything but the transactions. */
+export async function stageAsbb(snapshot: Tx, target: Sql, onProgress: Tell): Promise<void> {
+  for (const [table, query] of Object.entries(COPIED)) {
+    const from = await copyOut(snapshot, `copy (${query}) to stdout (format binary)`);
+    const into = await target.unsafe(`copy ledger.${table} from stdin (format binary)`).writable();
+    const step = `reading ${table.replace('asbb_', '').replace('_', ' ')}`;
+    await pipeline(from, gatherRows((done) => onProgress({ step, done })), into);
+  }
+}
+
+/** The transactions, in pieces of whole rows that `readTransaction` reads. */
+export async function openTransactions(snapshot: Tx, of: number, onProgress: Tell): Promise<Readable> {
+  await snapshot`set local work_mem = '256MB'`; // They are put in order.
+  const rows = await copyOut(snapshot, `copy (${TRANSACTIONS}) to stdout (format binary)`);
+  const gathered = gatherRows((done) => onProgress({ step: 'reading transactions', done, of }));
+  return rows.on('error', (error) => gathered.destroy(error)).pipe(gathered);
+}
+
+/** The account, and its transaction. */
+export const readAccountId = (fields: BinaryFields): number => fields.integer();
+
+const TYPES = ['hold', 'charge', 'refund', 'adjustment'];
+const STATUSES = ['completed', 'pending', 'failed', 'cancelled'];
+
+export function readTransaction(fields: BinaryFields): AsbbTransaction {
+  const id = fields.integer();
+  const transactionId = fields.text() ?? '';
+  const type = fields.word(TYPES);
+  const amount = fields.bigint();
+  const status = fields.word(STATUSES);
+  return {
+    id,
+    transactionId,
+    type,
+    amount: toMicro(amount ?? 0n),
+    hasAmount: amount !== undefined,
+    status,
+    isCompleted: status === 'completed',
+    at: fields.time(),
+    jobId: fields.text(),
+    description: fields.text() ?? '',
+    metadata: fields.jsonText(),
+    parentId: fields.text(),
+    partition: fields.text(),
+    user: fields.text(),
+  };
 }
 
 const refused = (detail: string): Fault => new Fault('malformed_request', detail);

@@ -3,9 +3,12 @@
  * batches of whole accounts, each in one transaction. Reading decides nothing that booking would decide again, so a dry run
  * says exactly what a real one does; and since a finished account is remembered, a run that died is simply run again.
  */
+import { asbbAccountProblem, asbbProblem, findAsbbFaults } from '../../domain/asbb-findings';
+import { readAsbb, standingOf, type AsbbClock, type AsbbReading, type AsbbStanding } from '../../domain/asbb-readings';
 import { malformed } from '../../domain/faults';
 import { toMicro, type Micro } from '../../domain/money';
-import { readTimeZone, type Instant } from '../../domain/time';
+import { epochMicros, MICROS_PER_SECOND, readTimeZone, type Instant } from '../../domain/time';
+import { BinaryRows, copyIn, OpenCopy } from '../../platform/copy-in';
 import type { Sql } from '../../platform/postgres';
 import type {
   AsbbBalance,
@@ -17,16 +20,16 @@ import type {
   Progress,
 } from '../contract/imports';
 import { ask } from '../errors';
-import { stageAsbb } from './asbb-source';
+import { inBatches, readAccounts, type AccountRows, type AsbbAccount } from './asbb-accounts';
+import { bookBatch } from './asbb-books';
+import { atOneMoment, openTransactions, requireAsbb, stageAsbb } from './asbb-source';
 import { readCluster, type FreshCluster, type ImportCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
+import { Spool } from './spool';
 
-/** ASBB's transactions in one of ours: some seconds of work. An account that has more is a batch of its own. */
-const BATCH_ROWS = 50_000;
-const BATCH_ACCOUNTS = 2_000;
 /** What keeps a database from being imported is told so often. */
 const PROBLEMS_TOLD = 1000;
-/** Connections that work; one more keeps the lock. */
+/** Connections that book; one more keeps the lock. */
 const AT_ONCE = 2;
 
 /** Each kind of finding in words, worst first. */
@@ -47,15 +50,9 @@ export const FINDINGS: Readonly<Record<AsbbFindingKind, string>> = {
   came_later: 'transactions that came after its import',
 };
 
-const STAGING = [
-  'asbb_accounts',
-  'asbb_limits',
-  'asbb_transactions',
-  'asbb_left_behind',
-  'asbb_readings',
-  'asbb_balances',
-  'asbb_findings',
-].map((table) => `ledger.${table}`);
+const STAGING = ['asbb_accounts', 'asbb_limits', 'asbb_left_behind', 'asbb_balances', 'asbb_findings'].map(
+  (table) => `ledger.${table}`,
+);
 
 interface Run {
   importNo?: bigint;
@@ -87,17 +84,23 @@ export async function withAsbbImport<T>(
     const cluster = await readCluster(sql, settings.cluster, fresh);
     const timeZone = readTimeZone(settings.timeZone ?? cluster.timeZone);
     await clear(sql);
+    await using spool = await Spool.open();
     try {
-      const { database } = await stageAsbb(source, sql, onProgress);
-      const asked = { database, unit: settings.unit, cluster: settings.cluster, timeZone, correct: settings.correct };
-      const run = await runToResume(sql, asked);
-      await glance(sql, 'ledger.asbb_accounts, ledger.asbb_transactions');
-      const batches = await readBatches(sql);
-      const problems = await read(sql, batches, run.at, cluster, onProgress);
-      const clusterIsNew = cluster.isNew;
+      const { unit, correct } = settings;
+      const { asked, run, accounts, transactions, problems } = await atOneMoment(source, async (snapshot) => {
+        const facts = await requireAsbb(snapshot);
+        const asked = { database: facts.database, unit, cluster: settings.cluster, timeZone, correct };
+        const run = await runToResume(sql, asked);
+        await stageAsbb(snapshot, sql, onProgress);
+        const accounts = await readAccounts(sql);
+        const pieces = await openTransactions(snapshot, facts.transactions, onProgress);
+        const problems = await understand(sql, accounts, spooled(pieces, spool), clockOf(run, cluster));
+        return { asked, run, accounts, transactions: facts.transactions, problems };
+      });
       const plan = {
         ...asked,
-        clusterIsNew,
+        clusterIsNew: cluster.isNew,
+        transactions,
         ...(await summarise(sql)),
         problems,
         at: run.at,
@@ -108,13 +111,25 @@ export async function withAsbbImport<T>(
         findings: (limit) => ask(() => findings(sql, limit)),
         everyFinding: (see) => everyFinding(sql, see),
         balances: (limit) => ask(() => balances(sql, limit)),
-        apply: () => apply(sql, { asked, cluster, run, batches }, onProgress),
+        apply: () => ask(() => apply(sql, { asked, cluster, run, transactions }, inBatches(accounts, spool.pieces()), onProgress)),
       });
     } finally {
       await clear(sql);
     }
   });
 }
+
+async function* spooled(pieces: AsyncIterable<Buffer>, spool: Spool): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    await spool.write(piece);
+    yield piece;
+  }
+}
+
+const clockOf = ({ at }: Run, { timeoutSeconds }: ImportCluster): AsbbClock => ({
+  now: Number(epochMicros(at)),
+  timeout: timeoutSeconds * Number(MICROS_PER_SECOND),
+});
 
 const clear = (sql: Sql) => sql.unsafe(`truncate ${STAGING.join(', ')}`);
 
@@ -142,111 +157,101 @@ async function runToResume(sql: Sql, { database, ...settings }: Asked): Promise<
 
 // Reading ---------------------------------------------------------------------------------------------------------------
 
-/** Understands everything, and says what keeps it from being imported. */
-async function read(
+/** Understands everything, lists what a person should know of it, and returns what keeps it from being imported. */
+async function understand(
   sql: Sql,
-  batches: readonly Batch[],
-  at: Instant,
-  cluster: ImportCluster,
-  onProgress: (progress: Progress) => void,
+  accounts: readonly AsbbAccount[],
+  pieces: AsyncIterable<Buffer>,
+  clock: AsbbClock,
 ): Promise<Problem[]> {
-  const found = await inBatches(sql, 'understanding', batches, onProgress, async (tx, ids) => {
-    await tx`select ledger.read_asbb(${ids}::bigint[], ${at}, ${cluster.timeoutSeconds} * interval '1 second')`;
-    await tx`select ledger.find_asbb_faults(${ids}::bigint[], ${at})`;
-    return tx<
-      Problem[]
-    >`select subject, problem from ledger.asbb_problems(${ids}::bigint[]) order by subject, problem limit ${PROBLEMS_TOLD}`;
-  });
-  await glance(sql, 'ledger.asbb_readings, ledger.asbb_balances');
+  const problems: Problem[] = [];
+  const mayBeTaken = await doubtOf(sql);
+  const findings = await OpenCopy.into(sql, 'ledger.asbb_findings');
+  const balances = new BinaryRows();
+  try {
+    for await (const batch of inBatches(accounts, pieces)) {
+      const doubtful = new Map<string, string>();
+      for (const { account, transactions } of batch) {
+        const readings = readAsbb(transactions, clock);
+        const standing = standingOf(readings);
+        const problem = asbbAccountProblem(account.limit, standing);
+        if (problem) problems.push({ subject: `account "${account.name}"`, problem });
+        else addBalance(balances, account, standing, readings.at(-1)?.id);
+        for (const reading of readings) {
+          const { transactionId } = reading;
+          const subject = () => `transaction "${transactionId}" of account "${account.name}"`;
+          const problem = asbbProblem(reading);
+          if (problem) problems.push({ subject: subject(), problem });
+          if (!account.isHere && mayBeTaken(transactionId)) doubtful.set(transactionId, subject());
+          findAsbbFaults(reading, (kind, detail) => addFinding(findings.rows, account, reading, kind, detail));
+        }
+      }
+      for (const id of await takenAmong(sql, [...doubtful.keys()])) {
+        problems.push({ subject: doubtful.get(id) ?? id, problem: 'has the id of a transaction that is here already' });
+      }
+      if (findings.rows.isLarge) await findings.flow();
+    }
+    await findings.end();
+  } catch (error) {
+    findings.abandon();
+    throw error;
+  }
+  await copyIn(sql, 'copy ledger.asbb_balances from stdin (format binary)', balances);
+  await sql`select ledger.find_asbb_faults(clock_timestamp())`;
+  const found = await sql<Problem[]>`select subject, problem from ledger.asbb_problems()`;
   const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return found
-    .flatMap((rows) => [...rows])
+  return [...problems, ...found]
     .sort((a, b) => inOrder(a.subject, b.subject) || inOrder(a.problem, b.problem))
     .slice(0, PROBLEMS_TOLD);
 }
 
-/** The plans need to know how many rows there are, and little more: a tenth of the usual sample is enough. */
-const glance = (sql: Sql, tables: string) =>
-  sql.begin(async (tx) => {
-    await tx`set local default_statistics_target = 10`;
-    await tx.unsafe(`analyze ${tables}`);
-  });
-
-type Tx = Parameters<Parameters<Sql['begin']>[1]>[0];
-
-/**
- * Whole accounts, one transaction a batch, two batches at a time: accounts have nothing to do with each other. Returns what the
- * batches return. Where one fails the others that are under way end first, and no more are begun.
- */
-async function inBatches<T>(
-  sql: Sql,
-  step: string,
-  batches: readonly Batch[],
-  onProgress: (progress: Progress) => void,
-  work: (tx: Tx, ids: string[]) => Promise<T>,
-): Promise<T[]> {
-  const of = batches.reduce((total, { rows }) => total + rows, 0);
-  const left = [...batches];
-  const results: T[] = [];
-  let [done, hasFailed] = [0, false];
-  const takeTurns = async () => {
-    for (let batch = left.shift(); batch && !hasFailed; batch = left.shift()) {
-      const { ids, rows } = batch;
-      await ask(() =>
-        sql.begin(async (tx) => {
-          await tx`set local work_mem = '256MB'`;
-          results.push(await work(tx, ids));
-        }),
-      ).catch((error: unknown) => {
-        hasFailed = true;
-        throw error;
-      });
-      done += rows;
-      onProgress({ step, done, of });
-    }
-  };
-  for (const end of await Promise.allSettled(Array.from({ length: AT_ONCE }, takeTurns))) {
-    if (end.status === 'rejected') throw end.reason;
-  }
-  return results;
+function addBalance(rows: BinaryRows, { id }: AsbbAccount, standing: AsbbStanding, lastId: number | undefined): void {
+  rows.row(6);
+  rows.bigint(id);
+  rows.bigint(standing.given);
+  rows.bigint(standing.used);
+  rows.bigint(standing.open);
+  rows.bigint(standing.closed);
+  rows.bigint(lastId);
 }
 
-interface Batch {
-  ids: string[];
-  rows: number;
+function addFinding(rows: BinaryRows, { id }: AsbbAccount, reading: AsbbReading, kind: string, detail: string): void {
+  rows.row(7);
+  rows.bigint(id);
+  rows.text(kind);
+  rows.text(reading.transactionId);
+  rows.text(reading.jobId);
+  rows.time(reading.at);
+  rows.bigint(reading.amount);
+  rows.text(detail);
 }
 
-/** As many of about the same size as can be worked on together, or twice as many, and so on: nobody waits for the last one. */
-async function readBatches(sql: Sql): Promise<Batch[]> {
-  const accounts = await sql<{ id: bigint; rows: number }[]>`
-    select s.id, count(t.id)::int as rows
-    from ledger.asbb_accounts s left join ledger.asbb_transactions t on t.account_id = s.id
-    group by s.id order by s.id`;
-  const all = accounts.reduce((total, { rows }) => total + rows, 0);
-  const turns = Math.max(1, Math.ceil(all / (AT_ONCE * BATCH_ROWS)));
-  const enough = Math.max(1, all / (AT_ONCE * turns));
-  const batches: Batch[] = [];
-  for (const { id, rows } of accounts) {
-    const last = batches.at(-1);
-    if (!last || last.rows >= enough || last.ids.length >= BATCH_ACCOUNTS) batches.push({ ids: [id.toString()], rows });
-    else {
-      last.ids.push(id.toString());
-      last.rows += rows;
-    }
-  }
-  return batches;
+/** The ids that we make; ASBB makes none like them. */
+const OURS = /^txn_[0-9A-Z]{26}$/;
+
+/** Which of ASBB's ids may be here already: of all others only where another ASBB has been here. */
+async function doubtOf(sql: Sql): Promise<(transactionId: string) => boolean> {
+  const [row] = await sql<{ before: boolean }[]>`select exists (select from ledger.imports where source = 'asbb') as before`;
+  return row?.before ? () => true : (transactionId) => OURS.test(transactionId);
+}
+
+async function takenAmong(sql: Sql, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await sql<{ id: string }[]>`
+    select id from unnest(${ids}::text[]) id
+    where exists (select from ledger.transactions where transaction_id = id) or exists (select from ledger.holds where hold_id = id)`;
+  return rows.map(({ id }) => id);
 }
 
 // Reporting -------------------------------------------------------------------------------------------------------------
 
 async function summarise(sql: Sql) {
   const [totals] = await sql<
-    { accounts: number; accountsHere: number; transactions: number; limits: number; moneyBack: bigint }[]
+    { accounts: number; accountsHere: number; limits: number; moneyBack: bigint }[]
   >`
     select (select count(*) from ledger.asbb_accounts)::int as accounts,
       (select count(*) from ledger.asbb_accounts s join ledger.accounts a using (name)
        join ledger.imported_accounts i on i.account_no = a.account_no and i.origin = ledger.asbb_origin(s))::int as "accountsHere",
-      (select count(*) from ledger.asbb_transactions)::int as transactions,
       (select count(*) from ledger.asbb_limits)::int as limits,
       (select coalesce(sum(closed_micro), 0) from ledger.asbb_balances)::bigint as "moneyBack"`;
   if (!totals) throw new Error('nothing was staged');
@@ -327,25 +332,51 @@ const left = (limit: bigint, used: bigint, held: bigint): Micro => toMicro(limit
 
 async function apply(
   sql: Sql,
-  { asked, cluster, run, batches }: { asked: Asked; cluster: ImportCluster; run: Run; batches: readonly Batch[] },
+  { asked, cluster, run, transactions }: { asked: Asked; cluster: ImportCluster; run: Run; transactions: number },
+  batches: AsyncIterable<AccountRows[]>,
   onProgress: (progress: Progress) => void,
 ): Promise<Imported> {
   const { database, ...settings } = asked;
-  const clusterNo = await cluster.number();
-  const importNo = run.importNo ?? (await begin(sql, database, settings, run.at));
   const { unit, timeZone, correct } = asked;
-  const booked = JSON.stringify({ unit, cluster_no: clusterNo, time_zone: timeZone, correct, actor: ACTOR });
-  const before = await countImported(sql, importNo);
-  const written = await inBatches(sql, 'booking', batches, onProgress, async (tx, ids) => {
-    const [row] = await tx<{ written: bigint }[]>`
-      select ledger.book_asbb(${importNo}, ${ids}::bigint[], ${booked}::text::jsonb, ${run.at}) as written`;
-    return row?.written ?? 0n;
+  const places = await clusterOf(sql, await cluster.number());
+  const importNo = run.importNo ?? (await begin(sql, database, settings, run.at));
+  const books = { importNo, unit, timeZone, correct, cluster: places, at: run.at, clock: clockOf(run, cluster) };
+  const imported = { accounts: 0, transactions: 0 };
+  let done = 0;
+  // A second batch is made while the first is written. Where one fails, the other ends, and no more are begun.
+  await severalAtOnce(AT_ONCE, batches, async (batch) => {
+    const booked = await bookBatch(sql, batch, books);
+    imported.accounts += booked.accounts;
+    imported.transactions += booked.transactions;
+    done += batch.reduce((rows, each) => rows + each.transactions.length, 0);
+    onProgress({ step: 'booking', done, of: transactions });
   });
   await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
-  return {
-    accounts: (await countImported(sql, importNo)) - before,
-    transactions: Number(written.reduce((sum, each) => sum + each, 0n)),
+  return imported;
+}
+
+/** Takes from one list in turns. */
+async function severalAtOnce<T>(count: number, items: AsyncIterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const left = items[Symbol.asyncIterator]();
+  let hasFailed = false;
+  const takeTurns = async () => {
+    try {
+      for (let next = await left.next(); !next.done && !hasFailed; next = await left.next()) await work(next.value);
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
   };
+  for (const end of await Promise.allSettled(Array.from({ length: count }, takeTurns))) {
+    if (end.status === 'rejected') throw end.reason;
+  }
+}
+
+async function clusterOf(sql: Sql, no: number) {
+  const [cluster] = await sql<{ name: string; defaultPartition: string }[]>`
+    select name, coalesce(default_partition, '') as "defaultPartition" from ledger.clusters where cluster_no = ${no}`;
+  if (!cluster) throw new Error(`there is no cluster of the number ${no}`);
+  return { no, ...cluster };
 }
 
 async function begin(sql: Sql, database: string, settings: object, at: Instant): Promise<bigint> {
@@ -355,10 +386,4 @@ async function begin(sql: Sql, database: string, settings: object, at: Instant):
     returning import_no as "importNo"`;
   if (!row) throw new Error('the import has no number');
   return row.importNo;
-}
-
-async function countImported(sql: Sql, importNo: bigint): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`
-    select count(*)::int as count from ledger.imported_accounts where import_no = ${importNo}`;
-  return row?.count ?? 0;
 }
