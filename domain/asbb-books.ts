@@ -83,7 +83,14 @@ export function bookAsbb(readings: readonly AsbbReading[], standing: AsbbStandin
       const gift = bookItself('deposit', CHARGE, reading, -applied, ZERO);
       gift.description = `Negative charge in ASBB: ${reading.description}`;
       if (correct)
-        book('withdrawal', CORRECTION, now, id, -applied, `Negative charge in ASBB taken back: ${reading.transactionId}`);
+        book(
+          'withdrawal',
+          CORRECTION,
+          now,
+          id,
+          -applied,
+          `Negative charge in ASBB taken back: ${reading.transactionId}`,
+        );
     } else if (type === 'charge') {
       const charge = bookItself('charge', CHARGE, reading, applied - over, over);
       charge.hold = reading.hold;
@@ -133,7 +140,10 @@ function fromHold(charge: AsbbReading, debts: Debts): Micro {
 function debtsOf(readings: readonly AsbbReading[], { given }: AsbbStanding, { limit, correct }: AsbbTerms): Debts {
   const debts = new Map<AsbbReading, Micro>();
   const money = correct ? limit : limit + given;
-  const wanted = readings.reduce((sum, { role, applied }) => (role === 'charge' || role === 'open' ? sum + applied : sum), 0n);
+  const wanted = readings.reduce(
+    (sum, { role, applied }) => (role === 'charge' || role === 'open' ? sum + applied : sum),
+    0n,
+  );
   if (wanted <= money) return debts;
 
   const inTime = (a: AsbbReading, b: AsbbReading) => a.at - b.at || a.id - b.id;

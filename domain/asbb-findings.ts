@@ -14,7 +14,10 @@ export type AsbbTransactionFinding =
   | 'refund_beyond_charge';
 
 /** Why it is one, in words. A reading may be several. */
-export function findAsbbFaults(reading: AsbbReading, found: (kind: AsbbTransactionFinding, detail: string) => void): void {
+export function findAsbbFaults(
+  reading: AsbbReading,
+  found: (kind: AsbbTransactionFinding, detail: string) => void,
+): void {
   const { role, hold, repeats, follows, applied } = reading;
   if (role === 'charge') {
     if (hold && hold.amount < applied) found('charge_above_hold', `Its hold was ${renderAmount(hold.amount)}`);
@@ -44,11 +47,16 @@ function whyVoid({ isCompleted, status, type }: AsbbReading): string {
 const PRINTABLE = /^[\x21-\x7e]*$/;
 
 /** What keeps an account from being imported, in words behind its name. `limit` is undefined where ASBB's can be none of ours. */
-export function asbbAccountProblem(limit: Micro | undefined, { given, used, open, closed }: AsbbStanding): string | undefined {
-  if (limit !== undefined && limit + given < CEILING && used + given + open < CEILING && closed < CEILING)
+export function asbbAccountProblem(limit: Micro | undefined, standing: AsbbStanding): string | undefined {
+  const { given, used, open } = standing;
+  if (limit !== undefined && limit + given < CEILING && used + given + open < CEILING && canBeKept(standing))
     return undefined;
   return 'has amounts of 8589934592 (2^33) or more, the most that any amount or balance here may be';
 }
+
+/** Sums of whatever ASBB wrote may be beyond what a column of ours holds. */
+export const canBeKept = (standing: AsbbStanding): boolean =>
+  Object.values(standing).every((amount: bigint) => BigInt.asIntN(64, amount) === amount);
 
 /** What of a transaction keeps its account from being imported. */
 export function asbbProblem({ transactionId, type, amount, hasAmount, at }: AsbbReading): string | undefined {
@@ -57,7 +65,12 @@ export function asbbProblem({ transactionId, type, amount, hasAmount, at }: Asbb
   if (type !== 'hold' && type !== 'charge' && type !== 'refund' && type !== 'adjustment')
     return `is of the type "${type}", which version 3 of ASBB does not have`;
   if (amount < 0n && type !== 'charge') return `is a ${type} below zero`;
-  if (!(transactionId.startsWith('txn_') && transactionId.length > 4 && transactionId.length <= 128 && PRINTABLE.test(transactionId)))
+  if (!(
+    transactionId.startsWith('txn_') &&
+    transactionId.length > 4 &&
+    transactionId.length <= 128 &&
+    PRINTABLE.test(transactionId)
+  ))
     return 'has an id that no transaction here can have: txn_ and what can be printed, 128 characters at most';
   return undefined;
 }

@@ -292,9 +292,7 @@ function matchByAmount(readings: readonly AsbbReading[], jobs: Charges, linked: 
     }
   }
   const isHold = ({ type }: AsbbReading) => (type === 'hold' ? 0 : 1);
-  steps.sort(
-    ({ reading: a }, { reading: b }) => a.at - b.at || isHold(a) - isHold(b) || a.id - b.id,
-  );
+  steps.sort(({ reading: a }, { reading: b }) => a.at - b.at || isHold(a) - isHold(b) || a.id - b.id);
   const queues = new Map<bigint, { holds: AsbbReading[]; next: number }>();
   const lonely: AsbbReading[] = [];
   for (const { reading, held, rest } of steps) {

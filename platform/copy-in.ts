@@ -168,8 +168,8 @@ const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): DataView => new Dat
 export async function copyIn(sql: Pick<Sql, 'unsafe'>, query: string, rows: BinaryRows): Promise<void> {
   const into = await streamInto(sql, query);
   const bytes = rows.end();
-  // A message must be there whole before PostgreSQL looks at it.
-  for (let from = 0; from < bytes.length; from += LARGE) await write(into, bytes.subarray(from, from + LARGE));
+  // In pieces, for a message must be there whole before PostgreSQL looks at it; and at once, for they are there anyhow.
+  for (let from = 0; from < bytes.length; from += LARGE) into.write(bytes.subarray(from, from + LARGE));
   into.end();
   await finished(into);
 }
@@ -200,11 +200,11 @@ export class OpenCopy {
 }
 
 /**
- * The driver tells its stream of what breaks only until the end is sent. What comes then (a row that a constraint refuses, a full
+ * Bytes of a COPY, as they come. The driver tells its stream of what breaks only until the end is sent. What comes then (a row that a constraint refuses, a full
  * disk, a backend that is terminated) it tells the query, whose promise was kept when the stream came: nobody hears of it, and
  * whoever waits for the stream waits for ever (porsager/postgres 3.4.9, issue 1173). So its `reject`, which is no part of its types, is ours.
  */
-async function streamInto(sql: Pick<Sql, 'unsafe'>, query: string): Promise<Writable> {
+export async function streamInto(sql: Pick<Sql, 'unsafe'>, query: string): Promise<Writable> {
   const asked = sql.unsafe(query);
   const stream = await asked.writable();
   // A stream that breaks while nobody waits for it would end the process; the next `write` or `end` says so.

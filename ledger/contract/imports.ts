@@ -22,6 +22,8 @@ export interface AsbbSettings {
   timeZone?: string;
   /** Also post corrections of what ASBB charged twice, and of what negative charges gave. */
   correct: boolean;
+  /** It will be booked, and not only looked at: into an empty ledger it is written as it is read. */
+  apply: boolean;
 }
 
 /** Why a finding is one; `FINDINGS` in ledger/imports/asbb.ts says each in words. */

@@ -2,15 +2,16 @@
  * ASBB's own database, read. Its transactions are read as they pass; the other tables of its schema that hold money are copied, in
  * the same snapshot, into staging tables of ours, and the rest is read for what would be left behind. Nothing is ever written there.
  */
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import type { AsbbTransaction } from '../../domain/asbb-readings';
 import { Fault } from '../../domain/faults';
 import { toMicro } from '../../domain/money';
+import { streamInto } from '../../platform/copy-in';
 import { BinaryFields, copyOut } from '../../platform/copy-out';
 import type { Sql, Tx } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import { gatherRows } from './gather-rows';
+import { quietly } from './lock';
 
 /** The schema of ASBB v0.2.0, the last that was released. */
 const SCHEMA_VERSION = 3;
@@ -43,7 +44,7 @@ const COPIED = {
     select 'allocation', a.slurm_account, format('%s on %s', b.allocation_amount, b.allocated_date::date)
     from budget_allocations b join budget_accounts a on a.id = b.account_id
     union all
-    select 'job submission', s.job_id, format('%s, %s', s.partition, s.status) from job_submissions s
+    select 'job submission', coalesce(s.job_id, 'of no id'), format('%s, %s', s.partition, s.status) from job_submissions s
     union all
     select 'alert', a.slurm_account, format('%s (%s): %s', b.alert_type, b.severity, b.message)
     from budget_alerts b join budget_accounts a on a.id = b.account_id
@@ -74,9 +75,8 @@ const TABLES = [
   'budget_burn_rates',
 ];
 
-export interface SourceFacts {
+interface SourceFacts {
   database: string;
-  accounts: number;
   transactions: number;
 }
 
@@ -116,9 +116,15 @@ export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
   if (tables?.closed) {
     throw refused(`The user may not read all of the database ${found.database}: grant select on ${tables.closed}.`);
   }
-  const [rows] = await source<{ accounts: number; transactions: number }[]>`
-    select (select count(*) from budget_accounts)::int as accounts, (select count(*) from budget_transactions)::int as transactions`;
-  return { database: found.database, accounts: rows?.accounts ?? 0, transactions: rows?.transactions ?? 0 };
+  const [rows] = await source<{ transactions: number; last: bigint }[]>`
+    select (select count(*) from budget_transactions)::int as transactions,
+      greatest((select max(abs(id)) from budget_accounts), (select max(abs(id)) from budget_transactions), 0) as last`;
+  if (rows && rows.last > Number.MAX_SAFE_INTEGER) {
+    throw refused(
+      `The database ${found.database} has a row of the number ${rows.last}; from 2^53 on they cannot be read.`,
+    );
+  }
+  return { database: found.database, transactions: rows?.transactions ?? 0 };
 }
 
 /** ASBB as it is at one moment: nothing that is written there meanwhile is seen. */
@@ -131,21 +137,33 @@ type Tell = (progress: Progress) => void;
 export async function stageAsbb(snapshot: Tx, target: Sql, onProgress: Tell): Promise<void> {
   for (const [table, query] of Object.entries(COPIED)) {
     const from = await copyOut(snapshot, `copy (${query}) to stdout (format binary)`);
-    const into = await target.unsafe(`copy ledger.${table} from stdin (format binary)`).writable();
+    const into = await streamInto(target, `copy ledger.${table} from stdin (format binary)`);
     const step = `reading ${table.replace('asbb_', '').replace('_', ' ')}`;
-    await pipeline(from, gatherRows((done) => onProgress({ step, done })), into);
+    await pipeline(
+      from,
+      gatherRows((done) => onProgress({ step, done })),
+      into,
+    );
   }
 }
 
 /** The transactions, in pieces of whole rows that `readTransaction` reads. */
-export async function openTransactions(snapshot: Tx, of: number, onProgress: Tell): Promise<Readable> {
+export async function* readTransactions(snapshot: Tx, onRead: (rows: number) => void): AsyncGenerator<Buffer> {
   await snapshot`set local work_mem = '256MB'`; // They are put in order.
   const rows = await copyOut(snapshot, `copy (${TRANSACTIONS}) to stdout (format binary)`);
-  const gathered = gatherRows((done) => onProgress({ step: 'reading transactions', done, of }));
-  return rows.on('error', (error) => gathered.destroy(error)).pipe(gathered);
+  const gathered = gatherRows(onRead);
+  rows.on('error', (error) => gathered.destroy(error)).pipe(gathered);
+  try {
+    yield* gathered;
+  } finally {
+    // Where nobody wants the rest: the driver takes nothing else on that connection before it has passed, not even a rollback.
+    rows.unpipe();
+    rows.resume();
+    await quietly(() => finished(rows, { cleanup: true }));
+  }
 }
 
-/** The account, and its transaction. */
+/** Which account a transaction is of comes before it. */
 export const readAccountId = (fields: BinaryFields): number => fields.integer();
 
 const TYPES = ['hold', 'charge', 'refund', 'adjustment'];

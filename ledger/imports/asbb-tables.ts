@@ -1,5 +1,5 @@
 /** What a movement of ASBB's writes into which table of the ledger, as rows of a binary COPY. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { linesOf, type AsbbMovement } from '../../domain/asbb-books';
 import type { AsbbReading } from '../../domain/asbb-readings';
 import { renderAmount } from '../../domain/money';
@@ -18,7 +18,10 @@ export interface Place {
   idPrefix: string;
 }
 
+export type TableName = 'transactions' | 'entries' | 'holds' | 'hold_parts' | 'charges' | 'charge_pieces';
+
 interface Table {
+  name: TableName;
   columns: string;
   add(rows: BinaryRows, movement: AsbbMovement, place: Place): void;
 }
@@ -28,6 +31,7 @@ export const isOpenHold = ({ kind, reading }: AsbbMovement): boolean => kind ===
 const numberOf = (reading: AsbbReading | undefined): number | undefined => reading?.booked?.txnNo;
 
 const transactions: Table = {
+  name: 'transactions',
   columns:
     'txn_no, transaction_id, kind, account_no, hold_no, charge_no, amount_micro, actor, description, metadata, effective_at, recorded_at',
   add(rows, { txnNo, kind, reading, hold, charge, base, over, at, description }, { accountNo, now, idPrefix }) {
@@ -50,7 +54,7 @@ const transactions: Table = {
   },
 };
 
-const randomDigits = (): string => randomBytes(8).toString('hex').toUpperCase();
+const randomDigits = (): string => randomUUID().slice(19).replace('-', '').toUpperCase();
 
 /** What ASBB wrote beside it, and of a charge that its hold was guessed. */
 function metadataOf({ role, how, metadata }: AsbbReading): string | undefined {
@@ -63,6 +67,7 @@ const code = (book: string): number => book.charCodeAt(0);
 const [AVAILABLE, HELD, SETTLED, OUTSIDE] = [code('a'), code('h'), code('s'), code('x')];
 
 const entries: Table = {
+  name: 'entries',
   columns: 'txn_no, line_no, account_no, fund_no, book, amount_micro',
   add(rows, movement, { accountNo, baseNo, overNo }) {
     const line = (no: number, fundNo: number, book: number, amount: bigint) => {
@@ -88,6 +93,7 @@ const entries: Table = {
 };
 
 const holds: Table = {
+  name: 'holds',
   columns:
     'hold_no, hold_id, account_no, cluster_no, partition, user_name, status, placed_micro, held_micro, charged_micro, released_micro, effective_at, placed_at, closed_at',
   add(rows, { kind, reading, txnNo, base, over, at }, { accountNo, cluster, now }) {
@@ -116,6 +122,7 @@ const holds: Table = {
 };
 
 const holdParts: Table = {
+  name: 'hold_parts',
   columns: 'hold_no, fund_no, held_micro',
   add(rows, movement, { baseNo, overNo }) {
     if (!isOpenHold(movement)) return;
@@ -132,6 +139,7 @@ const holdParts: Table = {
 };
 
 const charges: Table = {
+  name: 'charges',
   columns:
     'charge_no, run_key, account_no, hold_no, cluster_no, job_id, source, amount_micro, adjusted_micro, refunded_micro, reported_numeral, reported_micro',
   add(rows, { kind, reading, hold, txnNo, base, over, isTakenBack, refunded }, { accountNo, cluster }) {
@@ -155,6 +163,7 @@ const charges: Table = {
 };
 
 const chargePieces: Table = {
+  name: 'charge_pieces',
   columns: 'txn_no, piece_no, charge_no, fund_no, starts_at, ends_at, amount_micro',
   add(rows, movement, { baseNo, overNo }) {
     const { kind, txnNo, charge } = movement;
@@ -178,11 +187,4 @@ const chargePieces: Table = {
 };
 
 /** In the order in which they are written. */
-export const TABLES: Readonly<Record<string, Table>> = {
-  transactions,
-  entries,
-  holds,
-  hold_parts: holdParts,
-  charges,
-  charge_pieces: chargePieces,
-};
+export const TABLES: readonly Table[] = [transactions, entries, holds, holdParts, charges, chargePieces];

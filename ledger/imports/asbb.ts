@@ -1,10 +1,11 @@
 /**
- * An ASBB database moves over: read whole into staging tables, understood account by account, reported, and then booked in
- * batches of whole accounts, each in one transaction. Reading decides nothing that booking would decide again, so a dry run
+ * An ASBB database moves over: its accounts are staged, its transactions understood as they are read, account by account, and reported.
+ * Into an empty ledger they are written on the way, in one transaction that ends once it is said that they should be; into another one
+ * in batches of whole accounts, each in one transaction, when all has been read without a fault. Both understand alike, so a dry run
  * says exactly what a real one does; and since a finished account is remembered, a run that died is simply run again.
  */
-import { asbbAccountProblem, asbbProblem, findAsbbFaults } from '../../domain/asbb-findings';
-import { readAsbb, standingOf, type AsbbClock, type AsbbReading, type AsbbStanding } from '../../domain/asbb-readings';
+import { asbbAccountProblem, asbbProblem, canBeKept, findAsbbFaults } from '../../domain/asbb-findings';
+import type { AsbbReading, AsbbStanding } from '../../domain/asbb-readings';
 import { malformed } from '../../domain/faults';
 import { toMicro, type Micro } from '../../domain/money';
 import { epochMicros, MICROS_PER_SECOND, readTimeZone, type Instant } from '../../domain/time';
@@ -20,18 +21,14 @@ import type {
   Progress,
 } from '../contract/imports';
 import { ask } from '../errors';
-import { inBatches, readAccounts, type AccountRows, type AsbbAccount } from './asbb-accounts';
-import { bookBatch } from './asbb-books';
-import { atOneMoment, openTransactions, requireAsbb, stageAsbb } from './asbb-source';
-import { readCluster, type FreshCluster, type ImportCluster } from './cluster';
+import { readAccounts, readInBatches, type AccountRead, type AsbbAccount } from './asbb-accounts';
+import { bookBeside, withFirstBooks, type Books, type FirstBooks } from './asbb-books';
+import { atOneMoment, readTransactions, requireAsbb, stageAsbb } from './asbb-source';
+import { readCluster, type FreshCluster } from './cluster';
 import { ACTOR, withImportLock } from './lock';
-import { Spool } from './spool';
 
 /** What keeps a database from being imported is told so often. */
 const PROBLEMS_TOLD = 1000;
-/** Connections that book; one more keeps the lock. */
-const AT_ONCE = 2;
-
 /** Each kind of finding in words, worst first. */
 export const FINDINGS: Readonly<Record<AsbbFindingKind, string>> = {
   used_was_wrong: 'used was wrong in ASBB',
@@ -84,52 +81,62 @@ export async function withAsbbImport<T>(
     const cluster = await readCluster(sql, settings.cluster, fresh);
     const timeZone = readTimeZone(settings.timeZone ?? cluster.timeZone);
     await clear(sql);
-    await using spool = await Spool.open();
     try {
-      const { unit, correct } = settings;
-      const { asked, run, accounts, transactions, problems } = await atOneMoment(source, async (snapshot) => {
-        const facts = await requireAsbb(snapshot);
-        const asked = { database: facts.database, unit, cluster: settings.cluster, timeZone, correct };
+      return await atOneMoment(source, async (snapshot) => {
+        const { database, transactions } = await requireAsbb(snapshot);
+        const { unit, correct } = settings;
+        const asked = { database, unit, cluster: settings.cluster, timeZone, correct };
         const run = await runToResume(sql, asked);
         await stageAsbb(snapshot, sql, onProgress);
         const accounts = await readAccounts(sql);
-        const pieces = await openTransactions(snapshot, facts.transactions, onProgress);
-        const problems = await understand(sql, accounts, spooled(pieces, spool), clockOf(run, cluster));
-        return { asked, run, accounts, transactions: facts.transactions, problems };
-      });
-      const plan = {
-        ...asked,
-        clusterIsNew: cluster.isNew,
-        transactions,
-        ...(await summarise(sql)),
-        problems,
-        at: run.at,
-        resumes: run.importNo !== undefined,
-      };
-      return await use({
-        plan,
-        findings: (limit) => ask(() => findings(sql, limit)),
-        everyFinding: (see) => everyFinding(sql, see),
-        balances: (limit) => ask(() => balances(sql, limit)),
-        apply: () => ask(() => apply(sql, { asked, cluster, run, transactions }, inBatches(accounts, spool.pieces()), onProgress)),
+        const clock = { now: Number(epochMicros(run.at)), timeout: cluster.timeoutSeconds * Number(MICROS_PER_SECOND) };
+        const read = (step: string) => {
+          const pieces = readTransactions(snapshot, (done) => onProgress({ step, done, of: transactions }));
+          return readInBatches(accounts, pieces, clock);
+        };
+
+        const booksOf = async (): Promise<Books> => {
+          const itself = await clusterOf(sql, await cluster.number());
+          return { unit, timeZone, correct, cluster: itself, at: run.at, clock };
+        };
+        const importNo = async (connection: Sql) => run.importNo ?? begin(connection, asked, run.at);
+
+        const go = async (first: FirstBooks | undefined): Promise<T> => {
+          const problems = await understand(sql, read('reading transactions'), run.at, first);
+          const apply = async (): Promise<Imported> => {
+            if (problems.length > 0) throw malformed(`The database ${database} cannot be imported.`);
+            onProgress({ step: 'booking', done: 0, of: transactions });
+            const imported = first
+              ? await first.commit(importNo)
+              : await bookBeside(sql, read('booking'), await booksOf(), await importNo(sql));
+            await sql`update ledger.imports set finished_at = clock_timestamp() where source = 'asbb' and finished_at is null`;
+            return imported;
+          };
+          const plan = {
+            ...asked,
+            clusterIsNew: cluster.isNew,
+            transactions,
+            ...(await summarise(sql)),
+            problems,
+            at: run.at,
+            resumes: run.importNo !== undefined,
+          };
+          return use({
+            plan,
+            findings: (limit) => ask(() => findings(sql, limit)),
+            everyFinding: (see) => everyFinding(sql, see),
+            balances: (limit) => ask(() => balances(sql, limit)),
+            apply: () => ask(apply),
+          });
+        };
+        const goesAlong = settings.apply && (await problemsOfAccounts(sql)).length === 0;
+        return goesAlong ? withFirstBooks(sql, accounts, await booksOf(), go) : go(undefined);
       });
     } finally {
       await clear(sql);
     }
   });
 }
-
-async function* spooled(pieces: AsyncIterable<Buffer>, spool: Spool): AsyncGenerator<Buffer> {
-  for await (const piece of pieces) {
-    await spool.write(piece);
-    yield piece;
-  }
-}
-
-const clockOf = ({ at }: Run, { timeoutSeconds }: ImportCluster): AsbbClock => ({
-  now: Number(epochMicros(at)),
-  timeout: timeoutSeconds * Number(MICROS_PER_SECOND),
-});
 
 const clear = (sql: Sql) => sql.unsafe(`truncate ${STAGING.join(', ')}`);
 
@@ -157,26 +164,25 @@ async function runToResume(sql: Sql, { database, ...settings }: Asked): Promise<
 
 // Reading ---------------------------------------------------------------------------------------------------------------
 
-/** Understands everything, lists what a person should know of it, and returns what keeps it from being imported. */
+/** Goes through everything, lists what a person should know of it, and returns what keeps it from being imported. */
 async function understand(
   sql: Sql,
-  accounts: readonly AsbbAccount[],
-  pieces: AsyncIterable<Buffer>,
-  clock: AsbbClock,
+  batches: AsyncIterable<AccountRead[]>,
+  at: Instant,
+  first: FirstBooks | undefined,
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
-  const mayBeTaken = await doubtOf(sql);
+  // In an empty ledger nothing has an id yet.
+  const mayBeTaken = first ? () => false : await doubtOf(sql);
   const findings = await OpenCopy.into(sql, 'ledger.asbb_findings');
   const balances = new BinaryRows();
   try {
-    for await (const batch of inBatches(accounts, pieces)) {
+    for await (const batch of batches) {
       const doubtful = new Map<string, string>();
-      for (const { account, transactions } of batch) {
-        const readings = readAsbb(transactions, clock);
-        const standing = standingOf(readings);
+      for (const { account, readings, standing } of batch) {
         const problem = asbbAccountProblem(account.limit, standing);
         if (problem) problems.push({ subject: `account "${account.name}"`, problem });
-        else addBalance(balances, account, standing, readings.at(-1)?.id);
+        if (canBeKept(standing)) addBalance(balances, account, standing, readings.at(-1)?.id);
         for (const reading of readings) {
           const { transactionId } = reading;
           const subject = () => `transaction "${transactionId}" of account "${account.name}"`;
@@ -190,6 +196,7 @@ async function understand(
         problems.push({ subject: doubtful.get(id) ?? id, problem: 'has the id of a transaction that is here already' });
       }
       if (findings.rows.isLarge) await findings.flow();
+      if (problems.length === 0) await ask(async () => first?.add(batch));
     }
     await findings.end();
   } catch (error) {
@@ -197,13 +204,14 @@ async function understand(
     throw error;
   }
   await copyIn(sql, 'copy ledger.asbb_balances from stdin (format binary)', balances);
-  await sql`select ledger.find_asbb_faults(clock_timestamp())`;
-  const found = await sql<Problem[]>`select subject, problem from ledger.asbb_problems()`;
+  await sql`select ledger.find_asbb_faults(${at})`;
   const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return [...problems, ...found]
+  return [...problems, ...(await problemsOfAccounts(sql))]
     .sort((a, b) => inOrder(a.subject, b.subject) || inOrder(a.problem, b.problem))
     .slice(0, PROBLEMS_TOLD);
 }
+
+const problemsOfAccounts = (sql: Sql) => sql<Problem[]>`select subject, problem from ledger.asbb_problems()`;
 
 function addBalance(rows: BinaryRows, { id }: AsbbAccount, standing: AsbbStanding, lastId: number | undefined): void {
   rows.row(6);
@@ -231,7 +239,9 @@ const OURS = /^txn_[0-9A-Z]{26}$/;
 
 /** Which of ASBB's ids may be here already: of all others only where another ASBB has been here. */
 async function doubtOf(sql: Sql): Promise<(transactionId: string) => boolean> {
-  const [row] = await sql<{ before: boolean }[]>`select exists (select from ledger.imports where source = 'asbb') as before`;
+  const [row] = await sql<
+    { before: boolean }[]
+  >`select exists (select from ledger.imports where source = 'asbb') as before`;
   return row?.before ? () => true : (transactionId) => OURS.test(transactionId);
 }
 
@@ -246,9 +256,7 @@ async function takenAmong(sql: Sql, ids: readonly string[]): Promise<string[]> {
 // Reporting -------------------------------------------------------------------------------------------------------------
 
 async function summarise(sql: Sql) {
-  const [totals] = await sql<
-    { accounts: number; accountsHere: number; limits: number; moneyBack: bigint }[]
-  >`
+  const [totals] = await sql<{ accounts: number; accountsHere: number; limits: number; moneyBack: bigint }[]>`
     select (select count(*) from ledger.asbb_accounts)::int as accounts,
       (select count(*) from ledger.asbb_accounts s join ledger.accounts a using (name)
        join ledger.imported_accounts i on i.account_no = a.account_no and i.origin = ledger.asbb_origin(s))::int as "accountsHere",
@@ -330,48 +338,6 @@ const left = (limit: bigint, used: bigint, held: bigint): Micro => toMicro(limit
 
 // Booking ---------------------------------------------------------------------------------------------------------------
 
-async function apply(
-  sql: Sql,
-  { asked, cluster, run, transactions }: { asked: Asked; cluster: ImportCluster; run: Run; transactions: number },
-  batches: AsyncIterable<AccountRows[]>,
-  onProgress: (progress: Progress) => void,
-): Promise<Imported> {
-  const { database, ...settings } = asked;
-  const { unit, timeZone, correct } = asked;
-  const places = await clusterOf(sql, await cluster.number());
-  const importNo = run.importNo ?? (await begin(sql, database, settings, run.at));
-  const books = { importNo, unit, timeZone, correct, cluster: places, at: run.at, clock: clockOf(run, cluster) };
-  const imported = { accounts: 0, transactions: 0 };
-  let done = 0;
-  // A second batch is made while the first is written. Where one fails, the other ends, and no more are begun.
-  await severalAtOnce(AT_ONCE, batches, async (batch) => {
-    const booked = await bookBatch(sql, batch, books);
-    imported.accounts += booked.accounts;
-    imported.transactions += booked.transactions;
-    done += batch.reduce((rows, each) => rows + each.transactions.length, 0);
-    onProgress({ step: 'booking', done, of: transactions });
-  });
-  await sql`update ledger.imports set finished_at = clock_timestamp() where import_no = ${importNo}`;
-  return imported;
-}
-
-/** Takes from one list in turns. */
-async function severalAtOnce<T>(count: number, items: AsyncIterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const left = items[Symbol.asyncIterator]();
-  let hasFailed = false;
-  const takeTurns = async () => {
-    try {
-      for (let next = await left.next(); !next.done && !hasFailed; next = await left.next()) await work(next.value);
-    } catch (error) {
-      hasFailed = true;
-      throw error;
-    }
-  };
-  for (const end of await Promise.allSettled(Array.from({ length: count }, takeTurns))) {
-    if (end.status === 'rejected') throw end.reason;
-  }
-}
-
 async function clusterOf(sql: Sql, no: number) {
   const [cluster] = await sql<{ name: string; defaultPartition: string }[]>`
     select name, coalesce(default_partition, '') as "defaultPartition" from ledger.clusters where cluster_no = ${no}`;
@@ -379,7 +345,8 @@ async function clusterOf(sql: Sql, no: number) {
   return { no, ...cluster };
 }
 
-async function begin(sql: Sql, database: string, settings: object, at: Instant): Promise<bigint> {
+/** Notes that it goes on, so that a run that died is known. */
+async function begin(sql: Sql, { database, ...settings }: Asked, at: Instant): Promise<bigint> {
   const [row] = await sql<{ importNo: bigint }[]>`
     insert into ledger.imports (source, name, settings, actor, begun_at)
     values ('asbb', ${database}, ${JSON.stringify(settings)}::text::jsonb, ${ACTOR}, ${at})

@@ -20,6 +20,15 @@ as $$
   union all
   select format('account "%s"', name), 'ends before it starts' from account where ends_at <= starts_at
   union all
+  select format('account "%s"', name), 'starts at no time that a calendar has' from account where not isfinite(starts_at)
+  union all
+  select format('account "%s"', name), 'has used or held in ASBB''s own columns what no number here can be: 8589934592 (2^33) or more, or NaN'
+  from account where used_micro is null or held_micro is null
+  union all
+  select format('limit of account "%s", partition "%s"', s.name, l.partition), 'is below zero'
+  from ledger.asbb_limits l join account s on s.id = l.account_id
+  where l.limit_micro < 0
+  union all
   select format('limit of account "%s", partition "%s"', s.name, l.partition), 'is 8589934592 (2^33) or more'
   from ledger.asbb_limits l join account s on s.id = l.account_id
   where l.limit_micro is null

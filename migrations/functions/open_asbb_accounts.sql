@@ -1,9 +1,9 @@
 -- open_asbb_accounts makes accounts of some of ASBB's, with their two funds and without money yet, and says under which numbers. Those
 -- that are here already are left as they are, and out of the answer: who asks again gets nothing twice. The caller writes their
--- movements in the same transaction (ledger/imports/asbb-books.ts) and closes with ledger.close_asbb_accounts.
+-- movements in the same transaction (ledger/imports/asbb-books.ts), and ends with close_asbb_accounts and finish_asbb_accounts.
 --
 -- These accounts are new and nobody can see them before this commits, so no lock is needed. Settings: {unit, time_zone}.
-create function ledger.open_asbb_accounts(p_import_no bigint, p_account_ids bigint[], p_settings jsonb, p_at timestamptz)
+create function ledger.open_asbb_accounts(p_account_ids bigint[], p_settings jsonb, p_at timestamptz)
 returns table (id bigint, account_no bigint, base_no bigint, over_no bigint)
 language plpgsql volatile
 as $$
@@ -29,11 +29,6 @@ begin
   from ledger.asbb_accounts s
   join ledger.accounts a using (name)
   cross join lateral (values ('base', a.starts_at, a.ends_at), ('overdraft', '-infinity', 'infinity')) as f (source, opens_at, closes_at)
-  where s.id = any (v_ids);
-
-  insert into ledger.imported_accounts (account_no, import_no, origin, last_id)
-  select a.account_no, p_import_no, ledger.asbb_origin(s), b.last_id
-  from ledger.asbb_accounts s join ledger.accounts a using (name) join ledger.asbb_balances b on b.account_id = s.id
   where s.id = any (v_ids);
 
   return query

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toMicro } from '../../domain/money';
 import { openLedger } from '../../ledger';
 import { PACKAGE_ROOT } from '../../platform/paths';
 import { openAsbb, type Asbb } from '../helpers/asbb-database';
@@ -185,8 +186,9 @@ test("what is wrong with ASBB's database is said of that one, not of Bursar's", 
   );
 });
 
-test('killed in the middle of booking, it goes on where it was, to the same books as one that was not', async () => {
-  await using large = await openAsbb();
+/** Seven thousand accounts with a hold each, and every third with a charge. */
+async function openLarge(): Promise<Asbb> {
+  const large = await openAsbb();
   await large.sql.unsafe(`
     alter table budget_transactions disable trigger user;
     insert into budget_accounts (slurm_account, name, budget_limit, start_date, end_date)
@@ -195,6 +197,81 @@ test('killed in the middle of booking, it goes on where it was, to the same book
     select 'txn_' || n || '_1', n, 'hold', n % 50, 'x', 'completed', now() - interval '40 days' from generate_series(1, 7000) n;
     insert into budget_transactions (transaction_id, account_id, job_id, type, amount, description, status, created_at)
     select 'txn_' || n || '_2', n, n, 'charge', n % 50, 'x', 'completed', now() - interval '39 days' from generate_series(1, 7000, 3) n`);
+  return large;
+}
+
+const booksOf = ({ sql }: TestDatabase) => sql`
+  select a.name, t.granted_micro, t.settled_micro, t.held_micro,
+    (select count(*)::int from ledger.transactions x where x.account_no = a.account_no) as transactions
+  from ledger.accounts a join ledger.account_totals t using (account_no) where a.name ~ '^a[0-9]+$' order by a.name`;
+
+const indexesOf = ({ sql }: TestDatabase) => sql`
+  select pg_get_indexdef(indexrelid) as index, conname as constraint
+  from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid
+  where i.indrelid in (select oid from pg_class where relnamespace = 'ledger'::regnamespace) order by 1, 2`;
+
+test('the first books are there with all their indexes or not at all, wherever it is killed', async () => {
+  await using large = await openLarge();
+  await using house = await openHouse();
+  await using other = await openHouse();
+  const indexes = await indexesOf(house);
+  const args = ['import', 'asbb', large.url, '--database-url', house.url, '--apply'];
+  // Whoever has seen the accounts that it made must let it commit, so that it is killed with all its work done.
+  await house.sql.unsafe(`
+    create function wait_for_the_kill() returns trigger language plpgsql as $$
+    begin perform pg_advisory_xact_lock(1); return null; end $$;
+    create constraint trigger wait_for_the_kill after insert on ledger.changes deferrable initially deferred
+      for each row execute function wait_for_the_kill()`);
+  const gate = await house.sql.reserve();
+  await gate`select pg_advisory_lock(1)`;
+  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'bin/bursar.js'), ...args], { stdio: 'ignore' });
+  await eventually('it is about to commit', async () => {
+    const [row] = await gate<{ waits: boolean }[]>`
+      select exists (select from pg_locks where locktype = 'advisory' and not granted
+        and database = (select oid from pg_database where datname = current_database())) as waits`;
+    return row?.waits === true;
+  });
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  // What was sent is done, whoever sent it.
+  await gate`
+    select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted
+      and database = (select oid from pg_database where datname = current_database())`;
+  await gate`select pg_advisory_unlock(1)`;
+  gate.release();
+  await eventually('nobody is at work', async () => {
+    const [row] = await house.sql<{ count: number }[]>`
+      select count(*)::int as count from pg_locks where relation = 'ledger.transactions'::regclass and mode = 'AccessExclusiveLock'`;
+    return row?.count === 0;
+  });
+  expect(await house.sql`select from ledger.accounts`).toHaveLength(0);
+  expect(await indexesOf(house)).toEqual(indexes);
+
+  await house.sql`drop trigger wait_for_the_kill on ledger.changes`;
+  expect((await importing(house, large.url, '--apply', '--json')).json).toMatchObject({
+    resumes: false,
+    imported: { accounts: 7_000 },
+  });
+  await openLedger(other.sql).accounts.create(
+    {
+      name: 'early',
+      unit: 'USD',
+      title: 'Early',
+      startsAt: '2026-01-01T00:00:00Z',
+      endsAt: '2099-01-01T00:00:00Z',
+      budgetLimit: toMicro(1n),
+    },
+    { principal: 'local' },
+  );
+  await importing(other, large.url, '--apply');
+  // The one was written at once, the other beside what was there.
+  expect(await booksOf(house)).toEqual(await booksOf(other));
+  expect(await indexesOf(house)).toEqual(indexes);
+  expect(await openLedger(house.sql).audit.run()).toMatchObject({ ok: true, findings: [], accounts: 7_000 });
+});
+
+test('killed in the middle of booking, it goes on where it was, to the same books as one that was not', async () => {
+  await using large = await openLarge();
   await using house = await openHouse();
   await using other = await openHouse();
   const args = ['import', 'asbb', large.url, '--database-url', house.url, '--apply'];
@@ -229,11 +306,7 @@ test('killed in the middle of booking, it goes on where it was, to the same book
   });
   await importing(other, large.url, '--apply');
 
-  const books = ({ sql }: TestDatabase) => sql`
-    select a.name, t.granted_micro, t.settled_micro, t.held_micro,
-      (select count(*)::int from ledger.transactions x where x.account_no = a.account_no) as transactions
-    from ledger.accounts a join ledger.account_totals t using (account_no) order by a.name`;
-  expect(await books(house)).toEqual(await books(other));
+  expect(await booksOf(house)).toEqual(await booksOf(other));
   const { audit } = openLedger(house.sql);
   expect(await audit.run()).toMatchObject({ ok: true, findings: [], accounts: 7_000 });
 });

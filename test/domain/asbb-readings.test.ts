@@ -54,7 +54,9 @@ test('of equal holds the first is charged first, and none that is younger than t
     'charge hold:2 inferred 10',
   ]);
   // Ids need not go with the time.
-  expect(read('hold 10 @2', 'hold 10 @1', 'charge 10 @3 #a')).toMatchObject([/closed/, /charge:3/, /hold:2/].map(expect.stringMatching));
+  expect(read('hold 10 @2', 'hold 10 @1', 'charge 10 @3 #a')).toMatchObject(
+    [/closed/, /charge:3/, /hold:2/].map(expect.stringMatching),
+  );
   expect(read('charge 10 @1 #a', 'hold 10 @1')).toMatchObject([/hold:2/, /charge:1/].map(expect.stringMatching));
 });
 
@@ -78,11 +80,18 @@ test('the same cost of a job within thirty days is a repetition, another cost is
   ]);
   // Of no job none repeats another; and what was given back of is none.
   expect(read('charge 5', 'charge 5')).toEqual(['charge 5', 'charge 5']);
-  expect(read('charge 5 #a', 'charge 5 #a', 'refund 5 <2')).toEqual(['charge 5', 'charge follows:1 5', 'refund charge:2 5']);
+  expect(read('charge 5 #a', 'charge 5 #a', 'refund 5 <2')).toEqual([
+    'charge 5',
+    'charge follows:1 5',
+    'refund charge:2 5',
+  ]);
 });
 
 test('a job that cost more than was held has its hold where each is the only one that the other can be', () => {
-  expect(read('hold 10 @1', 'charge 12 @2.9 #a')).toEqual(['settled charge:2 inferred 10', 'charge hold:1 inferred 12']);
+  expect(read('hold 10 @1', 'charge 12 @2.9 #a')).toEqual([
+    'settled charge:2 inferred 10',
+    'charge hold:1 inferred 12',
+  ]);
   expect(read('hold 10 @1', 'charge 12 @3.1 #a')[1]).toBe('charge 12');
   expect(read('hold 10 @1', 'hold 11 @1', 'charge 12 @2 #a')[2]).toBe('charge 12');
   expect(read('hold 10 @1', 'charge 12 @2 #a', 'charge 13 @2.5 #b').slice(1)).toEqual(['charge 12', 'charge 13']);
@@ -119,7 +128,16 @@ test('a hold that nobody charged is open for twice the timeout', () => {
 });
 
 test('an account stands by what its transactions say', () => {
-  const lines = ['hold 10 @1', 'charge 7 @2 #a', 'refund 3 @2 #a', 'charge -2 @3 #b', 'charge 5 @4', 'refund 1 <5', 'hold 4 @99', 'hold 8 @5'];
+  const lines = [
+    'hold 10 @1',
+    'charge 7 @2 #a',
+    'refund 3 @2 #a',
+    'charge -2 @3 #b',
+    'charge 5 @4',
+    'refund 1 <5',
+    'hold 4 @99',
+    'hold 8 @5',
+  ];
   const { given, used, open, closed } = standingOf(readAsbb(lines.map(transaction), CLOCK));
   expect([given, used, open, closed].map(renderAmount)).toEqual(['2', '9', '4', '8']);
 });

@@ -8,7 +8,7 @@ import { openAsbb, type Asbb } from '../helpers/asbb-database';
 import { freshDatabase, type TestDatabase } from '../helpers/database';
 import { eventually } from '../helpers/eventually';
 
-const SETTINGS: AsbbSettings = { unit: 'USD', cluster: 'hpc', correct: false };
+const SETTINGS: AsbbSettings = { unit: 'USD', cluster: 'hpc', correct: false, apply: true };
 const HOURS = 3_600_000;
 const hoursAgo = (hours: number) => new Date(Date.now() - hours * HOURS).toISOString();
 const nothing = () => undefined;

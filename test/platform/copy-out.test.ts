@@ -53,7 +53,9 @@ test('what was written field by field is read field by field, to the last digit 
   ]);
 
   const columns = 'no, no as "again", words, kind, facts, at';
-  const fields = new BinaryFields(await buffer(await copyOut(sql, `copy (select ${columns} from things) to stdout (format binary)`)));
+  const fields = new BinaryFields(
+    await buffer(await copyOut(sql, `copy (select ${columns} from things) to stdout (format binary)`)),
+  );
   const read = () => [
     fields.integer(),
     fields.bigint(),

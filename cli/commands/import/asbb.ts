@@ -67,17 +67,17 @@ async function run(
     await source`select 1`.catch((error: unknown) => {
       throw unreachable(withoutPassword(dsn), error, "Is that the name of ASBB's database?");
     });
-    const { unit, timeZone, correct = false } = options;
+    const { unit, timeZone, correct = false, apply = false } = options;
     const { name: cluster, fresh } = clusterOf(session, sql, options.cluster);
     await withAsbbImport(
       { sql, source, fresh },
-      { unit, cluster, correct, ...(timeZone !== undefined && { timeZone }) },
+      { unit, cluster, correct, apply, ...(timeZone !== undefined && { timeZone }) },
       progress.tell,
       async (asbb) => {
         progress.end();
         if (options.report !== undefined) await writeReport(options.report, asbb);
         if (asbb.plan.problems.length > 0) return refuse(asbb.plan);
-        const imported = options.apply ? await asbb.apply() : undefined;
+        const imported = apply ? await asbb.apply() : undefined;
         progress.end();
         await answer(session, asbb, imported);
       },
