@@ -222,13 +222,13 @@ const emptyRows = (): Rows => new Map(TABLES.map(({ name }) => [name, new Binary
 
 /** What the movements write. */
 async function fill(rows: Rows, movements: readonly AsbbMovement[], places: Places): Promise<void> {
+  const placed = movements.map((movement) => places.get(movement.accountId));
   for (const { name, add } of TABLES) {
     const of = rows.get(name);
-    if (!of) continue;
-    of.clear();
-    for (const [at, movement] of movements.entries()) {
-      const place = places.get(movement.accountId);
-      if (place) add(of, movement, place);
+    of?.clear();
+    for (let at = 0; of && at < movements.length; at += 1) {
+      const [movement, place] = [movements[at], placed[at]];
+      if (movement && place) add(of, movement, place);
       if (at % BREATH === 0) await setImmediate();
     }
   }

@@ -53,13 +53,16 @@ const COPIED = {
     from budget_burn_rates b join budget_accounts a on a.id = b.account_id group by a.slurm_account`,
 } as const;
 
-/** In the order in which they are understood; the columns as `readTransaction` reads them. */
+/** In the order in which they are understood; the columns as `readTransaction` reads them, figured once the rows are in order. */
 const TRANSACTIONS = `
   select account_id, id, transaction_id, type, ${micro('amount')}, status, case when isfinite(created_at) then created_at end,
     nullif(job_id, ''), description, metadata, parent_transaction_id,
     case when type = 'hold' then nullif(metadata ->> 'partition', '') end,
     case when type = 'hold' then nullif(metadata ->> 'user_id', '') end
-  from budget_transactions order by account_id, id`;
+  from (
+    select account_id, id, transaction_id, type, amount, status, created_at, job_id, description, metadata, parent_transaction_id
+    from budget_transactions order by account_id, id) transactions
+  order by account_id, id`;
 
 /** What all that reads. */
 const TABLES = [

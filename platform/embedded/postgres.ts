@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { connectPostgres } from '../postgres';
 import { POSTGRES_MAJOR } from '../versions';
@@ -87,6 +87,9 @@ function serverSettings({ port, fast, maxConnections }: EmbeddedPostgresOptions)
     max_connections: maxConnections ?? 100,
     timezone: 'UTC',
     log_timezone: 'UTC',
+    // What it takes by itself was chosen for the smallest of machines: most of a ledger of a million transactions would be read anew.
+    shared_buffers: `${Math.min(1024, Math.floor(totalmem() / 4 / 2 ** 20))}MB`,
+    max_wal_size: '2GB',
     ...(fast && { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
