@@ -26,7 +26,7 @@ export interface AsbbSettings {
   apply: boolean;
 }
 
-/** Why a finding is one; `FINDINGS` in ledger/imports/asbb.ts says each in words. */
+/** Why a finding is one; `FINDINGS` in ledger/imports/asbb-report.ts says each in words. */
 export type AsbbFindingKind =
   | 'used_was_wrong'
   | 'held_was_wrong'

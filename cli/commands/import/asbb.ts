@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { renderAmount, UNIT, UNIT_EXPECTED } from '../../../domain/money';
 import type { AsbbFinding, AsbbPlan, Imported } from '../../../ledger/contract/imports';
-import { FINDINGS, withAsbbImport, type AsbbImport } from '../../../ledger/imports/asbb';
+import { withAsbbImport, type AsbbImport } from '../../../ledger/imports/asbb';
+import { FINDINGS } from '../../../ledger/imports/asbb-report';
 import { withoutPassword } from '../../../platform/config';
 import { addressOfDatabase } from '../../../platform/config/values';
 import { connectPostgres } from '../../../platform/postgres';
