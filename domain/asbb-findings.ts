@@ -61,7 +61,8 @@ export const canBeKept = (standing: AsbbStanding): boolean =>
 /** What of a transaction keeps its account from being imported. */
 export function asbbProblem({ transactionId, type, amount, hasAmount, at }: AsbbReading): string | undefined {
   if (!hasAmount) return 'has no amount, or one of 8589934592 (2^33) or more';
-  if (Number.isNaN(at)) return 'was created at a time that is none';
+  if (Number.isNaN(at))
+    return 'was created at no time that can be kept: never, or in millionths of seconds of centuries ago';
   if (type !== 'hold' && type !== 'charge' && type !== 'refund' && type !== 'adjustment')
     return `is of the type "${type}", which version 3 of ASBB does not have`;
   if (amount < 0n && type !== 'charge') return `is a ${type} below zero`;

@@ -72,11 +72,12 @@ export class BinaryFields {
     return this.view.getBigInt64(this.at - 8);
   }
 
-  /** A bigint that a double holds exactly. NaN: there is none. */
+  /** A bigint as a double. NaN: there is none, or one that no double is. */
   integer(): number {
     if (this.length() < 0) return NaN;
     this.at += 8;
-    return this.view.getInt32(this.at - 8) * HIGH + this.view.getUint32(this.at - 4);
+    const value = this.view.getInt32(this.at - 8) * HIGH + this.view.getUint32(this.at - 4);
+    return Number.isSafeInteger(value) || BigInt(value) === this.view.getBigInt64(this.at - 8) ? value : NaN;
   }
 
   /** Microseconds since 1970. NaN: there is none. */

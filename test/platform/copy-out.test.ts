@@ -71,4 +71,12 @@ test('what was written field by field is read field by field, to the last digit 
   expect(fields.nextRow()).toBe(true);
   expect(read()).toEqual([NaN, undefined, undefined, '', undefined, NaN]);
   expect(fields.nextRow()).toBe(false);
+
+  // Beyond 2^53 some are doubles, and the others are not rounded to them.
+  const large = 'values (1::bigint << 60, -(1::bigint << 60)), ((1::bigint << 53) + 1, 0)';
+  const more = new BinaryFields(await buffer(await copyOut(sql, `copy (${large}) to stdout (format binary)`)));
+  more.nextRow();
+  expect([more.integer(), more.integer()]).toEqual([2 ** 60, -(2 ** 60)]);
+  more.nextRow();
+  expect([more.integer(), more.integer()]).toEqual([NaN, 0]);
 });
