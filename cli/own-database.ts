@@ -58,9 +58,9 @@ export async function withDatabase(
 }
 
 /** As the ledger tells it. */
-const isFaultOfConnection = (error: unknown): boolean => codeOf(error) === 'ledger_unavailable';
+export const isFaultOfConnection = (error: unknown): boolean => codeOf(error) === 'ledger_unavailable';
 
-function lost(address: string, error: unknown): Stop {
+export function lost(address: string, error: unknown): Stop {
   const { cause } = error instanceof Error ? error : {};
   const detail = messageOf(cause ?? error);
   return new Stop(EXIT.unreachable, `The database ${address} was lost while it was worked on: ${detail}.`, {

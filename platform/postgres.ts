@@ -23,7 +23,7 @@ export function connectPostgres(options: PostgresOptions): Sql {
   const losses = { count: 0 };
   const sql = postgres(options.url, {
     onclose: () => void (losses.count += 1),
-    ...{ socket: socketOpener() },
+    ...(!namesSeveralHosts(options.url) && { socket: openSocket }),
     max: options.poolSize ?? 8,
     connect_timeout: options.connectTimeoutSeconds ?? 5,
     idle_timeout: 0,
@@ -52,7 +52,7 @@ export function connectPostgres(options: PostgresOptions): Sql {
   return sql;
 }
 
-/** What the driver knows of where to connect to; several hosts are tried in turns. */
+/** What the driver knows of where to connect to. */
 interface Addresses {
   host: string[];
   port: number[];
@@ -60,20 +60,18 @@ interface Addresses {
 }
 
 /**
- * Opens sockets as the driver does, but such that a small message never waits until the large one before it is acknowledged: the end
+ * Opens a socket as the driver does, but such that a small message never waits until the large one before it is acknowledged: the end
  * of a COPY came 40 ms late, each time. The driver has no option for that; `socket` is one that its types do not know.
  */
-function socketOpener(): (addresses: Addresses) => Socket {
-  let turn = 0;
-  return ({ host, port, path }) => {
-    const socket = new Socket().setNoDelay();
-    if (path) return socket.connect(path);
-    const at = { host: host[turn] ?? 'localhost', port: port[turn] ?? 5432 };
-    turn = (turn + 1) % host.length;
-    // Its host is what a certificate must name.
-    return Object.assign(socket.connect(at.port, at.host), at);
-  };
+function openSocket({ host: [host = 'localhost'], port: [port = 5432], path }: Addresses): Socket {
+  const socket = new Socket().setNoDelay();
+  // Its host is what a certificate must name.
+  return path ? socket.connect(path) : Object.assign(socket.connect(port, host), { host, port });
 }
+
+/** Those the driver tries in turns, connection by connection; which of them asks, `socket` is not told. */
+const namesSeveralHosts = (url: string): boolean =>
+  /^\w+:\/\/[^/?]*,/.test(url) || (process.env.PGHOST ?? '').includes(',');
 
 /** How many connections of a pool have been closed. */
 const lossesOf = new WeakMap<Sql, { readonly count: number }>();
@@ -104,6 +102,16 @@ export async function withReserved<T>(sql: Sql, work: (connection: Reserved) => 
     if (!isLost()) connection.release();
   }
 }
+
+/** For a transaction that is long, and waits for others, by design: no time that its server gives transactions ends it. */
+export async function keepTransaction(connection: Sql): Promise<void> {
+  await connection`
+    select set_config(name, '0', true) from pg_settings
+    where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')`; // PostgreSQL has the second from 17 on.
+}
+
+/** Has any connection of it been closed? */
+export const hasLost = (sql: Sql): boolean => (lossesOf.get(sql)?.count ?? 0) > 0;
 
 /** PostgreSQL or the way to it is gone, or not there yet. */
 export const isConnectionFailure = (error: unknown): boolean =>

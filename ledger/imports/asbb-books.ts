@@ -10,7 +10,7 @@ import { codeOf } from '../../domain/code-of';
 import { ZERO } from '../../domain/money';
 import type { Instant } from '../../domain/time';
 import { BinaryRows, copyIn } from '../../platform/copy-in';
-import { withReserved, type Sql, type Tx } from '../../platform/postgres';
+import { keepTransaction, withReserved, type Sql, type Tx } from '../../platform/postgres';
 import type { Imported } from '../contract/imports';
 import type { AccountRead, AsbbAccount } from './asbb-accounts';
 import { isOpenHold, TABLES, type Place, type TableName } from './asbb-tables';
@@ -33,11 +33,12 @@ const AT_ONCE = 2;
 /** After so many rows whatever is on its way goes on: PostgreSQL must not wait for Node, nor Node for PostgreSQL. */
 const BREATH = 500;
 
-const LOCK_NOT_AVAILABLE = '55P03';
+/** Somebody is at work here, or the role of this database does not own its tables: it can write in batches all the same. */
+const BESIDE = new Set(['55P03', '40P01', '42501']);
 
 // Into an empty ledger --------------------------------------------------------------------------------------------------
 
-/** Hands `use` the first books of an empty ledger; nothing, where there are books already, or somebody is at work in it. */
+/** Hands `use` the first books of an empty ledger; nothing, where there are books already, somebody is at work in it, or it is not ours. */
 export async function withFirstBooks<T>(
   sql: Sql,
   accounts: readonly AsbbAccount[],
@@ -74,6 +75,7 @@ export class FirstBooks {
   static async open(connection: Sql, accounts: readonly AsbbAccount[], books: Books): Promise<FirstBooks | undefined> {
     await connection`begin`;
     try {
+      await keepTransaction(connection);
       const [row] = await connection<{ indexes: object | null }[]>`select ledger.put_indexes_aside() as indexes`;
       if (row?.indexes) {
         const [numbers] = await connection<{ last: number }[]>`select ledger.keep_txn_numbers()::float8 as last`;
@@ -82,7 +84,7 @@ export class FirstBooks {
       }
     } catch (error) {
       await quietly(() => connection`rollback`);
-      if (codeOf(error) === LOCK_NOT_AVAILABLE) return undefined;
+      if (BESIDE.has(codeOf(error))) return undefined;
       throw error;
     }
     await connection`rollback`;

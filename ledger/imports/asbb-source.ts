@@ -8,7 +8,7 @@ import { Fault } from '../../domain/faults';
 import { toMicro } from '../../domain/money';
 import { streamInto } from '../../platform/copy-in';
 import { BinaryFields, copyOut } from '../../platform/copy-out';
-import type { Sql, Tx } from '../../platform/postgres';
+import { keepTransaction, withReserved, type Sql } from '../../platform/postgres';
 import type { Progress } from '../contract/imports';
 import { gatherRows } from './gather-rows';
 import { quietly } from './lock';
@@ -84,16 +84,21 @@ interface SourceFacts {
 }
 
 /** Refuses what is not ASBB's database of the version that we know, by name. */
-export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
-  const [found] = await source<{ database: string; tables: boolean; bursar: boolean }[]>`
+export async function requireAsbb(source: Sql): Promise<SourceFacts> {
+  const [found] = await source<{ database: string; tables: boolean; bursar: boolean; closed: string | null }[]>`
     select current_database() as database, to_regclass('migrations.applied') is not null as bursar,
       to_regclass('schema_migrations') is not null and to_regclass('budget_accounts') is not null
-        and to_regclass('budget_transactions') is not null as tables`;
+        and to_regclass('budget_transactions') is not null as tables,
+      (select string_agg(name, ', ') from unnest(${['schema_migrations', ...TABLES]}::text[]) name
+       where not has_table_privilege(to_regclass(name), 'select')) as closed`;
   if (found?.bursar) throw refused(`The database ${found.database} is Bursar's own, not ASBB's.`);
   if (!found?.tables) {
     throw refused(
       `The database ${found?.database} is not ASBB's: it has no tables schema_migrations, budget_accounts and budget_transactions.`,
     );
+  }
+  if (found.closed) {
+    throw refused(`The user may not read all of the database ${found.database}: grant select on ${found.closed}.`);
   }
   const [schema] = await source<{ version: number; dirty: boolean }[]>`
     select version::int as version, dirty from schema_migrations order by version desc limit 1`;
@@ -107,17 +112,12 @@ export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
       `The database ${found.database} is dirty: a migration of ASBB's stopped halfway (schema_migrations says so). Repair it with ASBB first.`,
     );
   }
-  const [tables] = await source<{ missing: string | null; closed: string | null }[]>`
-    select string_agg(name, ', ') filter (where to_regclass(name) is null) as missing,
-      string_agg(name, ', ') filter (where not has_table_privilege(to_regclass(name), 'select')) as closed
-    from unnest(${TABLES}::text[]) name`;
+  const [tables] = await source<{ missing: string | null }[]>`
+    select string_agg(name, ', ') as missing from unnest(${TABLES}::text[]) name where to_regclass(name) is null`;
   if (tables?.missing) {
     throw refused(
       `The database ${found.database} is not whole: ASBB's schema has these tables too: ${tables.missing}.`,
     );
-  }
-  if (tables?.closed) {
-    throw refused(`The user may not read all of the database ${found.database}: grant select on ${tables.closed}.`);
   }
   const [rows] = await source<{ transactions: number; last: bigint }[]>`
     select (select count(*) from budget_transactions)::int as transactions,
@@ -131,13 +131,21 @@ export async function requireAsbb(source: Sql | Tx): Promise<SourceFacts> {
 }
 
 /** ASBB as it is at one moment: nothing that is written there meanwhile is seen. */
-export const atOneMoment = <T>(source: Sql, read: (snapshot: Tx) => Promise<T>): Promise<T> =>
-  source.begin('isolation level repeatable read read only', read) as Promise<T>;
+export const atOneMoment = <T>(source: Sql, read: (snapshot: Sql) => Promise<T>): Promise<T> =>
+  withReserved(source, async (snapshot) => {
+    await snapshot`begin isolation level repeatable read read only`;
+    try {
+      await keepTransaction(snapshot);
+      return await read(snapshot);
+    } finally {
+      await quietly(() => snapshot`rollback`);
+    }
+  });
 
 type Tell = (progress: Progress) => void;
 
 /** Fills the staging tables with everything but the transactions. */
-export async function stageAsbb(snapshot: Tx, target: Sql, onProgress: Tell): Promise<void> {
+export async function stageAsbb(snapshot: Sql, target: Sql, onProgress: Tell): Promise<void> {
   for (const [table, query] of Object.entries(COPIED)) {
     const from = await copyOut(snapshot, `copy (${query}) to stdout (format binary)`);
     const into = await streamInto(target, `copy ledger.${table} from stdin (format binary)`);
@@ -151,7 +159,7 @@ export async function stageAsbb(snapshot: Tx, target: Sql, onProgress: Tell): Pr
 }
 
 /** The transactions, in pieces of whole rows that `readTransaction` reads. */
-export async function* readTransactions(snapshot: Tx, onRead: (rows: number) => void): AsyncGenerator<Buffer> {
+export async function* readTransactions(snapshot: Sql, onRead: (rows: number) => void): AsyncGenerator<Buffer> {
   await snapshot`set local work_mem = '256MB'`; // They are put in order.
   const rows = await copyOut(snapshot, `copy (${TRANSACTIONS}) to stdout (format binary)`);
   const gathered = gatherRows(onRead);

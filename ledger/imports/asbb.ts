@@ -6,7 +6,7 @@
  */
 import { malformed } from '../../domain/faults';
 import { epochMicros, MICROS_PER_SECOND, readTimeZone, type Instant } from '../../domain/time';
-import type { Sql, Tx } from '../../platform/postgres';
+import type { Sql } from '../../platform/postgres';
 import type { AsbbBalance, AsbbFinding, AsbbPlan, AsbbSettings, Imported, Progress } from '../contract/imports';
 import { ask } from '../errors';
 import { readAccounts, readInBatches, type AccountRead, type AsbbAccount } from './asbb-accounts';
@@ -15,7 +15,7 @@ import { lookThrough, problemsOfAccounts } from './asbb-look';
 import { balances, everyFinding, findings, summarise } from './asbb-report';
 import { atOneMoment, readTransactions, requireAsbb, stageAsbb } from './asbb-source';
 import { readCluster, type FreshCluster, type ImportCluster } from './cluster';
-import { ACTOR, withImportLock } from './lock';
+import { ACTOR, quietly, withImportLock } from './lock';
 
 const STAGING = ['asbb_accounts', 'asbb_limits', 'asbb_left_behind', 'asbb_balances', 'asbb_findings'].map(
   (table) => `ledger.${table}`,
@@ -67,7 +67,8 @@ export async function withAsbbImport<T>(
         });
       });
     } finally {
-      await clear(sql);
+      // What failed before is what is told; the next run clears them anyhow.
+      await quietly(() => clear(sql));
     }
   });
 }
@@ -89,7 +90,7 @@ interface Task {
 }
 
 async function prepare(
-  { sql, snapshot, cluster }: { sql: Sql; snapshot: Tx; cluster: ImportCluster },
+  { sql, snapshot, cluster }: { sql: Sql; snapshot: Sql; cluster: ImportCluster },
   { unit, correct, ...settings }: AsbbSettings,
   tell: Tell,
 ): Promise<Task> {

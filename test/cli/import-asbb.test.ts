@@ -1,5 +1,6 @@
 /** `bursar import asbb`: what a site that leaves ASBB types. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -184,6 +185,13 @@ test("what is wrong with ASBB's database is said of that one, not of Bursar's", 
   expect(told.err).toContain(
     `The database ${database} is not whole: ASBB's schema has these tables too: budget_alerts.`,
   );
+  const role = `reader_${randomBytes(6).toString('hex')}`;
+  await partial.sql.unsafe(`create role ${role} login password 'reader'; grant select on budget_accounts to ${role}`);
+  const from = Object.assign(new URL(partial.url), { username: role, password: 'reader' }).toString();
+  const refused = await importing(house, from);
+  await partial.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+  expect(refused.code).toBe(2);
+  expect(refused.err).toMatch(/The user may not read all of .*: grant select on schema_migrations, budget_partition_/);
 });
 
 /** Seven thousand accounts with a hold each, and every third with a charge. */
@@ -309,4 +317,55 @@ test('killed in the middle of booking, it goes on where it was, to the same book
   expect(await booksOf(house)).toEqual(await booksOf(other));
   const { audit } = openLedger(house.sql);
   expect(await audit.run()).toMatchObject({ ok: true, findings: [], accounts: 7_000 });
+});
+
+test('a role that does not own the tables imports all the same, with its rights alone', async () => {
+  await using house = await openHouse();
+  const role = `clerk_${randomBytes(6).toString('hex')}`;
+  await house.sql.unsafe(`
+    create role ${role} login password 'clerk';
+    grant usage on schema ledger, migrations to ${role};
+    grant all on all tables in schema ledger, migrations to ${role};
+    grant all on all sequences in schema ledger to ${role}`);
+  try {
+    const url = Object.assign(new URL(house.url), { username: role, password: 'clerk' }).toString();
+    const { json } = await importing({ ...house, url }, asbb.url, '--apply', '--json');
+    expect(json).toMatchObject({ imported: { accounts: 2, transactions: 7 } });
+  } finally {
+    await house.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+  }
+  expect(await openLedger(house.sql).audit.run()).toMatchObject({ ok: true, transactions: 7 });
+});
+
+test('a server that ends idle transactions soon ends no import', async () => {
+  await using large = await openLarge();
+  await using house = await openHouse();
+  for (const { sql } of [large, house]) {
+    const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`;
+    await sql.unsafe(`alter database ${name} set idle_in_transaction_session_timeout = '5ms'`);
+  }
+  const { json } = await importing(house, large.url, '--apply', '--json');
+  expect(json).toMatchObject({ imported: { accounts: 7_000 } });
+});
+
+test.each([[[]], [['--apply']]])("that ASBB's PostgreSQL went away is said of that one (%j)", async (how) => {
+  await using large = await openLarge();
+  await using house = await openHouse();
+  // So that it waits where it reads.
+  const gate = await large.sql.reserve();
+  await gate`begin`;
+  await gate`lock table budget_partition_limits`;
+  const importer = importing(house, large.url, ...how);
+  await eventually('it waits', async () => {
+    const ended = await large.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'bursar-import' and wait_event_type = 'Lock'`;
+    return ended.length > 0;
+  });
+  await gate`rollback`;
+  gate.release();
+  const { code, err } = await importer;
+  expect(code).toBe(5);
+  expect(err).toContain(`/${new URL(large.url).pathname.slice(1)} was lost while it was worked on`);
+  expect(await house.sql`select from ledger.asbb_accounts`).toHaveLength(0);
 });

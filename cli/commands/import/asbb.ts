@@ -5,10 +5,10 @@ import { withAsbbImport, type AsbbImport } from '../../../ledger/imports/asbb';
 import { FINDINGS } from '../../../ledger/imports/asbb-report';
 import { withoutPassword } from '../../../platform/config';
 import { addressOfDatabase } from '../../../platform/config/values';
-import { connectPostgres } from '../../../platform/postgres';
+import { connectPostgres, hasLost, isConnectionFailure } from '../../../platform/postgres';
 import { EXIT, Stop } from '../../exit';
 import { clock } from '../../format';
-import { unreachable, URL_OPTION, type Where } from '../../own-database';
+import { isFaultOfConnection, lost, unreachable, URL_OPTION, type Where } from '../../own-database';
 import { showProgress } from '../../progress';
 import type { Act, Session } from '../../session';
 import { plural } from '../../text';
@@ -83,9 +83,14 @@ async function run(
         await answer(session, asbb, imported);
       },
     );
+  } catch (error) {
+    // What it says of a connection that is gone is the same, whichever it was.
+    if (hasLost(source) && !hasLost(sql) && (isConnectionFailure(error) || isFaultOfConnection(error)))
+      throw lost(withoutPassword(dsn), error);
+    throw error;
   } finally {
     progress.end();
-    await source.end({ timeout: 5 });
+    await source.end({ timeout: hasLost(source) ? 0 : 5 });
   }
 }
 
