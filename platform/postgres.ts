@@ -23,7 +23,7 @@ export function connectPostgres(options: PostgresOptions): Sql {
   const losses = { count: 0 };
   const sql = postgres(options.url, {
     onclose: () => void (losses.count += 1),
-    ...(!namesSeveralHosts(options.url) && { socket: openSocket }),
+    ...{ socket: openSocket },
     max: options.poolSize ?? 8,
     connect_timeout: options.connectTimeoutSeconds ?? 5,
     idle_timeout: 0,
@@ -48,6 +48,8 @@ export function connectPostgres(options: PostgresOptions): Sql {
       },
     },
   }) as unknown as Sql;
+  // Several are tried in turns, connection by connection, and which of them asks, `socket` is not told.
+  if (sql.options.host.length > 1) delete (sql.options as { socket?: unknown }).socket;
   lossesOf.set(sql, losses);
   return sql;
 }
@@ -68,10 +70,6 @@ function openSocket({ host: [host = 'localhost'], port: [port = 5432], path }: A
   // Its host is what a certificate must name.
   return path ? socket.connect(path) : Object.assign(socket.connect(port, host), { host, port });
 }
-
-/** Those the driver tries in turns, connection by connection; which of them asks, `socket` is not told. */
-const namesSeveralHosts = (url: string): boolean =>
-  /^\w+:\/\/[^/?]*,/.test(url) || (process.env.PGHOST ?? '').includes(',');
 
 /** How many connections of a pool have been closed. */
 const lossesOf = new WeakMap<Sql, { readonly count: number }>();
