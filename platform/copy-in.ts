@@ -2,12 +2,9 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { HEADER, HIGH, JSONB_VERSION, POSTGRES_EPOCH_MICROS } from './copy-format';
 import type { Sql } from './postgres';
 
-const HEADER = Buffer.from('PGCOPY\n\u00ff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
-const HIGH = 2 ** 32;
-const JSONB_VERSION = 1;
 const LARGE = 256 * 1024;
 
 /** So long a text of plain letters is written sooner letter by letter than by a call that could write any. */
@@ -200,7 +197,9 @@ export class OpenCopy {
 }
 
 /**
- * Bytes of a COPY, as they come. The driver tells its stream of what breaks only until the end is sent. What comes then (a row that a constraint refuses, a full
+ * Bytes of a COPY, as they come.
+ *
+ * The driver tells its stream of what breaks only until the end is sent. What comes then (a row that a constraint refuses, a full
  * disk, a backend that is terminated) it tells the query, whose promise was kept when the stream came: nobody hears of it, and
  * whoever waits for the stream waits for ever (porsager/postgres 3.4.9, issue 1173). So its `reject`, which is no part of its types, is ours.
  */

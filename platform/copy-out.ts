@@ -1,5 +1,6 @@
 /** Rows leave PostgreSQL as bytes. */
 import type { Readable } from 'node:stream';
+import { HEADER, HIGH, JSONB_VERSION_BYTES, POSTGRES_EPOCH_MICROS, SIGNATURE } from './copy-format';
 import type { Sql, Tx } from './postgres';
 
 /**
@@ -14,12 +15,6 @@ export async function copyOut(sql: Sql | Tx, query: string): Promise<Readable> {
   return bytes.once('end', () => bytes._read(0));
 }
 
-const SIGNATURE = Buffer.from('PGCOPY\n\u00ff\r\n\0', 'latin1');
-const HEADER_BYTES = SIGNATURE.length + 8;
-const POSTGRES_EPOCH_MICROS = 946_684_800_000_000;
-const HIGH = 2 ** 32;
-const JSONB_VERSION_BYTES = 1;
-
 /** Reads a piece of what `copy … (format binary)` wrote, which holds whole rows: field by field, in the order of the columns. */
 export class BinaryFields {
   private readonly view: DataView;
@@ -27,7 +22,7 @@ export class BinaryFields {
 
   constructor(private readonly bytes: Buffer) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.at = bytes.subarray(0, SIGNATURE.length).equals(SIGNATURE) ? HEADER_BYTES : 0;
+    this.at = bytes.subarray(0, SIGNATURE.length).equals(SIGNATURE) ? HEADER.length : 0;
   }
 
   /** Goes to the next row. False at the end of the piece, or of all of it. */

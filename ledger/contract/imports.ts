@@ -1,4 +1,5 @@
 /** Books that come from elsewhere. Amounts in reports are `Micro`; nothing here is on a hot path. */
+import type { AsbbTransactionFinding } from '../../domain/asbb-findings';
 import type { Fault } from '../../domain/faults';
 import type { Micro } from '../../domain/money';
 import type { NoRun } from '../../domain/sacct-runs';
@@ -28,20 +29,7 @@ export interface AsbbSettings {
 
 /** Why a finding is one; `FINDINGS` in ledger/imports/asbb-report.ts says each in words. */
 export type AsbbFindingKind =
-  | 'used_was_wrong'
-  | 'held_was_wrong'
-  | 'never_released'
-  | 'still_open'
-  | 'charged_twice'
-  | 'charged_again'
-  | 'negative_charge'
-  | 'charge_above_hold'
-  | 'charge_without_hold'
-  | 'without_effect'
-  | 'refund_beyond_charge'
-  | 'overspent'
-  | 'status_changed'
-  | 'came_later';
+  AsbbTransactionFinding | 'used_was_wrong' | 'held_was_wrong' | 'overspent' | 'status_changed' | 'came_later';
 
 export interface AsbbFinding {
   kind: AsbbFindingKind;

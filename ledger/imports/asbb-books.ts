@@ -12,6 +12,7 @@ import type { Instant } from '../../domain/time';
 import { BinaryRows, copyIn } from '../../platform/copy-in';
 import { keepTransaction, withReserved, type Sql, type Tx } from '../../platform/postgres';
 import type { Imported } from '../contract/imports';
+import { ask } from '../errors';
 import type { AccountRead, AsbbAccount } from './asbb-accounts';
 import { isOpenHold, TABLES, type Place, type TableName } from './asbb-tables';
 import { ACTOR, quietly } from './lock';
@@ -136,21 +137,24 @@ export async function bookBeside(
 ): Promise<Imported> {
   const imported = { accounts: 0, transactions: 0 };
   await inTurns(AT_ONCE, batches, async (batch) => {
-    await sql.begin(async (tx) => {
-      const accounts = batch.map(({ account }) => account);
-      const places = await openAccounts(tx, accounts, books);
-      const movements = await movementsOf(batch, places, books);
-      await number(tx, movements);
-      const rows = emptyRows();
-      await fill(rows, movements, places);
-      await write(tx, rows);
-      await closeAccounts(tx, movements, batch, places);
-      await finishAccounts(tx, places, importNo);
-      imported.accounts += places.size;
-      imported.transactions += movements.length;
-    });
+    const booked = await ask(() => sql.begin((tx) => bookBatch(tx, batch, books, importNo)));
+    imported.accounts += booked.accounts;
+    imported.transactions += booked.transactions;
   });
   return imported;
+}
+
+async function bookBatch(tx: Tx, batch: readonly AccountRead[], books: Books, importNo: bigint): Promise<Imported> {
+  const accounts = batch.map(({ account }) => account);
+  const places = await openAccounts(tx, accounts, books);
+  const movements = await movementsOf(batch, places, books);
+  await number(tx, movements);
+  const rows = emptyRows();
+  await fill(rows, movements, places);
+  await write(tx, rows);
+  await closeAccounts(tx, movements, batch, places);
+  await finishAccounts(tx, places, importNo);
+  return { accounts: places.size, transactions: movements.length };
 }
 
 /** Where one fails, the others end, and no more are begun. */

@@ -62,7 +62,7 @@ export async function withAsbbImport<T>(
             findings: (limit) => ask(() => findings(sql, limit)),
             everyFinding: (see) => everyFinding(sql, see),
             balances: (limit) => ask(() => balances(sql, limit)),
-            apply: () => ask(() => apply(task, problems, first)),
+            apply: () => apply(task, problems, first),
           });
         });
       });
@@ -132,8 +132,8 @@ async function apply(
   const importNo = async (connection: Sql) => run.importNo ?? begin(connection, asked, run.at);
   if (first) tell({ step: 'building the indexes of transactions', done: plan.transactions });
   const imported = first
-    ? await first.commit(importNo)
-    : await bookBeside(sql, read('booking'), await books(), await importNo(sql));
+    ? await ask(() => first.commit(importNo))
+    : await bookBeside(sql, read('booking'), await books(), await ask(() => importNo(sql)));
   await sql`update ledger.imports set finished_at = clock_timestamp() where source = 'asbb' and finished_at is null`;
   return imported;
 }

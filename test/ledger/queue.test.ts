@@ -1,70 +1,23 @@
 /** What the queue of a scheduler says, and what becomes of holds that no job in it carries. */
-import { openLedger } from '../../ledger';
-import type { AskAccounting, Ledger, QueueListing } from '../../ledger/contract';
-import type { QueuedJob } from '../../domain/queue';
 import { readHistory } from '../../domain/sacct-look';
 import { exactOf } from '../../domain/usage-report';
 import { eventually } from '../helpers/eventually';
-import { clock, job, openJobsHouse, usd, type JobsHouse } from './jobs-house';
-
-const SWEEP = { principal: 'scheduler' };
-const KEY = 'b7e23ec29af22b0b4e41da31e868d572';
-
-let house: JobsHouse;
-let ledger: Ledger;
-let keyNo = 0;
-beforeEach(async () => {
-  house = await openJobsHouse();
-  ledger = openLedger(house.sql, { defaultCluster: 'hpc', holdGraceSeconds: 0 });
-  await house.sql`insert into ledger.scheduler_looks (cluster_no, begun_at) select cluster_no, ${clock(-60)} from ledger.clusters`;
-});
-afterEach(async () => {
-  await house.books();
-  await house[Symbol.asyncDispose]();
-});
-
-/** A hold as a hook places it, under a key of its own that it stamps on the job. */
-async function submit(changes: Parameters<typeof job>[0] = {}) {
-  const key = `${KEY}${(keyNo += 1)}`;
-  const holdId = await house.hold(changes, {}, { principal: 'pinewood-hook', key, bodyHash: Buffer.from('body') });
-  return { key, holdId };
-}
-
-const row = (changes: Partial<QueuedJob> = {}): QueuedJob => ({
-  jobId: '4711',
-  task: '',
-  phase: 'pending',
-  submittedAt: clock(0),
-  account: 'physics',
-  user: 'rkaur',
-  partition: 'batch',
-  ...changes,
-});
-const running = (changes: Partial<QueuedJob> = {}): QueuedJob =>
-  row({ phase: 'running', startedAt: clock(1), activeSeconds: 60, ...changes });
-
-const list = (jobs: QueuedJob[], changes: Partial<QueueListing> = {}, askAccounting?: AskAccounting) =>
-  ledger.queue.listed(
-    { cluster: 'hpc', jobs, takenAt: clock(30), ageSeconds: 0, isWhole: true, ...changes },
-    SWEEP,
-    askAccounting,
-  );
-/** The accounting was heard, and has nothing to say. */
-const silence = () => ledger.queue.heard('hpc');
-/** So much time passes. */
-const pass = (seconds: number) => house.sql`
-  with looks as (
-    update ledger.scheduler_looks
-    set accounted_at = accounted_at - ${seconds} * interval '1 s', listed_at = listed_at - ${seconds} * interval '1 s')
-  update ledger.unseen_holds set since = since - ${seconds} * interval '1 s'`;
-/** No job of it is listed, the accounting says nothing either, and it is not in the next listing. */
-const listAgain = async (...[jobs, changes, askAccounting]: Parameters<typeof list>) => {
-  await list(jobs, changes);
-  await silence();
-  return list(jobs, changes, askAccounting);
-};
-const eventsOf = async (jobId = '4711') =>
-  (await ledger.jobs.read('hpc', jobId)).events.map(({ type, at, task }) => [type, at, ...(task ? [task] : [])]);
+import type { AskAccounting } from '../../ledger/contract';
+import { clock, job, usd } from './jobs-house';
+import {
+  eventsOf,
+  house,
+  ledger,
+  list,
+  listAgain,
+  pass,
+  row,
+  running,
+  setGrace,
+  silence,
+  submit,
+  SWEEP,
+} from './queue-house';
 
 test('a live job is bound by its stamp, its start is recorded once, and the second look finds nothing', async () => {
   const { key, holdId } = await submit();
@@ -189,7 +142,7 @@ test('nothing is given back by a listing that failed, is incomplete, is old, or 
 });
 
 test('the grace begins with the first listing without the job, and a job that is seen again ends it', async () => {
-  ledger = openLedger(house.sql, { defaultCluster: 'hpc', holdGraceSeconds: 120 });
+  setGrace(120);
   const { key, holdId } = await submit();
   expect(await listAgain([])).toMatchObject({ givenBack: 0 });
   await pass(121);
@@ -201,7 +154,7 @@ test('the grace begins with the first listing without the job, and a job that is
 });
 
 test('however seldom the accounting is heard, the first time after the grace is enough, and one before it is not', async () => {
-  ledger = openLedger(house.sql, { defaultCluster: 'hpc', holdGraceSeconds: 900 });
+  setGrace(900);
   await submit();
   await silence();
   await list([]);
@@ -332,86 +285,6 @@ test('a requeued job keeps its hold: it waits under a new submit time with the s
   await listAgain([]);
   await ledger.jobs.advance(holdId);
   expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
-});
-
-describe('a job whose node failed', () => {
-  /** The epilog has seen an end, and the record of job completion says whose: nobody says whether the job runs again. */
-  const failed = async (key: string, ...order: ('epilog' | 'record')[]) => {
-    const said = { submittedAt: clock(0), holdKey: key };
-    for (const who of order) {
-      await (who === 'epilog'
-        ? house.say({ type: 'ended', ...said, at: clock(20, 1), atArrival: true, endState: 'COMPLETED' })
-        : house.say({ type: 'node_failed', ...said, at: clock(20), startedAt: clock(1), endState: 'NODE_FAIL' }));
-    }
-  };
-  const again = (key: string) => row({ stamp: key, submittedAt: clock(20) });
-
-  test('and is not run again gives its hold back by the first look that shows how it ended', async () => {
-    const { key, holdId } = await submit();
-    await list([running({ stamp: key })]);
-    await failed(key, 'record', 'epilog');
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'open', held: '4.8' });
-    const end = running({ stamp: key, phase: 'ended', endState: 'NODE_FAIL', endedAt: clock(20) });
-    expect(await list([end])).toMatchObject({ recorded: 1 });
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
-    expect(await list([end])).toMatchObject({ recorded: 0 });
-  });
-
-  test('and is not run again gives its hold back although no look has shown its end', async () => {
-    const { key, holdId } = await submit();
-    await list([running({ stamp: key })]);
-    await failed(key, 'record', 'epilog');
-    await ledger.jobs.advance(holdId);
-    await listAgain([]);
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
-  });
-
-  test('has its hold again where it was closed before anybody said that the job waits once more', async () => {
-    const { key, holdId } = await submit();
-    await list([running({ stamp: key })]);
-    await failed(key, 'epilog');
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled' });
-    await failed(key, 'record');
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled' });
-    await list([again(key)]);
-    await ledger.jobs.advance(holdId);
-    expect(await ledger.holds.read(holdId)).toMatchObject({ status: 'open', held: 4_800_000n, late: true });
-    expect(await listAgain([again(key)])).toMatchObject({ givenBack: 0 });
-    const run = { submittedAt: clock(20), startedAt: clock(25) };
-    await house.say({ type: 'ended', ...run, at: clock(85), endState: 'COMPLETED' });
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0', charged: '1.316667' });
-  });
-
-  test('has again what the account still has, where others have taken the money meanwhile', async () => {
-    const { key, holdId } = await submit();
-    await list([running({ stamp: key })]);
-    await failed(key, 'epilog');
-    await ledger.jobs.advance(holdId);
-    await house.hold({ arrayTasks: 208 });
-    await list([again(key)]);
-    await failed(key, 'record');
-    expect(await ledger.jobs.advance(holdId)).toMatchObject({
-      held: '1.283333',
-      shortfall: { code: 'insufficient_budget', requested: '4.8' },
-    });
-  });
-
-  test('does not get back what a person gave away', async () => {
-    const { key, holdId } = await submit();
-    await list([running({ stamp: key })]);
-    await failed(key, 'record');
-    await ledger.jobs.advance(holdId);
-    await ledger.holds.release(holdId, 'not needed', { principal: 'admin' });
-    await list([again(key)]);
-    await ledger.jobs.advance(holdId);
-    expect(await house.money(holdId)).toMatchObject({ status: 'settled', held: '0' });
-  });
 });
 
 test('what was submitted before anybody looked, and is stamped by nobody, is not adopted', async () => {
