@@ -88,6 +88,8 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
   let failures = 0;
   /** Temporal refused something in this round or the one before: the log knows. */
   let refusing = false;
+  /** Temporal took nothing in the round before: its namespace may become fit in the middle of this one. */
+  let tookNothing = false;
 
   async function run(): Promise<void> {
     while (!stopping) {
@@ -111,17 +113,19 @@ export function startDispatcher(options: DispatcherOptions): Dispatcher {
     }
     const deliveries = gather(items);
     const outcomes = await deliverAll(deliveries);
-    // One story that is refused waits until its lease ends and keeps nobody from being told. When none is taken, the fault
-    // is not theirs (a Temporal that came back empty knows no search attributes), and all are tried again soon.
+    // One story that is refused waits until its lease ends and keeps nobody from being told. When none is taken, or none was
+    // a moment ago, the fault is not theirs (a Temporal that came back empty knows no search attributes): all are tried again soon.
     if (!outcomes.includes('refused')) refusing = false;
     const noneTaken = outcomes.length > 0 && outcomes.every((outcome) => outcome === 'refused');
+    const isTheirs = !noneTaken && !tookNothing;
+    tookNothing = noneTaken;
     const withOutcome = (...wanted: Outcome[]) =>
       deliveries
         .filter((_, index) => wanted.includes(outcomes[index] ?? 'not_tried'))
         .flatMap((each) => each.outboxNos);
     try {
       const done = withOutcome('delivered');
-      const back = withOutcome('away', 'not_tried', ...(noneTaken ? (['refused'] as const) : []));
+      const back = withOutcome('away', 'not_tried', ...(isTheirs ? [] : (['refused'] as const)));
       if (done.length > 0) await outbox.done(done);
       if (back.length > 0) await outbox.giveBack(back);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** How stories get from the outbox to Temporal, whoever dies on the way. No worker runs here: the stories only begin. */
+import { ServiceError } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time';
 import { doorbell } from '../../workflows/contracts/job-lifecycle';
 import type { Outbox, OutboxItem } from '../../ledger/contract';
@@ -183,6 +184,27 @@ test('stories that come before their search attributes are registered wait for t
   await until('the outbox is empty', isEmpty);
   await dispatcher.stop();
   await bare.close();
+});
+
+test('a story that was refused while the namespace became fit for others does not wait for its lease', async () => {
+  const { temporal } = namespace;
+  const cause = Object.assign(new Error('no mapping defined for search attribute BudgetJob'), { code: 3 });
+  const unfit = new ServiceError('not started', { cause });
+  let calls = 0;
+  // All of the first round are refused, and of the second the first: by then Temporal knows the attribute.
+  const late: Pick<Namespace, 'temporal'> = {
+    temporal: {
+      ...temporal,
+      withDeadline: (work, deadlineMs) => {
+        calls += 1;
+        return calls <= 4 ? Promise.reject(unfit) : temporal.withDeadline(work, deadlineMs);
+      },
+    },
+  };
+  await submitMany(3);
+  await using dispatcher = startTestDispatcher(site.ledger, late, { leaseMs: 600_000 });
+  await until('the outbox is empty', isEmpty);
+  expect(dispatcher.stats).toMatchObject({ refused: 4, delivered: { start: 3 } });
 });
 
 test('a dispatcher that stops ends its calls and gives back what it has not carried', async () => {
