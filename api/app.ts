@@ -21,6 +21,7 @@ import { type ListedOperation, openApiDocument, operationsOf } from './openapi';
 import { problemWriter } from './problem';
 import { accountRoutes } from './routes/accounts';
 import { asbxRoutes } from './routes/asbx';
+import { auditRoutes } from './routes/audit';
 import { budgetRoutes } from './routes/budget';
 import { catalogRoutes } from './routes/catalog';
 import { docsRoutes } from './routes/docs';
@@ -32,12 +33,11 @@ import { movementRoutes } from './routes/movements';
 import { slurmRoutes } from './routes/slurm';
 import { slurmQueueRoutes } from './routes/slurm-queue';
 import { refundRoutes } from './routes/refunds';
-import { auditRoutes, probeRoutes } from './routes/system';
+import { probeRoutes, recoveryRoutes } from './routes/system';
 import { usageRoutes } from './routes/usage';
 import { wallRoutes } from './routes/wall';
 import { unmatchedRoutes } from './routes/unmatched';
-
-const DEADLINE_MS = 8_000;
+import { DEADLINE_MS } from './time-limit';
 
 export function createApp(deps: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -74,6 +74,7 @@ export function createApp(deps: ApiDeps): Hono<ApiEnv> {
     asbxRoutes,
     unmatchedRoutes,
     auditRoutes,
+    recoveryRoutes,
   ]) {
     app.route('/api/v1', routes(deps));
   }

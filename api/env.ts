@@ -74,7 +74,7 @@ export interface ApiDeps {
   rateLimits?: RateLimits;
   /** Is it served over HTTPS? */
   isTls?: boolean;
-  /** A request that takes longer is answered 503. Default 8000. */
+  /** A request that takes longer is answered 503. Default `DEADLINE_MS`. */
   deadlineMs?: number;
   /** What is done with the reports of ASBX. */
   asbx?: AsbxSettings;

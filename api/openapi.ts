@@ -118,8 +118,18 @@ function successOf(spec: AnyOperation, components: Json): Json {
     },
   };
   const answer: Json = { description: spec.summary, content: media, ...(spec.paged && { headers: { Link: LINK } }) };
-  return { [spec.status ?? 200]: answer, ...(spec.may503 && { 503: { description: 'It is not.', content: media } }) };
+  return {
+    [spec.status ?? 200]: answer,
+    ...(spec.later && { 202: laterOf(spec.later, components) }),
+    ...(spec.may503 && { 503: { description: 'It is not.', content: media } }),
+  };
 }
+
+const laterOf = (later: z.ZodType, components: Json): Json => ({
+  description: 'It goes on; ask at `Location` what became of it.',
+  headers: { Location: { schema: { type: 'string' }, description: 'Where to ask.' } },
+  content: { 'application/json': { schema: schemaOf(later, 'output', components) } },
+});
 
 const LINK = { schema: { type: 'string' }, description: 'rel="next": the next page, where there is one.' };
 

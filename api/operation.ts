@@ -43,6 +43,8 @@ export interface OperationSpec<Path extends z.ZodType, Query extends z.ZodType, 
   media?: string;
   /** Lists carry a Link header. */
   paged?: boolean;
+  /** What it answers with 202 and the header Location, where its work outlasts the request. */
+  later?: z.ZodType;
   /** Its answer may also come with 503. */
   may503?: boolean;
   /** False where a command takes no idempotency key, because repeating it does nothing more. See `takesKey`. */

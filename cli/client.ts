@@ -235,6 +235,7 @@ const HINTS: Readonly<Record<string, string>> = {
   api_key_exists: '`bursar key revoke NAME` ends the one there is.',
   account_not_found: '`bursar account list` shows the accounts there are.',
   cluster_not_found: '`bursar cluster list` shows the clusters there are.',
+  audit_not_found: '`bursar audit list` shows the audits there were.',
   hold_not_found: '`bursar hold list` shows the holds; one made with a key is found by `bursar hold find KEY`.',
   job_not_found: '`bursar job list` shows the jobs that were heard of.',
   transaction_not_found: '`bursar transactions list` shows the transactions.',

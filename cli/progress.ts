@@ -5,6 +5,8 @@ export interface Step {
   step: string;
   done: number;
   of?: number;
+  /** Of what; default: as the step says. */
+  unit?: string;
   /** How fast, and how long still. */
   note?: string;
 }
@@ -15,8 +17,8 @@ const EVERY_MS_IN_A_LOG = 30_000;
 
 export function showProgress({ err, now }: Io): { tell: (step: Step) => void; end: () => void } {
   let [last, shownAt, width] = ['', 0, 0];
-  const sentence = ({ step, done, of, note }: Step) =>
-    `${step}: ${done.toLocaleString('en')}${of === undefined ? '' : ` of ${of.toLocaleString('en')}`}${note === undefined ? '' : ` (${note})`}`;
+  const sentence = ({ step, done, of, unit, note }: Step) =>
+    `${step}: ${done.toLocaleString('en')}${of === undefined ? '' : ` of ${of.toLocaleString('en')}`}${unit === undefined ? '' : ` ${unit}`}${note === undefined ? '' : ` (${note})`}`;
   return {
     tell(step) {
       const at = now().getTime();

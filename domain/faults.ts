@@ -31,6 +31,7 @@ export const FAULTS = {
   job_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such job' },
   rate_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such rate' },
   unmatched_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such unmatched report' },
+  audit_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such audit' },
   api_key_not_found: { status: 404, asbb: 'NOT_FOUND', retry: 'never', title: 'There is no such API key' },
   key_reused: {
     status: 409,

@@ -1,4 +1,4 @@
-/** Is it there, what is it, do its books balance, and has every story somebody who tells it? */
+/** Is it there, what is it, and has every story somebody who tells it? */
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { Fault } from '../../domain/faults';
@@ -6,16 +6,7 @@ import { buildFacts } from '../../platform/build-facts';
 import type { ApiDeps, ApiEnv } from '../env';
 import { operation } from '../operation';
 import { within } from '../time-limit';
-import {
-  AuditAnswer,
-  HealthAnswer,
-  ProbeAnswer,
-  RecoverAnswer,
-  RecoverRequest,
-  SealAnswer,
-  SealQuery,
-  VersionAnswer,
-} from '../schemas/system';
+import { HealthAnswer, ProbeAnswer, RecoverAnswer, RecoverRequest, VersionAnswer } from '../schemas/system';
 
 const LOOKED_AT = 1_000;
 const PROBE_MS = 1_500;
@@ -134,85 +125,36 @@ export function probeRoutes({
   return routes;
 }
 
-export const auditRoutes = ({ ledger: { audit }, temporal }: ApiDeps) =>
-  new Hono<ApiEnv>()
-    .get(
-      '/audit',
-      operation({
-        id: 'runAudit',
-        tag: 'Audit',
-        summary: 'Proves every balance from the entries.',
-        answer: AuditAnswer,
-      }),
-      async (c) => {
-        const report = await audit.run();
-        return c.json({
-          ok: report.ok,
-          difference: report.difference,
-          findings: report.findings,
-          accounts: report.accounts,
-          transactions: report.transactions,
-          open_holds: report.openHolds,
-        } satisfies z.infer<typeof AuditAnswer>);
-      },
-    )
-    .get(
-      '/audit/seals',
-      operation({
-        id: 'verifySeals',
-        tag: 'Audit',
-        summary: 'Walks the chain of hashes and names the first row that was tampered with.',
-        query: SealQuery,
-        answer: SealAnswer,
-      }),
-      async (c) => {
-        const report = await audit.verify(c.var.input.query.against?.toLowerCase());
-        const tampered = report.firstTampered;
-        return c.json({
-          ok: report.ok,
-          head: report.head,
-          sealed: report.sealed,
-          unsealed: report.unsealed,
-          first_tampered: tampered && {
-            txn_no: tampered.txnNo,
-            transaction_id: tampered.transactionId,
-            detail: tampered.detail,
-          },
-        } satisfies z.infer<typeof SealAnswer>);
-      },
-    )
-    .post(
-      '/recover',
-      operation({
-        id: 'recover',
-        tag: 'Audit',
-        summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
-        description:
-          'Asks Temporal about the story of every open hold, whether or not it is due (the sweep asks only about those that are ten minutes late), and then about stories whose holds are over or unknown, as after a restore of either database.',
-        body: RecoverRequest,
-        bodyOptional: true,
-        keyed: false,
-        answer: RecoverAnswer,
-        faults: ['hold_not_found', 'temporal_unavailable'],
-      }),
-      async (c) => {
-        if (temporal.recover === undefined) {
-          throw new Fault(
-            'temporal_unavailable',
-            'No Temporal is configured here, so there are no stories to restart.',
-          );
-        }
-        const { limit = LOOKED_AT, after } = c.var.input.body;
-        const { restarted, rung, lookedAt, next } = await temporal.recover(limit, after);
-        return c.json({
-          restarted: restarted.length,
-          transaction_ids: restarted,
-          rung,
-          looked_at: lookedAt,
-          ...(next !== undefined && { next }),
-        } satisfies z.infer<typeof RecoverAnswer>);
-      },
-    );
+export const recoveryRoutes = ({ temporal }: ApiDeps) =>
+  new Hono<ApiEnv>().post(
+    '/recover',
+    operation({
+      id: 'recover',
+      tag: 'Audit',
+      summary: 'Starts stories again that were terminated or lost. Safe at any time; it also happens by itself.',
+      description:
+        'Asks Temporal about the story of every open hold, whether or not it is due (the sweep asks only about those that are ten minutes late), and then about stories whose holds are over or unknown, as after a restore of either database.',
+      body: RecoverRequest,
+      bodyOptional: true,
+      keyed: false,
+      answer: RecoverAnswer,
+      faults: ['hold_not_found', 'temporal_unavailable'],
+    }),
+    async (c) => {
+      if (temporal.recover === undefined) {
+        throw new Fault('temporal_unavailable', 'No Temporal is configured here, so there are no stories to restart.');
+      }
+      const { limit = LOOKED_AT, after } = c.var.input.body;
+      const { restarted, rung, lookedAt, next } = await temporal.recover(limit, after);
+      return c.json({
+        restarted: restarted.length,
+        transaction_ids: restarted,
+        rung,
+        looked_at: lookedAt,
+        ...(next !== undefined && { next }),
+      } satisfies z.infer<typeof RecoverAnswer>);
+    },
+  );
 
 function renderUptime(ms: number): string {
   const seconds = Math.floor(ms / 1000);

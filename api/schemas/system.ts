@@ -1,4 +1,4 @@
-/** Health, version, audit, recovery, and the shape of every error. */
+/** Health, version, recovery, and the shape of every error. */
 import { z } from 'zod';
 import { Count, Time, integer } from './wire';
 
@@ -85,47 +85,3 @@ export const RecoverAnswer = z
     next: z.string().optional().describe('There are more open holds: send it as `after`.'),
   })
   .meta({ id: 'RecoverAnswer' });
-
-export const AuditAnswer = z
-  .object({
-    ok: z.boolean().describe('Nothing was found.'),
-    difference: z.string().describe('Sum of all differences between balances and entries; "0".'),
-    findings: z
-      .array(
-        z.object({
-          check: z.string().describe('What should always hold.'),
-          subject: z.string().describe('What it does not hold for.'),
-          detail: z.string().describe('By how much, or how.'),
-        }),
-      )
-      .describe('Everything that is wrong.'),
-    accounts: Count.describe('How many were computed again.'),
-    transactions: Count.describe('How many there are.'),
-    open_holds: Count.describe('How many there are.'),
-  })
-  .meta({ id: 'AuditReport' });
-
-export const SealQuery = z.object({
-  against: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/i, 'must be a head hash: 64 hexadecimal digits')
-    .optional()
-    .describe('A head that was kept elsewhere; it must be in the chain.'),
-});
-
-export const SealAnswer = z
-  .object({
-    ok: z.boolean().describe('Nothing was changed behind the ledger.'),
-    head: z.string().describe('Keep it elsewhere.'),
-    sealed: Count.describe('Transactions in the chain.'),
-    unsealed: Count.describe('Transactions that are too new to be in it.'),
-    first_tampered: z
-      .object({
-        txn_no: Count.describe('Its number.'),
-        transaction_id: z.string().optional().describe('Its id, where it is still there.'),
-        detail: z.string().describe('What was changed.'),
-      })
-      .optional()
-      .describe('The oldest transaction that is not as it was.'),
-  })
-  .meta({ id: 'SealReport' });

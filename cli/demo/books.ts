@@ -2,10 +2,11 @@
 import { parseAmount, renderAmount, toMicro, type Micro } from '../../domain/money';
 import { path, type Client } from '../client';
 import { money } from '../format';
+import { prove } from '../proof';
 import type { Session } from '../session';
 import type { Column } from '../table';
 import { plural } from '../text';
-import type { AuditReport, Balance, JobStory } from '../wire';
+import type { Balance, JobStory } from '../wire';
 import { UNIT } from './plan';
 import type { Setup } from './setup';
 import type { Followed, Tally } from './tally';
@@ -66,7 +67,7 @@ export async function showBooks(session: Session, client: Client, setup: Setup):
   const balances = await Promise.all(
     setup.accounts.map((account) => client.get<Balance>(path`/api/v1/accounts/${account}/balance`)),
   );
-  const audit = await client.get<AuditReport>('/api/v1/audit');
+  const audit = await prove(session, client, 'books');
   const books = balances.map(bookOf);
   session.heading(`The books (${UNIT}): granted = settled + in flight + committed + available`);
   session.table(books.length > 1 ? [...books, sumOf(books)] : books, COLUMNS);

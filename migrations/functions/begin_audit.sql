@@ -1,8 +1,8 @@
 -- begin_audit notes that the caller proves the books now, and returns the audit's number; null where it is not due: somebody is
 -- at it, or the last one began less than p_every ago, or took so long that another would make it more than a twentieth of
--- the time (an audit's snapshot and its reading slow everybody else down). Without p_every it is always due.
+-- the time (an audit's snapshot and its reading slow everybody else down).
 --
--- Two that ask at once get one number. Whoever began and died is forgotten after six hours.
+-- Two that ask at once get one number. Whoever began and died keeps nobody from it for longer than one who is through.
 create function ledger.begin_audit(p_every interval) returns bigint
 language plpgsql volatile
 as $$
@@ -11,9 +11,10 @@ declare
   v_audit_no bigint;
 begin
   perform pg_advisory_xact_lock(hashtextextended('ledger.audits', 0));
-  select * into v_last from ledger.audits order by audit_no desc limit 1;
-  if found and p_every is not null and clock_timestamp() < (case
-      when v_last.finished_at is null then v_last.started_at + interval '6 hours'
+  select * into v_last from ledger.audits where kind = 'books' order by audit_no desc limit 1;
+  if found and clock_timestamp() < (case ledger.audit_status(v_last)
+      when 'running' then 'infinity'
+      when 'lost' then v_last.started_at + p_every
       else greatest(v_last.started_at + p_every, v_last.finished_at + 19 * (v_last.finished_at - v_last.started_at)) end)
   then
     return null;

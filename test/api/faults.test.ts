@@ -53,6 +53,7 @@ const COMMANDS: Partial<Record<FaultCode, () => Promise<Answer>>> = {
     await api.account('limitless');
     return api.delete(`${V1}/accounts/limitless/partition-limits/cpu`);
   },
+  audit_not_found: () => api.get(`${V1}/audits/4711`),
   hold_not_found: () => api.get(`${V1}/holds/txn_nothing`),
   transaction_not_found: () => api.get(`${V1}/transactions/txn_nothing`),
   job_not_found: () => api.get(`${V1}/jobs/default/4711`),

@@ -249,6 +249,8 @@ test('every address of the contract is there', async () => {
      "POST /api/v1/unmatched/{id}/dismiss",
      "GET /api/v1/audit",
      "GET /api/v1/audit/seals",
+     "GET /api/v1/audits",
+     "GET /api/v1/audits/{audit_no}",
      "POST /api/v1/recover",
      "POST /api/v1/keys",
      "GET /api/v1/keys",

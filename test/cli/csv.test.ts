@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import * as account from '../../api/schemas/account';
 import * as asbx from '../../api/schemas/asbx';
+import * as audit from '../../api/schemas/audit';
 import * as budget from '../../api/schemas/budget';
 import * as catalog from '../../api/schemas/catalog';
 import * as hold from '../../api/schemas/hold';
@@ -76,8 +77,9 @@ test.each([
   ['key', key.ApiKeyAnswer],
   ['createdKey', key.CreatedKeyAnswer],
   ['change', key.ChangeAnswer],
-  ['audit', system.AuditAnswer],
-  ['seals', system.SealAnswer],
+  ['audit', audit.AuditAnswer],
+  ['books', audit.BooksAnswer],
+  ['seals', audit.SealAnswer],
   ['recovery', system.RecoverAnswer],
   ['slurmLook', slurmQueue.SlurmLookAnswer],
   ['look', slurmQueue.SchedulerLookAnswer],
@@ -95,7 +97,7 @@ test.each([
 });
 
 test('every kind of record has such a test, but for the services beside Bursar and the files of a spool, which no API answers', () => {
-  expect(Object.keys(FIELDS)).toHaveLength(36);
+  expect(Object.keys(FIELDS)).toHaveLength(37);
 });
 
 const LISTS = [

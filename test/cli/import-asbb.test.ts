@@ -249,7 +249,9 @@ test('the first books are there with all their indexes or not at all, wherever i
   gate.release();
   await eventually('nobody is at work', async () => {
     const [row] = await house.sql<{ count: number }[]>`
-      select count(*)::int as count from pg_locks where relation = 'ledger.transactions'::regclass and mode = 'AccessExclusiveLock'`;
+      select count(*)::int as count from pg_locks
+      where relation = 'ledger.transactions'::regclass and mode = 'AccessExclusiveLock'
+        and database = (select oid from pg_database where datname = current_database())`;
     return row?.count === 0;
   });
   expect(await house.sql`select from ledger.accounts`).toHaveLength(0);

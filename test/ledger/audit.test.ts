@@ -1,4 +1,5 @@
 /** The audit: silent where the books are right, and by name where somebody changed a number behind the ledger's back. */
+import { eventually } from '../helpers/eventually';
 import { disarm } from '../helpers/tampering';
 import { CALLER, openMoneyHouse, usd, type MoneyHouse } from './money-house';
 
@@ -176,13 +177,83 @@ describe('proving the books by the clock', () => {
     expect(await due()).toBeUndefined();
   });
 
-  test('is taken over from one that began and died, after six hours; who asks for it gets it at any time', async () => {
-    await house.database.sql`insert into ledger.audits default values`;
+  test('waits for one that is at it, however long, and an hour for one that died; who asks for it gets it at any time', async () => {
+    await house.database.sql`insert into ledger.audits (started_at) values (clock_timestamp() - interval '7 hours')`;
     expect(await due()).toBeUndefined();
     expect(await house.ledger.audit.latest()).toBeUndefined();
-    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
-    await house.database.sql`delete from ledger.audits`;
-    await house.database.sql`insert into ledger.audits (started_at) values (clock_timestamp() - interval '7 hours')`;
+    await lastOne(`started_at = clock_timestamp() - interval '50 minutes', heard_at = started_at`);
+    expect(await due()).toBeUndefined();
+    await lastOne(`started_at = clock_timestamp() - interval '70 minutes'`);
     expect(await due()).toMatchObject({ ok: true });
+    expect(await due()).toBeUndefined();
+    expect(await house.ledger.audit.run()).toMatchObject({ ok: true });
+  });
+
+  test('counts no proof of the seals', async () => {
+    await house.ledger.audit.verify();
+    expect(await due()).toMatchObject({ ok: true });
+  });
+});
+
+describe('a proof that takes its time', () => {
+  /** Lets no proof get past the accounts until the returned function is called, and waits until one has come that far. */
+  async function stopAtAccounts(): Promise<{ reached: () => Promise<unknown>; release: () => Promise<void> }> {
+    const { sql } = house.database;
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let locked = () => {};
+    const isLocked = new Promise<void>((resolve) => (locked = resolve));
+    const holding = sql.begin(async (tx) => {
+      await tx`lock table ledger.accounts in access exclusive mode`;
+      locked();
+      await released;
+    });
+    await isLocked;
+    return {
+      reached: () =>
+        eventually('a proof waits', async () => {
+          const waiting = await sql`
+            select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+          return waiting.length > 0;
+        }),
+      release: async () => {
+        release();
+        await holding;
+      },
+    };
+  }
+
+  test('keeps the others waiting for one that sees what was done before they asked, together', async () => {
+    const { sql } = house.database;
+    const { audit } = house.ledger;
+    const stopped = await stopAtAccounts();
+    const first = await audit.beginBooks();
+    await stopped.reached();
+    await sql`update ledger.funds set granted_micro = granted_micro + 7 where source = 'base'`;
+    const [second, third] = await Promise.all([audit.beginBooks(), audit.beginBooks()]);
+    expect(third.auditNo).toBe(second.auditNo);
+    expect(second.auditNo).toBeGreaterThan(first.auditNo);
+    expect(await audit.find(second.auditNo)).toMatchObject({ kind: 'books', status: 'running' });
+    await stopped.release();
+    expect(await first.report).toMatchObject({ ok: true });
+    expect(await second.report).toMatchObject({ ok: false });
+    await sql`update ledger.funds set granted_micro = granted_micro - 7 where source = 'base'`;
+    expect(await audit.run()).toMatchObject({ ok: true });
+    expect(await audit.find(second.auditNo)).toMatchObject({ status: 'finished', books: { difference: '0.000028' } });
+  });
+
+  test('is lost where it broke off and nobody says that he is at it, and the next begins all the same', async () => {
+    const { audit } = house.ledger;
+    const stopped = await stopAtAccounts();
+    const begun = await audit.beginBooks();
+    await stopped.reached();
+    await house.database.sql`
+      select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect(begun.report).rejects.toMatchObject({ code: 'ledger_unavailable' });
+    await stopped.release();
+    await house.database.sql`
+      update ledger.audits set heard_at = heard_at - interval '61 seconds' where audit_no = ${begun.auditNo}`;
+    expect(await audit.find(begun.auditNo)).toMatchObject({ status: 'lost' });
+    expect(await audit.run()).toMatchObject({ ok: true });
   });
 });
