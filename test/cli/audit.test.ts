@@ -42,7 +42,7 @@ test('ends with an error where nothing is heard of it any more, and a minute has
   const { sql } = cli.api;
   const breakOff = async () => {
     await sql`
-      select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     await sql`update ledger.audits set heard_at = heard_at - interval '61 seconds' where finished_at is null`;
   };
   const [ended] = await Promise.all([

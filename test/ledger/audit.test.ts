@@ -196,37 +196,32 @@ describe('proving the books by the clock', () => {
 });
 
 describe('a proof that takes its time', () => {
-  /** Lets no proof get past the accounts until the returned function is called, and waits until one has come that far. */
-  async function stopAtAccounts(): Promise<{ reached: () => Promise<unknown>; release: () => Promise<void> }> {
+  /** Lets no proof get past the limits, which come last, until it is released or the test ends. */
+  async function stopAtLimits() {
     const { sql } = house.database;
-    let release = () => {};
-    const released = new Promise<void>((resolve) => (release = resolve));
-    let locked = () => {};
-    const isLocked = new Promise<void>((resolve) => (locked = resolve));
-    const holding = sql.begin(async (tx) => {
-      await tx`lock table ledger.accounts in access exclusive mode`;
-      locked();
-      await released;
-    });
-    await isLocked;
-    return {
-      reached: () =>
-        eventually('a proof waits', async () => {
-          const waiting = await sql`
-            select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-          return waiting.length > 0;
-        }),
-      release: async () => {
-        release();
-        await holding;
-      },
+    const gate = await sql.reserve();
+    await gate`begin`;
+    await gate`lock table ledger.limits in access exclusive mode`;
+    let isReleased = false;
+    const release = async () => {
+      if (isReleased) return;
+      isReleased = true;
+      await gate`rollback`;
+      gate.release();
     };
+    const reached = () =>
+      eventually('a proof has come as far', async () => {
+        const waiting = await sql`
+          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+        return waiting.length > 0;
+      });
+    return { reached, release, [Symbol.asyncDispose]: release };
   }
 
   test('keeps the others waiting for one that sees what was done before they asked, together', async () => {
     const { sql } = house.database;
     const { audit } = house.ledger;
-    const stopped = await stopAtAccounts();
+    await using stopped = await stopAtLimits();
     const first = await audit.beginBooks();
     await stopped.reached();
     await sql`update ledger.funds set granted_micro = granted_micro + 7 where source = 'base'`;
@@ -244,11 +239,12 @@ describe('a proof that takes its time', () => {
 
   test('is lost where it broke off and nobody says that he is at it, and the next begins all the same', async () => {
     const { audit } = house.ledger;
-    const stopped = await stopAtAccounts();
+    await using stopped = await stopAtLimits();
     const begun = await audit.beginBooks();
     await stopped.reached();
     await house.database.sql`
-      select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
     await expect(begun.report).rejects.toMatchObject({ code: 'ledger_unavailable' });
     await stopped.release();
     await house.database.sql`
