@@ -21,9 +21,13 @@ begin
       'drop', case when c.conname is null then format('drop index %s', i.indexrelid::regclass)
         else format('alter table %s drop constraint %I', i.indrelid::regclass, c.conname) end,
       'make', case when c.conname is null then pg_get_indexdef(i.indexrelid)
-        else format('alter table %s add constraint %I %s', i.indrelid::regclass, c.conname, pg_get_constraintdef(c.oid)) end)
+        else format('alter table %s add constraint %I %s', i.indrelid::regclass, c.conname, pg_get_constraintdef(c.oid)) end,
+      'tablespace', t.spcname)
     order by i.indrelid, i.indexrelid) into v_put_aside
-  from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.contype in ('p', 'u', 'x')
+  from pg_index i
+  join pg_class r on r.oid = i.indexrelid
+  left join pg_tablespace t on t.oid = r.reltablespace
+  left join pg_constraint c on c.conindid = i.indexrelid and c.contype in ('p', 'u', 'x')
   where i.indrelid = any ('{ledger.transactions,ledger.entries,ledger.holds,ledger.charges,ledger.charge_pieces}'::regclass[])
     -- What few rows are in, or few bytes, is sooner kept up than made by reading all of them.
     and (i.indpred is null or i.indexrelid = any ('{ledger.transactions_by_id,ledger.transactions_by_hold,ledger.charges_by_hold}'::regclass[]))

@@ -214,14 +214,28 @@ const booksOf = ({ sql }: TestDatabase) => sql`
   from ledger.accounts a join ledger.account_totals t using (account_no) where a.name ~ '^a[0-9]+$' order by a.name`;
 
 const indexesOf = ({ sql }: TestDatabase) => sql`
-  select pg_get_indexdef(indexrelid) as index, conname as constraint
-  from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid
+  select pg_get_indexdef(indexrelid) as index, conname as constraint, spcname as tablespace
+  from pg_index i
+  join pg_class r on r.oid = i.indexrelid
+  left join pg_tablespace t on t.oid = r.reltablespace
+  left join pg_constraint c on c.conindid = i.indexrelid and c.conrelid = i.indrelid
   where i.indrelid in (select oid from pg_class where relnamespace = 'ledger'::regnamespace) order by 1, 2`;
+
+/** Where a site may have them, on a faster disk. */
+async function moveSomeIndexes({ sql }: TestDatabase): Promise<void> {
+  const tablespace = `fast_${randomBytes(6).toString('hex')}`;
+  const superuser = await sql.reserve();
+  await superuser`set allow_in_place_tablespaces = on`;
+  await superuser.unsafe(`create tablespace ${tablespace} location ''`);
+  await superuser.unsafe(`alter index ledger.transactions_by_id set tablespace ${tablespace}`);
+  superuser.release();
+}
 
 test('the first books are there with all their indexes or not at all, wherever it is killed', async () => {
   await using large = await openLarge();
   await using house = await openHouse();
   await using other = await openHouse();
+  await moveSomeIndexes(house);
   const indexes = await indexesOf(house);
   const args = ['import', 'asbb', large.url, '--database-url', house.url, '--apply'];
   // Whoever has seen the accounts that it made must let it commit, so that it is killed with all its work done.
