@@ -51,7 +51,43 @@ export function connectPostgres(options: PostgresOptions): Sql {
   // Several are tried in turns, connection by connection, and which of them asks, `socket` is not told.
   if (sql.options.host.length > 1) delete (sql.options as { socket?: unknown }).socket;
   lossesOf.set(sql, losses);
+  answerWhole(sql);
   return sql;
+}
+
+/** The class of the driver's queries, as far as it concerns us. */
+interface DriverQuery {
+  executed: boolean;
+  resolve(result: unknown): void;
+  handle(): Promise<unknown>;
+}
+
+const isWhole = Symbol('answers are whole');
+
+/**
+ * Takes away what the driver leaves of a query that failed in the middle of its rows: it goes on counting them, so the next answer on
+ * that connection has its rows behind as many holes, and its first row is undefined (porsager/postgres 3.4.9).
+ */
+function answerWhole(sql: Sql): void {
+  const query = Object.getPrototypeOf(sql`select`) as DriverQuery & { [isWhole]?: true };
+  if (query[isWhole]) return;
+  query[isWhole] = true;
+  const { handle } = query;
+  query.handle = function (this: DriverQuery) {
+    if (!this.executed) {
+      const { resolve } = this;
+      this.resolve = (result) => resolve(withoutHoles(result));
+    }
+    return handle.call(this);
+  };
+}
+
+function withoutHoles(result: unknown): unknown {
+  if (!Array.isArray(result)) return result;
+  let holes = 0;
+  while (holes < result.length && !(holes in result)) holes += 1;
+  if (holes > 0) result.splice(0, holes);
+  return result;
 }
 
 /** What the driver knows of where to connect to. */

@@ -1,7 +1,9 @@
-/** Where connections go. */
+/** Where connections go, and that what comes back is the answer. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { connectPostgres } from '../../platform/postgres';
+import { freshDatabase } from '../helpers/database';
+import { eventually } from '../helpers/eventually';
 
 test('of several hosts every connection tries the first before any other', async () => {
   // On every address of this machine; it never answers.
@@ -23,4 +25,27 @@ test('of several hosts every connection tries the first before any other', async
     for (const socket of sockets) socket.destroy();
     server.close();
   }
+});
+
+describe('after a query that failed in the middle of its rows', () => {
+  test('the next one on its connection is answered as it is asked', async () => {
+    await using database = await freshDatabase({ empty: true, poolSize: 1 });
+    const { sql } = database;
+    await expect(sql`select 1 / (500 - n) from generate_series(1, 1000) n`).rejects.toMatchObject({ code: '22012' });
+    const answer = await sql`select 42 as answer`;
+    expect(answer).toHaveLength(1);
+    expect(answer[0]).toEqual({ answer: 42 });
+    await expect(sql`select 1 / (500 - n) from generate_series(1, 1000) n`).rejects.toMatchObject({ code: '22012' });
+    expect(await sql.unsafe('select n from generate_series(1, 3) n')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  });
+
+  test('that took its connection along, those on the next are', async () => {
+    await using database = await freshDatabase({ empty: true, poolSize: 1 });
+    const { sql } = database;
+    const deadly = sql`
+      select n, case when n = 5000 then pg_terminate_backend(pg_backend_pid()) end from generate_series(1, 100000) n`;
+    await expect(deadly).rejects.toThrow();
+    const answer = await eventually('it is connected again', () => sql`select 42 as answer`);
+    expect(answer[0]).toEqual({ answer: 42 });
+  });
 });
