@@ -11,7 +11,10 @@ import { DEADLINE_MS, soon } from '../time-limit';
 const tag = 'Audit';
 
 const LATER =
-  'What takes longer than three quarters of `service.write_timeout` is answered with 202 and goes on; `Location` leads to what becomes of it.';
+  'What takes longer than five seconds, or three quarters of `service.write_timeout`, is answered with 202 and goes on; `Location` leads to what becomes of it.';
+
+/** Well within what callers wait for an answer, however long the server may take. */
+const PATIENCE_MS = 5_000;
 
 export function auditRoutes({ ledger: { audit }, log, deadlineMs = DEADLINE_MS }: ApiDeps) {
   /** The report where it comes while somebody waits for it, else where it will be. */
@@ -20,7 +23,7 @@ export function auditRoutes({ ledger: { audit }, log, deadlineMs = DEADLINE_MS }
     { auditNo, report }: BegunAudit<Report>,
     render: (report: Report) => Rendered,
   ) {
-    const inTime = await soon(deadlineMs * 0.75, report);
+    const inTime = await soon(Math.min(PATIENCE_MS, deadlineMs * 0.75), report);
     if (inTime !== undefined) return c.json(render(inTime));
     report.catch((error: unknown) => log.warn({ err: error, auditNo }, 'audit not finished'));
     c.header('Location', `/api/v1/audits/${auditNo}`);
