@@ -99,6 +99,7 @@ async function prepare(
   const asked = { database, unit, cluster: settings.cluster, timeZone, correct };
   const run = await runToResume(sql, asked);
   await stageAsbb(snapshot, sql, tell);
+  await requireSettingsOfBefore(sql, asked);
   const accounts = await readAccounts(sql);
   const { at } = run;
   const clock = { now: Number(epochMicros(at)), timeout: cluster.timeoutSeconds * Number(MICROS_PER_SECOND) };
@@ -156,6 +157,22 @@ async function runToResume(sql: Sql, { database, ...settings }: Asked): Promise<
     );
   }
   return unfinished;
+}
+
+/** Accounts that are here stay as they were booked: other settings would be said to have had effect, and have none. */
+async function requireSettingsOfBefore(sql: Sql, { database, ...settings }: Asked): Promise<void> {
+  const [before] = await sql<{ at: Instant; settings: object }[]>`
+    select r.begun_at as at, r.settings
+    from ledger.asbb_accounts s
+    join ledger.accounts a on a.name = s.name
+    join ledger.imported_accounts i on i.account_no = a.account_no and i.origin = ledger.asbb_origin(s)
+    join ledger.imports r using (import_no)
+    where r.settings <> ${JSON.stringify(settings)}::text::jsonb
+    limit 1`;
+  if (!before) return;
+  throw malformed(
+    `Accounts of the database ${database} were imported at ${before.at} with other settings, and stay as they were booked then: ${JSON.stringify(before.settings)}. With these settings it can be imported again, for what is new; single charges are corrected with bursar adjust.`,
+  );
 }
 
 async function find(sql: Sql, no: number) {

@@ -83,6 +83,14 @@ test('a dry run says everything and changes nothing; --apply books it; again it 
   const again = await importing(house, asbb.url, '--apply', '--json');
   expect(again.json).toMatchObject({ accounts_imported_before: 2, imported: { accounts: 0, transactions: 0 } });
   expect(await audit.run()).toMatchObject({ ok: true, transactions: 7 });
+
+  // What is here stays as it was booked, so nothing may say that other settings had an effect on it.
+  for (const other of [['--correct'], ['--unit', 'EUR'], ['--time-zone', 'Europe/Berlin', '--apply']]) {
+    const refused = await importing(house, asbb.url, ...other);
+    expect(refused).toMatchObject({ code: 2, out: '' });
+    expect(refused.err).toMatch(/were imported at .* stay as they were booked then: \{.*"correct":\s?false/);
+  }
+  expect(await audit.run()).toMatchObject({ ok: true, transactions: 7 });
 });
 
 test('on a database that no server has started on, its cluster is made as a server would make it, and only by --apply', async () => {
