@@ -73,7 +73,8 @@ export const FIELDS = {
   change: fields('change_no at actor action subject name before after'),
   books: fields('ok difference findings accounts transactions open_holds'),
   seals: fields(`ok head sealed unsealed first_tampered.txn_no first_tampered.transaction_id first_tampered.detail`),
-  audit: fields(`audit_no kind status started_at finished_at books.ok books.difference books.findings books.accounts
+  audit:
+    fields(`audit_no kind status started_at finished_at failure books.ok books.difference books.findings books.accounts
     books.transactions books.open_holds seals.ok seals.head seals.sealed seals.unsealed seals.first_tampered.txn_no
     seals.first_tampered.transaction_id seals.first_tampered.detail`),
   slurmLook: fields(

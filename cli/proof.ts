@@ -7,6 +7,8 @@ import type { Session } from './session';
 import type { Audit, BooksReport, SealReport } from './wire';
 
 const ASK_EVERY_MS = 1_000;
+/** So long a server may be away, or its database: they restart. */
+const AWAY_MS = 60_000;
 
 interface Reports {
   books: BooksReport;
@@ -41,13 +43,24 @@ async function awaitAudit(session: Session, client: Client, begun: Audit): Promi
     for (let audit = begun; ;) {
       if (audit.status === 'finished') return audit;
       if (audit.status === 'lost') throw lost(audit);
+      if (audit.status === 'failed') throw new Stop(EXIT.failure, `Audit ${auditNo} failed: ${audit.failure}`);
       const seconds = Math.max(0, Math.round((io.now().getTime() - Date.parse(startedAt)) / 1_000));
       progress.tell({ step: `Audit ${auditNo}`, done: seconds, unit: 's', ...note });
       await sleep(ASK_EVERY_MS);
-      audit = await client.get<Audit>(path`/api/v1/audits/${String(auditNo)}`);
+      audit = await read(client, auditNo, () => io.now().getTime());
     }
   } finally {
     progress.end();
+  }
+}
+
+async function read(client: Client, auditNo: number, now: () => number): Promise<Audit> {
+  for (const giveUpAt = now() + AWAY_MS; ; await sleep(ASK_EVERY_MS)) {
+    try {
+      return await client.get<Audit>(path`/api/v1/audits/${String(auditNo)}`);
+    } catch (error) {
+      if (!(error instanceof Stop) || error.exitCode !== EXIT.unreachable || now() > giveUpAt) throw error;
+    }
   }
 }
 

@@ -3,4 +3,5 @@
 
 alter table ledger.audits
   add column kind text not null default 'books' check (kind in ('books', 'seals')),
-  add column heard_at timestamptz not null default clock_timestamp();   -- whoever is at it says so every ten seconds
+  add column heard_at timestamptz not null default clock_timestamp(),  -- whoever is at it says so every ten seconds
+  add column failure text;                                                 -- why there is no report, where somebody knows

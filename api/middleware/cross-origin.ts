@@ -23,6 +23,7 @@ export function crossOrigin(origins: AllowedOrigins) {
     allowHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Idempotency-Key', 'X-Request-Id'],
     exposeHeaders: [
       'Link',
+      'Location',
       'X-Request-Id',
       'Retry-After',
       'RateLimit-Limit',

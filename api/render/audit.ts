@@ -27,4 +27,5 @@ export const renderAudit = (record: AuditRecord): z.infer<typeof AuditAnswer> =>
   finished_at: record.finishedAt,
   books: record.books && renderBooks(record.books),
   seals: record.seals && renderSeals(record.seals),
+  failure: record.failure,
 });

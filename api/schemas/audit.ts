@@ -62,11 +62,12 @@ export const AuditAnswer = z
     audit_no: Count.describe('Its number.'),
     kind: Kind,
     status: z
-      .enum(['running', 'finished', 'lost'])
+      .enum(['running', 'finished', 'failed', 'lost'])
       .describe('lost: nobody has been heard of who is at it; its server ended, or its database went away.'),
-    started_at: Time.describe('When it was asked for.'),
-    finished_at: Time.optional().describe('When it was through.'),
+    started_at: Time.describe('When it began to read; until then, when it was asked for.'),
+    finished_at: Time.optional().describe('When it was through, or broke off.'),
     books: BooksAnswer.optional().describe('Of a finished audit of the books.'),
     seals: SealAnswer.optional().describe('Of a finished audit of the seals.'),
+    failure: z.string().optional().describe('Of a failed one: why it has no report.'),
   })
   .meta({ id: 'Audit' });

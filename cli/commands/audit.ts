@@ -82,7 +82,12 @@ export function defineAudit(parent: Command, act: Act): void {
             { title: 'STATUS', value: (row) => row.status },
             { title: 'STARTED (UTC)', value: (row) => clock(row.started_at, 'UTC') },
             { title: 'TOOK', value: took, align: 'right' },
-            { title: 'RESULT', value: resultOf, color: (row) => (isGood(row) === false ? 'red' : undefined) },
+            {
+              title: 'RESULT',
+              value: resultOf,
+              shrinksTo: 20,
+              color: (row) => (isGood(row) === false ? 'red' : undefined),
+            },
           ],
           'Nothing was proved yet.',
           FIELDS.audit,
@@ -93,14 +98,14 @@ export function defineAudit(parent: Command, act: Act): void {
   audit
     .command('show')
     .summary('Show what became of an audit')
-    .description('Show what became of an audit. Ends with 1 if it found anything, or was lost.')
+    .description('Show what became of an audit. Ends with 1 if it found anything, failed or was lost.')
     .argument('<number>', 'its number')
     .addHelpText('after', '\nExamples:\n  $ bursar audit show 7\n  $ bursar audit show 7 --json | jq .books.findings\n')
     .action(
       act(async (session, number: string) => {
         const found = await session.client.get<Audit>(path`/api/v1/audits/${number}`);
         session.answer(found, () => show(session, found), FIELDS.audit);
-        if (found.status === 'lost' || isGood(found) === false) throw new Stop(EXIT.failure, '');
+        if (['failed', 'lost'].includes(found.status) || isGood(found) === false) throw new Stop(EXIT.failure, '');
       }),
     );
 }
@@ -109,7 +114,7 @@ export function defineAudit(parent: Command, act: Act): void {
 const isGood = ({ books, seals }: Audit): boolean | undefined => (books ?? seals)?.ok;
 
 function resultOf(audit: Audit): string | undefined {
-  if (isGood(audit) === undefined) return undefined;
+  if (isGood(audit) === undefined) return audit.failure;
   if (isGood(audit)) return 'good';
   return audit.books ? plural(audit.books.findings.length, 'finding') : 'broken';
 }
@@ -121,6 +126,7 @@ function show(session: Session, audit: Audit): void {
     ['Started', clockIn(audit.started_at, 'UTC')],
     ['Finished', clockIn(audit.finished_at, 'UTC')],
     ['Took', took(audit)],
+    ['Why', audit.failure],
   ]);
   if (audit.books) showBooks(session, audit.books);
   if (audit.seals) showSeals(session, audit.seals);

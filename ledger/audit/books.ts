@@ -14,12 +14,12 @@ interface BooksRow {
 }
 
 /**
- * It reads everything, and an import may hold the tables: both take their time. Sent as one message, which is one transaction: in
+ * It reads everything, which takes its time. Sent as one message, which is one transaction: in
  * one of its own the driver would have to roll back where the connection dies, and ends the process over it (porsager/postgres 1208).
  */
 const PROOF = `
   set local statement_timeout = 0;
-  set local lock_timeout = 0;
+  set local lock_timeout = '1min';
   with finding as materialized (select * from ledger.audit())
   select
     trim_scale(coalesce((select sum(difference_micro) from finding), 0) / 1000000)::text as difference,

@@ -89,13 +89,20 @@ function openQueue<Report extends object>(sql: Sql): Queue<Report> {
 
     append(auditNo, prove) {
       const beat = setInterval(() => void sayAlive(sql, auditNo), BEAT_MS);
-      const report = last
-        .then(() => ask(prove))
-        .then(async (report) => {
+      const proveAndNote = async () => {
+        try {
+          await begin(sql, auditNo);
+          const report = await ask(prove);
           await finish(sql, auditNo, report);
           return report;
-        })
-        .finally(() => clearInterval(beat));
+        } catch (error) {
+          await fail(sql, auditNo, error);
+          throw error;
+        } finally {
+          clearInterval(beat);
+        }
+      };
+      const report = last.then(proveAndNote);
       last = report.catch(() => undefined);
       return report;
     },
@@ -128,12 +135,25 @@ async function noteIfDue(sql: Sql, everyMs: number): Promise<number | null> {
 const sayAlive = (sql: Sql, auditNo: number): Promise<unknown> =>
   sql`update ledger.audits set heard_at = clock_timestamp() where audit_no = ${auditNo}`.catch(() => undefined);
 
+/** What it waited for others is not its time. */
+const begin = (sql: Sql, auditNo: number): Promise<unknown> =>
+  ask(() => sql`update ledger.audits set started_at = clock_timestamp() where audit_no = ${auditNo}`);
+
 const finish = (sql: Sql, auditNo: number, report: object): Promise<unknown> =>
   ask(
     () => sql`
       update ledger.audits set finished_at = clock_timestamp(), report = ${JSON.stringify(report)}::text::jsonb
       where audit_no = ${auditNo}`,
   );
+
+/** Where this cannot be written either, it will be lost. */
+function fail(sql: Sql, auditNo: number, error: unknown): Promise<unknown> {
+  const why = error instanceof Fault ? error.message : 'It broke off; the log of the server says why.';
+  return sql`
+    update ledger.audits set finished_at = clock_timestamp(), failure = ${why} where audit_no = ${auditNo}`.catch(
+    () => undefined,
+  );
+}
 
 interface AuditRow {
   auditNo: number;
@@ -142,16 +162,18 @@ interface AuditRow {
   startedAt: Instant;
   finishedAt: Instant | null;
   report: BooksReport | SealReport | null;
+  failure: string | null;
 }
 
 const columns = (sql: Sql) => sql`
   a.audit_no::int as "auditNo", a.kind, ledger.audit_status(a) as status, a.started_at as "startedAt",
-  a.finished_at as "finishedAt", a.report`;
+  a.finished_at as "finishedAt", a.report, a.failure`;
 
-const toRecord = ({ finishedAt, report, ...row }: AuditRow): AuditRecord => ({
+const toRecord = ({ finishedAt, report, failure, ...row }: AuditRow): AuditRecord => ({
   ...row,
   ...(finishedAt !== null && { finishedAt }),
   ...(report !== null && { [row.kind]: report }),
+  ...(failure !== null && { failure }),
 });
 
 async function find(sql: Sql, auditNo: number): Promise<AuditRecord> {
@@ -163,6 +185,6 @@ async function find(sql: Sql, auditNo: number): Promise<AuditRecord> {
 async function latest(sql: Sql): Promise<LatestAudit | undefined> {
   const [row] = await sql<LatestAudit[]>`
     select audit_no::int as "auditNo", finished_at as "finishedAt", report
-    from ledger.audits where kind = 'books' and finished_at is not null order by audit_no desc limit 1`;
+    from ledger.audits where kind = 'books' and report is not null order by audit_no desc limit 1`;
   return row;
 }

@@ -33,12 +33,15 @@ export interface AuditRecord {
   auditNo: number;
   kind: AuditKind;
   /** `lost`: nobody has been heard of who is at it; its process ended, or its database went away. */
-  status: 'running' | 'finished' | 'lost';
+  status: 'running' | 'finished' | 'failed' | 'lost';
+  /** When it began to read; until then, when it was asked for. */
   startedAt: Instant;
   finishedAt?: Instant;
   /** Of a finished one, the report of its kind. */
   books?: BooksReport;
   seals?: SealReport;
+  /** Of a failed one. */
+  failure?: string;
 }
 
 export interface LatestAudit {
