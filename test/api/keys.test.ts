@@ -118,6 +118,8 @@ const MAY: Record<string, string[] | 'anyone'> = {
   dismissUnmatched: [],
   runAudit: ['read'],
   verifySeals: ['read'],
+  listAudits: ['read'],
+  readAudit: ['read'],
   recover: [],
   createKey: [],
   listKeys: [],
