@@ -70,7 +70,7 @@ async function tookLast(client: Client, kind: Audit['kind']): Promise<string | u
   return finished && took(finished);
 }
 
-/** `14 s`; undefined while it is not through. */
+/** `14.0 s`; undefined while it is not through. */
 export const took = ({ started_at: from, finished_at: to }: Audit): string | undefined =>
   to === undefined ? undefined : `${((Date.parse(to) - Date.parse(from)) / 1_000).toFixed(1)} s`;
 

@@ -18,23 +18,14 @@ import { requireHead, seal, verifySeals } from './seals';
 const BEAT_MS = 10_000;
 
 export function openAudit({ sql }: { sql: Sql }): Audit {
-  const books = openQueue<BooksReport>(sql);
-  const seals = openQueue<SealReport>(sql);
+  const books = openQueue<BooksReport>(sql, 'books');
+  const seals = openQueue<SealReport>(sql, 'seals');
 
-  const beginBooks = () =>
-    books.begin(
-      '',
-      () => note(sql, 'books'),
-      () => proveBooks(sql),
-    );
+  const beginBooks = () => books.begin('', () => proveBooks(sql));
 
   const beginSeals = async (against?: string) => {
     if (against !== undefined) requireHead(against);
-    return seals.begin(
-      against ?? '',
-      () => note(sql, 'seals'),
-      () => verifySeals(sql, against),
-    );
+    return seals.begin(against ?? '', () => verifySeals(sql, against));
   };
 
   return {
@@ -64,16 +55,17 @@ export function openAudit({ sql }: { sql: Sql }): Audit {
 
 interface Queue<Report> {
   /** What waits under this name, or else a proof of its own behind all others. */
-  begin(name: string, note: () => Promise<number>, prove: () => Promise<Report>): Promise<BegunAudit<Report>>;
+  begin(name: string, prove: () => Promise<Report>): Promise<BegunAudit<Report>>;
+  /** One that has its number already. */
   append(auditNo: number, prove: () => Promise<Report>): Promise<Report>;
 }
 
-function openQueue<Report extends object>(sql: Sql): Queue<Report> {
+function openQueue<Report extends object>(sql: Sql, kind: AuditKind): Queue<Report> {
   const waiting = new Map<string, Promise<BegunAudit<Report>>>();
   let last: Promise<unknown> = Promise.resolve();
 
   const queue: Queue<Report> = {
-    begin(name, note, prove) {
+    begin(name, prove) {
       const joined = waiting.get(name);
       if (joined !== undefined) return joined;
       const leave = () => waiting.delete(name);
@@ -81,7 +73,7 @@ function openQueue<Report extends object>(sql: Sql): Queue<Report> {
         leave();
         return prove();
       };
-      const begun = note().then((auditNo) => ({ auditNo, report: queue.append(auditNo, proveAlone) }));
+      const begun = note(sql, kind).then((auditNo) => ({ auditNo, report: queue.append(auditNo, proveAlone) }));
       waiting.set(name, begun);
       begun.catch(leave);
       return begun;
